@@ -1,0 +1,1 @@
+"""The Dagster project that owns the YUMAI database."""

@@ -1,0 +1,39 @@
+"""Dagster's own storage: dagster-postgres, told where the database is.
+
+`dagster.yaml` can only name one environment variable. This finds the database the way everything else here does, so that
+`dg dev` in a fresh checkout works with no variable set.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dagster_postgres.storage import DagsterPostgresStorage
+
+from yumai_pipelines.database import dagster_url
+from yumai_pipelines.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dagster._config import UserConfigSchema
+    from dagster._serdes import ConfigurableClassData
+
+
+class YumaiDagsterStorage(DagsterPostgresStorage):
+    """Runs, events and schedules in the database that `database.dagster_url` names."""
+
+    @classmethod
+    def config_type(cls) -> UserConfigSchema:
+        """Nothing to configure: the URL is a secret and comes from the environment."""
+        return {}
+
+    @classmethod
+    def from_config_value(
+        cls,
+        inst_data: ConfigurableClassData | None,
+        config_value: Mapping[str, object],
+    ) -> YumaiDagsterStorage:
+        """Connect to the database of `dagster_url`, and make its tables when it has none."""
+        del config_value  # empty, by config_type
+        return cls(postgres_url=dagster_url(Settings()), inst_data=inst_data)

@@ -1,0 +1,81 @@
+"""Every setting, read from the environment (`YUMAI_…`) and nowhere else.
+
+Secrets come in through here and are never written to a file of the repository.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from yumai_pipelines.months import Month
+
+
+class Settings(BaseSettings):
+    """The settings of one process. Each field is the environment variable `YUMAI_<FIELD>`."""
+
+    model_config = SettingsConfigDict(env_prefix="YUMAI_", frozen=True)
+
+    database_url: SecretStr | None = Field(
+        default=None,
+        description="libpq URL of a PostgreSQL 16 or newer; without it, the embedded server is used.",
+    )
+    dagster_url: SecretStr | None = Field(
+        default=None,
+        description="libpq URL of Dagster's own database; without it, yumai_dagster on the same server.",
+    )
+    home: Path = Field(
+        default=Path(".yumai"),
+        description="Directory of the embedded server and of Dagster's instance.",
+    )
+    timezone: str = Field(default="Asia/Seoul", description="Time zone of the business; months begin at its midnights.")
+    first_month: str = Field(default="2024-08", description="The first month of the history, YYYY-MM.")
+    months_ahead: int = Field(default=3, ge=1, le=24, description="Partitions kept ready after the current month.")
+    lock_timeout_ms: int = Field(
+        default=100,
+        ge=10,
+        le=900,
+        description="Longest wait of one DDL attempt for its locks, so longest stall of a writer. "
+        "Below PostgreSQL's deadlock_timeout, so that maintenance gives way before anybody is cancelled.",
+    )
+    lock_patience_s: float = Field(
+        default=300, gt=0, description="Total time that DDL is retried before it gives up, in seconds."
+    )
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_time_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(f"{value!r} is no IANA time zone; try Asia/Seoul") from error
+        return value
+
+    @field_validator("first_month")
+    @classmethod
+    def _a_month(cls, value: str) -> str:
+        return Month.parse(value).key
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The business's time zone."""
+        return ZoneInfo(self.timezone)
+
+    @property
+    def first(self) -> Month:
+        """The first month of the history."""
+        return Month.parse(self.first_month)
+
+    @property
+    def lock_timeout(self) -> timedelta:
+        """Longest wait of one DDL attempt for its locks."""
+        return timedelta(milliseconds=self.lock_timeout_ms)
+
+    @property
+    def lock_patience(self) -> timedelta:
+        """Total time that DDL is retried before it gives up."""
+        return timedelta(seconds=self.lock_patience_s)
