@@ -1,6 +1,6 @@
 """Dagster's own storage: dagster-postgres, told where the database is.
 
-`dagster.yaml` can only name one environment variable. This finds the database the way everything else here does, so that
+`dagster.yaml` can only name one environment variable. This finds the database the way all else here does, so that
 `dg dev` in a fresh checkout works with no variable set.
 """
 

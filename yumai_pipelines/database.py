@@ -55,7 +55,7 @@ def database_url(settings: Settings) -> str:
 def dagster_url(settings: Settings) -> str:
     """The libpq URL of the database in which Dagster keeps its runs and events.
 
-    `YUMAI_DAGSTER_URL` where it is set; else the database `yumai_dagster` beside the YUMAI database, made when it is missing.
+    `YUMAI_DAGSTER_URL` where it is set; else the database `yumai_dagster` beside the YUMAI one, made if missing.
 
     Raises:
         LocalServerError: the embedded server cannot be started.
@@ -126,8 +126,8 @@ def _prepare(connection: psycopg.Connection[tuple[object, ...]], role: str | Non
     version = connection.info.server_version
     if version < OLDEST_SERVER * 10_000:
         raise UnsupportedServerError(
-            f"The server at {connection.info.host}:{connection.info.port} is PostgreSQL {version // 10_000}; YUMAI needs "
-            f"{OLDEST_SERVER} or newer. Point YUMAI_DATABASE_URL at a newer server, or unset it to use the embedded one."
+            f"The server at {connection.info.host}:{connection.info.port} is PostgreSQL {version // 10_000}; "
+            f"YUMAI needs {OLDEST_SERVER} or newer. Point YUMAI_DATABASE_URL at one, or unset it to use the embedded server."
         )
     if role is None:
         return
@@ -149,6 +149,6 @@ def _create_database(url: str, database: str) -> None:
             return  # somebody was quicker
         except psycopg.errors.InsufficientPrivilege as error:
             raise DatabaseError(
-                f"{connection.info.user} may not create the database {database} for Dagster's own storage. Create it, or "
-                "set YUMAI_DAGSTER_URL to a database of your own."
+                f"{connection.info.user} may not create the database {database} for Dagster's own storage. Create it, "
+                "or set YUMAI_DAGSTER_URL to a database of your own."
             ) from error

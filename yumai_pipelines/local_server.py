@@ -62,7 +62,7 @@ class LocalServer:
         """Start the server unless it runs; make its data directory and databases when they are missing.
 
         Raises:
-            LocalServerError: there is no PostgreSQL for this platform, or it did not start; the end of its log is quoted.
+            LocalServerError: there is no PostgreSQL for this platform, or it did not start (its log is quoted).
         """
         binaries = _binaries(self._root, self._account)
         with self._lock():
