@@ -127,7 +127,7 @@ def _prepare(connection: psycopg.Connection[tuple[object, ...]], role: str | Non
     if version < OLDEST_SERVER * 10_000:
         raise UnsupportedServerError(
             f"The server at {connection.info.host}:{connection.info.port} is PostgreSQL {version // 10_000}; "
-            f"YUMAI needs {OLDEST_SERVER} or newer. Point YUMAI_DATABASE_URL at one, or unset it for the embedded server."
+            f"YUMAI needs {OLDEST_SERVER} or newer. Point YUMAI_DATABASE_URL at one, or unset it."
         )
     if role is None:
         return
