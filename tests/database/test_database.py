@@ -19,7 +19,7 @@ def test_session_is_in_the_time_zone_of_the_business(server: LocalServer, monkey
 
 def test_database_without_the_schema_is_named_as_such(server: LocalServer) -> None:
     with pytest.raises(database.SchemaMissingError, match="not installed"):
-        database.connect(server.url(), application_name="test")
+        database.connect(server.url(), application_name="test", role="yumai_absent")
 
 
 def test_older_server_is_refused(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,335 @@
+"""Partitions as PostgreSQL has them: read from its catalogue, checked against the months, built aside.
+
+No partition is attached or detached here, and no row is moved.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC
+from typing import TYPE_CHECKING, NamedTuple
+
+from psycopg import sql
+
+from yumai_pipelines.database import DatabaseError
+from yumai_pipelines.months import Month
+from yumai_pipelines.online_ddl import LockMode, Relation, TableLock
+from yumai_pipelines.sql_files import read_sql
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+    from zoneinfo import ZoneInfo
+
+    from yumai_pipelines.online_ddl import Connection
+
+PARENT = Relation("chatbot", "conversations")
+DEFAULT = Relation("chatbot", "conversations_default")
+WORKSHOP = "yumai_pipelines"
+"""The schema in which tables are built; what stands there under `MARK` is a run's unfinished work."""
+
+MARK = "Unfinished work of a run on the partitions; the next run drops it."
+BOUNDS_CHECK = "yumai_bounds"
+TIME = sql.Identifier("conversation_time")
+
+
+class PartitionError(DatabaseError):
+    """The partitions cannot be brought to what was asked for. Nothing was changed for the month in question."""
+
+
+class BoundsError(PartitionError):
+    """A partition stands across the bounds of a month."""
+
+
+class NameTakenError(PartitionError):
+    """A table that is no partition has the name of one."""
+
+
+@dataclass(frozen=True)
+class Partition:
+    """One partition of the conversations.
+
+    Attributes:
+        relation: its name.
+        is_default: it takes the rows that no other partition takes, and has no bounds.
+        lower: first instant that belongs to it; None is unbounded.
+        upper: first instant that does not belong to it any more; None is unbounded.
+        rows_estimate: PostgreSQL's estimate, from the last ANALYZE; 0 before the first.
+        bytes: size on disk, with indexes.
+        month: the month whose bounds it has; None when it has no month's.
+    """
+
+    relation: Relation
+    is_default: bool
+    lower: datetime | None
+    upper: datetime | None
+    rows_estimate: int
+    bytes: int
+    month: Month | None
+
+    def overlaps(self, lower: datetime, upper: datetime) -> bool:
+        """Whether rows of [lower, upper) would belong to this partition, the default's claim aside."""
+        starts_before = self.lower is None or self.lower < upper
+        ends_after = self.upper is None or self.upper > lower
+        return not self.is_default and starts_before and ends_after
+
+
+class ForeignKey(NamedTuple):
+    """A foreign key of the conversations, as the catalogue has it."""
+
+    name: str
+    definition: str
+    schema: str
+    table: str
+
+    @property
+    def referenced(self) -> Relation:
+        """The table that it points to."""
+        return Relation(self.schema, self.table)
+
+
+@dataclass(frozen=True)
+class MonthTable:
+    """The table that becomes a month's partition.
+
+    Attributes:
+        month: the month.
+        lower: first instant of the month.
+        upper: first instant of the next.
+    """
+
+    month: Month
+    lower: datetime
+    upper: datetime
+
+    @classmethod
+    def of(cls, month: Month, zone: ZoneInfo) -> MonthTable:
+        """The month's table, with bounds at the zone's midnights."""
+        return cls(month, month.start(zone), month.end(zone))
+
+    @property
+    def aside(self) -> Relation:
+        """Where it is built."""
+        return Relation(WORKSHOP, self.partition.name)
+
+    @property
+    def partition(self) -> Relation:
+        """Where it goes."""
+        return Relation(PARENT.schema, f"{PARENT.name}_{self.month.suffix}")
+
+    @property
+    def bounds(self) -> sql.Composed:
+        """That a row of the conversations falls in the month."""
+        return falls_between(TIME, self.lower, self.upper)
+
+
+class _Row(NamedTuple):
+    schema: str
+    name: str
+    is_default: bool
+    lower: datetime | None
+    upper: datetime | None
+    rows_estimate: int
+    bytes: int
+
+
+def describe_partitions(connection: Connection, zone: ZoneInfo) -> list[Partition]:
+    """The partitions of `chatbot.conversations`, by lower bound, the default partition last.
+
+    Grain: one per partition. Bounds are instants in `zone`, whatever the connection's TimeZone. Section 3.2.
+    """
+    with connection.transaction():
+        connection.execute("SELECT set_config('TimeZone', %s, true), set_config('DateStyle', 'ISO', true)", (zone.key,))
+        rows = connection.execute(read_sql("partitions", "list_partitions.sql"), {"parent": PARENT.quoted}).fetchall()
+    return [_partition(_Row(*row), zone) for row in rows]
+
+
+def _partition(row: _Row, zone: ZoneInfo) -> Partition:
+    month = None
+    if row.lower is not None and row.upper is not None:
+        candidate = MonthTable.of(Month.of(row.lower, zone), zone)
+        month = candidate.month if (row.lower, row.upper) == (candidate.lower, candidate.upper) else None
+    return Partition(
+        Relation(row.schema, row.name),
+        row.is_default,
+        row.lower,
+        row.upper,
+        row.rows_estimate,
+        row.bytes,
+        month,
+    )
+
+
+def check_bounds(partitions: Sequence[Partition], months: Iterable[Month], zone: ZoneInfo) -> None:
+    """Refuse partitions that stand across the bounds of a month.
+
+    Raises:
+        BoundsError: naming each such partition, its bounds, and what is wrong with them.
+    """
+    tables = [MonthTable.of(month, zone) for month in months]
+    wrong = {
+        partition.relation: partition
+        for partition in partitions
+        for table in tables
+        if partition.month != table.month and partition.overlaps(table.lower, table.upper)
+    }
+    if wrong:
+        lines = "\n".join(f"  - {_complaint(partition, zone)}" for partition in wrong.values())
+        raise BoundsError(
+            f"These partitions of {PARENT} stand in the way of {', '.join(table.month.key for table in tables)}:\n"
+            f"{lines}\nA month begins at midnight in {zone.key}. Nothing was changed. Detach each of them, move its "
+            "rows, and run again; the right bounds cannot be guessed."
+        )
+
+
+def _complaint(partition: Partition, zone: ZoneInfo) -> str:
+    lower, upper = partition.lower, partition.upper
+    span = f"{partition.relation} holds {_instant(lower, 'MINVALUE')} to {_instant(upper, 'MAXVALUE')}"
+    if lower is None or upper is None:
+        return f"{span}: it is unbounded"
+    first, last = Month.of(lower, zone), Month.of(upper, zone)
+    if lower == first.start(zone) and upper == last.start(zone):
+        months = ", ".join(month.key for month in first.through(last - 1))
+        return f"{span}: it holds more than one month ({months})"
+    utc = [instant.astimezone(UTC) for instant in (lower, upper)]
+    if all((instant.day, instant.hour, instant.minute) == (1, 0, 0) for instant in utc):
+        return f"{span}: these are midnights in UTC, so it was made by a client whose TimeZone was UTC"
+    return f"{span}: these are not the bounds of a month; {first} is {first.start(zone)} to {first.end(zone)}"
+
+
+def _instant(instant: datetime | None, unbounded: str) -> str:
+    return unbounded if instant is None else str(instant)
+
+
+def check_names(connection: Connection, tables: Iterable[MonthTable]) -> None:
+    """Refuse to build a month's table where something else has its name.
+
+    Raises:
+        NameTakenError: naming each relation that has such a name and is no partition.
+    """
+    names = [relation for table in tables for relation in (table.partition, table.aside)]
+    taken = connection.execute(
+        "SELECT name FROM unnest(%s::text[], %s::text[]) AS wanted (quoted, name) "
+        "WHERE to_regclass(quoted) IS NOT NULL",
+        ([name.quoted for name in names], [str(name) for name in names]),
+    ).fetchall()
+    if taken:
+        raise NameTakenError(
+            f"{', '.join(name for (name,) in taken)}: there is a relation of that name, and it is no partition of "
+            f"{PARENT} with that month's bounds. It was left alone, and nothing was changed. Rename it, or attach it, "
+            "and run again."
+        )
+
+
+def falls_between(column: sql.Composable, lower: datetime | None, upper: datetime | None) -> sql.Composed:
+    """That an instant falls in [lower, upper), in the shape in which PostgreSQL writes a partition's own condition."""
+    sides = [sql.SQL("{} >= {}").format(column, sql.Literal(lower))] if lower is not None else []
+    sides += [sql.SQL("{} < {}").format(column, sql.Literal(upper))] if upper is not None else []
+    return sql.SQL("({})").format(sql.SQL(" AND ").join(sides))
+
+
+def has_rows(connection: Connection, table: Relation, month: MonthTable) -> bool:
+    """Whether the table has rows of the month."""
+    query = sql.SQL("SELECT EXISTS (SELECT FROM {} WHERE {})").format(table.identifier, month.bounds)
+    return connection.execute(query).fetchone() == (True,)
+
+
+def foreign_keys(connection: Connection, table: Relation = PARENT) -> list[ForeignKey]:
+    """The foreign keys of a table, in the order of their columns."""
+    rows = connection.execute(read_sql("partitions", "list_foreign_keys.sql"), {"table": table.quoted}).fetchall()
+    return [ForeignKey(*row) for row in rows]
+
+
+def referenced_locks(connection: Connection, mode: LockMode, table: Relation = PARENT) -> list[TableLock]:
+    """A lock on each table that the foreign keys point to: first in the canonical order."""
+    return [
+        TableLock(table, mode) for table in dict.fromkeys(key.referenced for key in foreign_keys(connection, table))
+    ]
+
+
+def build(connection: Connection, template: Relation, aside: Relation, check: sql.Composable) -> None:
+    """Make an empty table with the template's columns, indexes, checks, owner and grants, and a check of its bounds.
+
+    Foreign keys are not copied: ATTACH gives them to an empty table at no cost. Nor is the identity: PostgreSQL 17
+    refuses to attach a table that has its own. Autovacuum keeps off until then, since it would be in the way.
+    """
+    connection.execute(
+        sql.SQL(
+            "CREATE TABLE {aside} (LIKE {template} INCLUDING ALL EXCLUDING IDENTITY, "
+            "CONSTRAINT {name} CHECK ({check})) WITH (autovacuum_enabled = off, toast.autovacuum_enabled = off)"
+        ).format(
+            aside=aside.identifier,
+            template=template.identifier,
+            name=sql.Identifier(BOUNDS_CHECK),
+            check=check,
+        )
+    )
+    mark(connection, aside)
+    own(connection, sql.SQL("TABLE"), aside.identifier)
+    for grantee, privilege, grantable in connection.execute(
+        read_sql("partitions", "list_grants.sql"), {"table": PARENT.quoted}
+    ).fetchall():
+        connection.execute(
+            sql.SQL("GRANT {} ON {} TO {}{}").format(
+                sql.SQL(privilege),
+                aside.identifier,
+                sql.SQL("PUBLIC") if grantee is None else sql.Identifier(grantee),
+                sql.SQL(" WITH GRANT OPTION" if grantable else ""),
+            )
+        )
+
+
+def own(connection: Connection, kind: sql.SQL, name: sql.Composable) -> None:
+    """Give what was made to the owner of the conversations, when that is somebody else."""
+    row = connection.execute(
+        "SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = %s::regclass AND relowner <> current_user::regrole",
+        (PARENT.quoted,),
+    ).fetchone()
+    if row is not None:
+        connection.execute(sql.SQL("ALTER {} {} OWNER TO {}").format(kind, name, sql.Identifier(row[0])))
+
+
+def mark(connection: Connection, table: Relation) -> None:
+    """Say on the table that the next run may drop it."""
+    execute(connection, "COMMENT ON TABLE {} IS {}", table.identifier, sql.Literal(MARK))
+
+
+def execute(connection: Connection, statement: str, *parts: sql.Composable) -> None:
+    """Run a statement with identifiers and literals in its `{}`."""
+    connection.execute(sql.SQL(statement).format(*parts))
+
+
+def rename(connection: Connection, table: Relation, to: Relation) -> None:
+    """Give the table another schema and name."""
+    execute(connection, "ALTER TABLE {} SET SCHEMA {}", table.identifier, sql.Identifier(to.schema))
+    if table.name != to.name:
+        moved = sql.Identifier(to.schema, table.name)
+        execute(connection, "ALTER TABLE {} RENAME TO {}", moved, sql.Identifier(to.name))
+
+
+def attach(connection: Connection, table: MonthTable) -> None:
+    """Make a table that was built aside the month's partition: the catalogue alone changes.
+
+    The check of the bounds saves the scan of the table; the caller sees to it that the default partition needs none.
+    """
+    rename(connection, table.aside, table.partition)
+    execute(
+        connection,
+        "ALTER TABLE {} ATTACH PARTITION {} FOR VALUES FROM ({}) TO ({})",
+        PARENT.identifier,
+        table.partition.identifier,
+        sql.Literal(table.lower),
+        sql.Literal(table.upper),
+    )
+    finish(connection, table.partition, f"Conversations of {table.month}, {table.lower} to {table.upper}.")
+
+
+def finish(connection: Connection, table: Relation, description: str) -> None:
+    """Take from a table that has just been attached what it had only while it stood aside."""
+    execute(
+        connection,
+        "ALTER TABLE {} DROP CONSTRAINT {}, RESET (autovacuum_enabled, toast.autovacuum_enabled)",
+        table.identifier,
+        sql.Identifier(BOUNDS_CHECK),
+    )
+    execute(connection, "COMMENT ON TABLE {} IS {}", table.identifier, sql.Literal(description))

@@ -1,0 +1,226 @@
+"""Months of `chatbot.conversations`: that each has its partition, made while everybody goes on reading and writing.
+
+How locks are taken stands in `online_ddl`, how tables are built in `partition_tables`, and how rows leave the default
+partition in `default_partition`. Nothing is ever detached for its age here, and nothing is dropped that holds a row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from psycopg import sql
+
+from yumai_pipelines.default_partition import clean_up, ensure_default, move_out_of_default
+from yumai_pipelines.online_ddl import (
+    LockMode,
+    LockNotObtainedError,
+    LockPolicy,
+    LockStatistics,
+    OnlineDDL,
+    Relation,
+    TableLock,
+    advisory_lock,
+)
+from yumai_pipelines.partition_tables import (
+    PARENT,
+    TIME,
+    BoundsError,
+    MonthTable,
+    NameTakenError,
+    Partition,
+    PartitionError,
+    attach,
+    build,
+    check_bounds,
+    check_names,
+    describe_partitions,
+    falls_between,
+    has_rows,
+    referenced_locks,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+    from zoneinfo import ZoneInfo
+
+    from yumai_pipelines.months import Month
+    from yumai_pipelines.online_ddl import Connection
+
+__all__ = [
+    "BoundsError",
+    "LockNotObtainedError",
+    "LockPolicy",
+    "MonthReport",
+    "NameTakenError",
+    "Partition",
+    "PartitionError",
+    "describe_partitions",
+    "ensure_months",
+]
+
+Action = Literal["created", "filled", "recognized"]
+
+ADVISORY_LOCK = "yumai_pipelines: partitions of chatbot.conversations"
+
+SCAN_LIMIT = 8 * 1024 * 1024
+"""ATTACH scans the default partition under an exclusive lock; so many bytes of it are scanned in milliseconds."""
+
+
+@dataclass(frozen=True)
+class MonthReport:
+    """What was done for one month.
+
+    Attributes:
+        month: the month.
+        relation: its partition.
+        action: `created` empty, `filled` with rows that had landed in the default partition, or `recognized`.
+        rows: rows in the partition, counted.
+        bytes: size on disk, with indexes.
+        lower: first instant of the month.
+        upper: first instant of the next.
+        moved_rows: rows that came from the default partition.
+        lock_held_ms: time for which others may have had to wait, in milliseconds; the months that left the default
+            partition together share it.
+        retries: attempts that gave way to somebody, shared in the same way.
+    """
+
+    month: Month
+    relation: Relation
+    action: Action
+    rows: int
+    bytes: int
+    lower: datetime
+    upper: datetime
+    moved_rows: int
+    lock_held_ms: float
+    retries: int
+
+
+@dataclass(frozen=True)
+class _Done:
+    action: Action = "recognized"
+    moved_rows: int = 0
+    statistics: LockStatistics = field(default_factory=LockStatistics)
+
+
+def ensure_months(
+    connection: Connection,
+    months: Sequence[Month],
+    *,
+    zone: ZoneInfo,
+    policy: LockPolicy,
+    batch_rows: int = 1000,
+) -> list[MonthReport]:
+    """Make sure that each month has a partition that holds every row of the month.
+
+    Idempotent, in any order, over gaps; a run that was killed is made good by the next. A partition with a month's
+    bounds is recognized under any name. Rows of the months are moved out of the default partition; every snapshot sees
+    each of them exactly once, all the time. An attempt makes others wait no longer than the lock timeout, and no
+    statement fails. Section 7.2 of the database document.
+
+    Args:
+        connection: in autocommit mode, as the owner of the conversations.
+        months: what to make sure of; each once.
+        zone: the business's time zone, at whose midnights months begin.
+        policy: how long others may be stopped, and how long to try.
+        batch_rows: rows that one transaction copies out of the default partition.
+
+    Returns:
+        One report for each month, by month.
+
+    Raises:
+        BoundsError: a partition stands across a month's bounds; nothing was changed.
+        NameTakenError: something else has the name of a partition to be; nothing was changed.
+        LockNotObtainedError: somebody was in the way for as long as the policy's patience.
+        PartitionError: the default partition has a row that violates a foreign key, and so can be moved nowhere.
+        ValueError: the connection is not in autocommit mode.
+    """
+    if not connection.autocommit:
+        raise ValueError("ensure_months needs a connection in autocommit mode: its transactions must be short")
+    wanted = sorted(set(months))
+    with advisory_lock(connection, ADVISORY_LOCK, policy):
+        check_bounds(describe_partitions(connection, zone), wanted, zone)
+        ddl = OnlineDDL(connection, policy)
+        clean_up(ddl)
+        partitions = describe_partitions(connection, zone)
+        present = {partition.month for partition in partitions}
+        missing = [MonthTable.of(month, zone) for month in wanted if month not in present]
+        check_names(connection, missing)
+        done = _create(ddl, missing, ensure_default(ddl, partitions), zone, batch_rows)
+        return [
+            _report(connection, partition, done.get(partition.month, _Done()))
+            for partition in describe_partitions(connection, zone)
+            if partition.month in wanted
+        ]
+
+
+def _create(
+    ddl: OnlineDDL, missing: Sequence[MonthTable], default: Relation, zone: ZoneInfo, batch_rows: int
+) -> dict[Month | None, _Done]:
+    """Make the missing months: first those whose rows wait in the default partition, so that little is left to scan."""
+    done: dict[Month | None, _Done] = {}
+    while waiting := [table for table in missing if table.month not in done]:
+        if movers := _movers(ddl.connection, waiting, default):
+            ddl.statistics = LockStatistics()
+            moved = move_out_of_default(ddl, movers, default, zone, batch_rows)
+            for table in movers:
+                rows = moved[table.month]
+                done[table.month] = _Done("filled" if rows else "created", rows, ddl.statistics)
+        for table in waiting:
+            ddl.statistics = LockStatistics()
+            if table not in movers and _attach_empty(ddl, table, default):
+                done[table.month] = _Done("created", 0, ddl.statistics)
+    return done
+
+
+def _movers(connection: Connection, tables: Sequence[MonthTable], default: Relation) -> list[MonthTable]:
+    """The months that cannot just be attached: the default partition has rows of them, or is too large to scan."""
+    row = connection.execute("SELECT pg_relation_size(%s::regclass) > %s", (default.quoted, SCAN_LIMIT)).fetchone()
+    if row == (True,):
+        return list(tables)
+    return [table for table in tables if has_rows(connection, default, table)]
+
+
+def _attach_empty(ddl: OnlineDDL, table: MonthTable, default: Relation) -> bool:
+    """Build the month's table and attach it; False when a row of the month has just landed in the default partition.
+
+    The lock on the parent makes writers come before or after: one in between would have chosen the default partition
+    for its row, and be refused.
+    """
+
+    def work() -> bool:
+        if has_rows(ddl.connection, default, table):
+            ddl.connection.execute(sql.SQL("DROP TABLE {}").format(table.aside.identifier))
+            return False
+        attach(ddl.connection, table)
+        return True
+
+    ddl.run(f"build {table.month}", [], lambda: build(ddl.connection, PARENT, table.aside, table.bounds))
+    locks = [
+        *referenced_locks(ddl.connection, LockMode.SHARE_ROW_EXCLUSIVE),
+        TableLock(PARENT, LockMode.SHARE_ROW_EXCLUSIVE),
+        TableLock(default, LockMode.ACCESS_EXCLUSIVE),
+    ]
+    return ddl.run(f"attach {table.month}", locks, work)
+
+
+def _report(connection: Connection, partition: Partition, done: _Done) -> MonthReport:
+    if partition.month is None or partition.lower is None or partition.upper is None:
+        raise TypeError(f"{partition.relation} has no month")
+    within = falls_between(TIME, partition.lower, partition.upper)
+    query = sql.SQL("SELECT count(*) FROM {} WHERE {}").format(PARENT.identifier, within)
+    row = connection.execute(query).fetchone()
+    return MonthReport(
+        month=partition.month,
+        relation=partition.relation,
+        action=done.action,
+        rows=row[0] if row else 0,
+        bytes=partition.bytes,
+        lower=partition.lower,
+        upper=partition.upper,
+        moved_rows=done.moved_rows,
+        lock_held_ms=done.statistics.held.total_seconds() * 1000,
+        retries=done.statistics.retries,
+    )
