@@ -28,6 +28,8 @@ from yumai_pipelines.sql_files import read_sql
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from yumai_pipelines.relations import Relation
+
 T = TypeVar("T")
 Connection = psycopg.Connection[Any]
 
@@ -43,28 +45,6 @@ _GIVE_WAY = (
     psycopg.errors.SerializationFailure,
     psycopg.errors.QueryCanceled,
 )
-
-
-@dataclass(frozen=True, order=True)
-class Relation:
-    """A table's schema and name."""
-
-    schema: str
-    name: str
-
-    @property
-    def identifier(self) -> sql.Identifier:
-        """The name as SQL."""
-        return sql.Identifier(self.schema, self.name)
-
-    @property
-    def quoted(self) -> str:
-        """The name as text that `::regclass` reads."""
-        return self.identifier.as_string(None)
-
-    def __str__(self) -> str:
-        """`chatbot.conversations`."""
-        return f"{self.schema}.{self.name}"
 
 
 class LockMode(Enum):

@@ -17,7 +17,6 @@ from psycopg import sql
 from yumai_pipelines.database import connect, with_database
 from yumai_pipelines.months import Month
 from yumai_pipelines.partitions import (
-    SCAN_LIMIT,
     BoundsError,
     LockPolicy,
     MonthReport,
@@ -26,6 +25,7 @@ from yumai_pipelines.partitions import (
     describe_partitions,
     ensure_months,
 )
+from yumai_pipelines.partitions.ensure import SCAN_LIMIT
 
 SEOUL = ZoneInfo("Asia/Seoul")
 POLICY = LockPolicy(lock_timeout=timedelta(milliseconds=100), patience=timedelta(seconds=20))

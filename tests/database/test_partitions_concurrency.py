@@ -22,14 +22,15 @@ from psycopg import IsolationLevel, sql
 
 from yumai_pipelines.database import connect
 from yumai_pipelines.months import Month
-from yumai_pipelines.online_ddl import LockMode, OnlineDDL, Relation, TableLock
+from yumai_pipelines.online_ddl import LockMode, OnlineDDL, TableLock
 from yumai_pipelines.partitions import LockNotObtainedError, LockPolicy, MonthReport, ensure_months
+from yumai_pipelines.relations import Relation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 SEOUL = ZoneInfo("Asia/Seoul")
-POLICY = LockPolicy(lock_timeout=timedelta(milliseconds=100), patience=timedelta(seconds=30))
+POLICY = LockPolicy(lock_timeout=timedelta(milliseconds=100), patience=timedelta(seconds=60))
 IMPATIENT = LockPolicy(lock_timeout=timedelta(milliseconds=100), patience=timedelta(seconds=1))
 START = datetime(2024, 8, 1, tzinfo=SEOUL)
 GENEROUS = 5.0
@@ -168,14 +169,14 @@ def test_every_row_of_four_writers_is_there_once_while_months_are_made_and_fille
     def write_long(writer: Connection, random: Random) -> None:
         with writer.transaction():
             insert(writer, random)
-            time.sleep(0.4)
-        time.sleep(0.1)
+            time.sleep(0.3)
+        time.sleep(0.3)
 
     def read_long(reader: Connection, _random: Random) -> None:
         with reader.transaction():
             one(reader, "SELECT count(*) FROM chatbot.conversations")
-            time.sleep(0.4)
-        time.sleep(0.1)
+            time.sleep(0.3)
+        time.sleep(0.3)
 
     with crowd(database) as people:
         for _ in range(4):

@@ -31,10 +31,9 @@ from yumai_pipelines.online_ddl import (
     LockMode,
     OnlineDDL,
     Patience,
-    Relation,
     TableLock,
 )
-from yumai_pipelines.partition_tables import (
+from yumai_pipelines.partitions.tables import (
     DEFAULT,
     MARK,
     PARENT,
@@ -54,6 +53,7 @@ from yumai_pipelines.partition_tables import (
     referenced_locks,
     rename,
 )
+from yumai_pipelines.relations import Relation
 from yumai_pipelines.sql_files import read_sql
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ if TYPE_CHECKING:
 
     from yumai_pipelines.months import Month
     from yumai_pipelines.online_ddl import Connection
-    from yumai_pipelines.partition_tables import Partition
+    from yumai_pipelines.partitions.tables import Partition
 
 MIRROR = Relation(WORKSHOP, "mirror_default_changes")
 SECOND_LOOK = Relation(WORKSHOP, "conversations_second_look")

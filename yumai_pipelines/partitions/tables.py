@@ -13,7 +13,8 @@ from psycopg import sql
 
 from yumai_pipelines.database import DatabaseError
 from yumai_pipelines.months import Month
-from yumai_pipelines.online_ddl import LockMode, Relation, TableLock
+from yumai_pipelines.online_ddl import LockMode, TableLock
+from yumai_pipelines.relations import Relation
 from yumai_pipelines.sql_files import read_sql
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """Months of `chatbot.conversations`: that each has its partition, made while everybody goes on reading and writing.
 
-How locks are taken stands in `online_ddl`, how tables are built in `partition_tables`, and how rows leave the default
-partition in `default_partition`. Nothing is ever detached for its age here, and nothing is dropped that holds a row.
+How locks are taken stands in `online_ddl`, how tables are built in `tables`, and how rows leave the default
+partition in `default`. Nothing is ever detached for its age here, and nothing is dropped that holds a row.
 """
 
 from __future__ import annotations
@@ -11,25 +11,20 @@ from typing import TYPE_CHECKING, Literal
 
 from psycopg import sql
 
-from yumai_pipelines.default_partition import clean_up, ensure_default, move_out_of_default
 from yumai_pipelines.online_ddl import (
     LockMode,
-    LockNotObtainedError,
     LockPolicy,
     LockStatistics,
     OnlineDDL,
-    Relation,
     TableLock,
     advisory_lock,
 )
-from yumai_pipelines.partition_tables import (
+from yumai_pipelines.partitions.default import clean_up, ensure_default, move_out_of_default
+from yumai_pipelines.partitions.tables import (
     PARENT,
     TIME,
-    BoundsError,
     MonthTable,
-    NameTakenError,
     Partition,
-    PartitionError,
     attach,
     build,
     check_bounds,
@@ -47,18 +42,7 @@ if TYPE_CHECKING:
 
     from yumai_pipelines.months import Month
     from yumai_pipelines.online_ddl import Connection
-
-__all__ = [
-    "BoundsError",
-    "LockNotObtainedError",
-    "LockPolicy",
-    "MonthReport",
-    "NameTakenError",
-    "Partition",
-    "PartitionError",
-    "describe_partitions",
-    "ensure_months",
-]
+    from yumai_pipelines.relations import Relation
 
 Action = Literal["created", "filled", "recognized"]
 

@@ -1,0 +1,29 @@
+"""The name of a relation: its schema and its own, as SQL, as text for `::regclass`, and for people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from psycopg import sql
+
+
+@dataclass(frozen=True, order=True)
+class Relation:
+    """A table's schema and name."""
+
+    schema: str
+    name: str
+
+    @property
+    def identifier(self) -> sql.Identifier:
+        """The name as SQL."""
+        return sql.Identifier(self.schema, self.name)
+
+    @property
+    def quoted(self) -> str:
+        """The name as text that `::regclass` reads."""
+        return self.identifier.as_string(None)
+
+    def __str__(self) -> str:
+        """`chatbot.conversations`."""
+        return f"{self.schema}.{self.name}"
