@@ -1,51 +1,190 @@
-"""What the tests share: one embedded PostgreSQL for the whole run, and a database of its own for each test."""
+"""What the tests share: one PostgreSQL server for the whole run, and a database of its own for each test.
+
+`pytest --postgres embedded` (the wheel's server, the default), `docker` (a container) or the DSN of any server.
+"""
 
 from __future__ import annotations
 
+import os
+import secrets
+from contextlib import ExitStack, contextmanager
+from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 from psycopg import sql
 
+from tests.support import Connection, one
+from yumai_pipelines.database import with_database
 from yumai_pipelines.local_server import LocalServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+DOCKER_IMAGE = "postgres:17"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--postgres",
+        metavar="embedded|docker|DSN",
+        default=os.environ.get("YUMAI_TEST_POSTGRES", "embedded"),
+        help="the server of the tests: the embedded one, a container, or any by the DSN of a superuser (or a role with "
+        "CREATEDB and CREATEROLE). Default: the environment variable YUMAI_TEST_POSTGRES, else embedded.",
+    )
+
+
+class Server:
+    """The server of the run: started by the first who asks, stopped after the last test."""
+
+    def __init__(self, choice: str) -> None:
+        self.choice = choice
+        self._url: str | None = None
+        self._running = ExitStack()
+
+    @property
+    def url(self) -> str:
+        """The login's URL."""
+        if self._url is None:
+            self._url = self._running.enter_context(_running_server(self.choice))
+        return self._url
+
+    def stop(self) -> None:
+        self._running.close()
+
+
+SERVER = pytest.StashKey[Server]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[SERVER] = Server(config.getoption("--postgres"))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    config.stash[SERVER].stop()
+
+
+def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
+    """Say what the tests run on, when a test of those that were chosen needs a server."""
+    if not any("server_url" in getattr(item, "fixturenames", ()) for item in items):
+        return []
+    server = config.stash[SERVER]
+    try:
+        with psycopg.connect(server.url) as connection:
+            place = f"{connection.info.host}:{connection.info.port}"
+            return [f"PostgreSQL {one(connection, 'SHOW server_version')} at {place}, chosen by --postgres"]
+    except psycopg.OperationalError as error:
+        raise pytest.UsageError(f"--postgres: no server answers there. {error}") from error
+
+
+@contextmanager
+def _running_server(choice: str) -> Iterator[str]:
+    match choice:
+        case "embedded":
+            with TemporaryDirectory(prefix="yumai-tests-") as home:
+                # The account under which root starts the server must be able to enter.
+                Path(home).chmod(0o755)
+                server = LocalServer(Path(home))
+                server.start()
+                try:
+                    yield server.url("postgres")
+                finally:
+                    server.stop()
+        case "docker":
+            from testcontainers.community.postgres import PostgresContainer
+
+            with PostgresContainer(DOCKER_IMAGE, driver=None) as container:
+                yield container.get_connection_url()
+        case dsn:
+            yield dsn
+
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
-    """A running embedded server."""
-    server = LocalServer(tmp_path_factory.mktemp("yumai"))
-    server.start()
-    yield server
-    server.stop()
+def server_url(pytestconfig: pytest.Config) -> str:
+    """URL of the server's maintenance database, as a superuser (or who else the DSN says)."""
+    return pytestconfig.stash[SERVER].url
+
+
+class Databases:
+    """Databases under names that no other run of the tests has."""
+
+    def __init__(self, admin: Connection, server_url: str) -> None:
+        self._admin = admin
+        self._server_url = server_url
+        self._prefix = f"yumai_test_{secrets.token_hex(4)}"
+        self._numbers = count()
+
+    @contextmanager
+    def create(self, template: str = "template0") -> Iterator[str]:
+        """The name of a new database, which goes at the end."""
+        name = f"{self._prefix}_{next(self._numbers)}"
+        self._admin.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
+        )
+        try:
+            self._copy_settings(template, name)
+            yield name
+        finally:
+            self._admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    def url(self, name: str) -> str:
+        return with_database(self._server_url, name)
+
+    def _copy_settings(self, template: str, name: str) -> None:
+        """What CREATE DATABASE … TEMPLATE leaves out: the settings made by ALTER DATABASE (search_path)."""
+        settings = self._admin.execute(
+            """
+            SELECT split_part(setting, '=', 1), substr(setting, strpos(setting, '=') + 1)
+              FROM pg_db_role_setting AS s JOIN pg_database AS d ON d.oid = s.setdatabase, unnest(setconfig) AS setting
+             WHERE datname = %s AND setrole = 0
+            """,
+            (template,),
+        ).fetchall()
+        with self._admin.transaction():
+            for setting, value in settings:
+                self._admin.execute("SELECT set_config(%s, %s, true)", (setting, value))
+                self._admin.execute(
+                    sql.SQL("ALTER DATABASE {} SET {} FROM CURRENT").format(
+                        sql.Identifier(name), sql.Identifier(setting)
+                    )
+                )
 
 
 @pytest.fixture(scope="session")
-def template(server: LocalServer) -> str:
-    """The name of a database with the tables that partition management depends on, to be cloned."""
-    with psycopg.connect(server.url("postgres"), autocommit=True) as admin:
-        admin.execute("CREATE DATABASE yumai_template")
-    with psycopg.connect(server.url("yumai_template"), autocommit=True) as connection:
-        connection.execute((Path(__file__).parent / "database" / "partition_schema.sql").read_bytes())
-    return "yumai_template"
+def databases(server_url: str) -> Iterator[Databases]:
+    """Who makes and drops databases."""
+    with psycopg.connect(server_url, autocommit=True, application_name="test: databases") as admin:
+        yield Databases(admin, server_url)
+
+
+@pytest.fixture(scope="session")
+def template(databases: Databases) -> Iterator[str]:
+    """The name of a database with the schema, to be cloned: 0.1 s, where an installation takes seconds."""
+    with databases.create() as name:
+        with psycopg.connect(databases.url(name), autocommit=True) as connection:
+            connection.execute((Path(__file__).parent / "database" / "partition_schema.sql").read_bytes())
+        yield name
 
 
 @pytest.fixture
-def database(server: LocalServer, template: str) -> Iterator[str]:
-    """The superuser's URL of a clone of the template."""
-    name = sql.Identifier("yumai_test")
-    with psycopg.connect(server.url("postgres"), autocommit=True) as admin:
-        admin.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(name, sql.Identifier(template)))
-        yield server.url("yumai_test")
-        admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
+def database(databases: Databases, template: str) -> Iterator[str]:
+    """The login's URL of a new database with the schema and no rows."""
+    with databases.create(template) as name:
+        yield databases.url(name)
 
 
 @pytest.fixture
-def connection(database: str) -> Iterator[psycopg.Connection[Any]]:
-    """A superuser's connection to that clone, autocommit."""
-    with psycopg.connect(database, autocommit=True) as connection:
+def empty_database(databases: Databases) -> Iterator[str]:
+    """The login's URL of a new database without the schema."""
+    with databases.create() as name:
+        yield databases.url(name)
+
+
+@pytest.fixture
+def connection(database: str) -> Iterator[Connection]:
+    """The login's connection to `database`, autocommit."""
+    with psycopg.connect(database, autocommit=True, application_name="test") as connection:
         yield connection

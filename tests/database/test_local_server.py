@@ -35,20 +35,20 @@ def test_serves_until_stopped(own_server: LocalServer) -> None:
         own_server.url()
 
 
-def test_listens_on_loopback_alone(server: LocalServer) -> None:
+def test_listens_on_loopback_alone(own_server: LocalServer) -> None:
     listening = [
         connection.laddr.ip
-        for connection in psutil.Process(server.status().pid).net_connections()
+        for connection in psutil.Process(own_server.status().pid).net_connections()
         if connection.status == psutil.CONN_LISTEN
     ]
     assert listening == ["127.0.0.1"]
 
 
-def test_password_is_required_and_kept_private(server: LocalServer) -> None:
-    password_file = server.status().data_directory.parent / "password"
+def test_password_is_required_and_kept_private(own_server: LocalServer) -> None:
+    password_file = own_server.status().data_directory.parent / "password"
     assert stat.S_IMODE(password_file.stat().st_mode) == 0o600
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
-        psycopg.connect(server.url().replace(password_file.read_text(), "guess"))
+        psycopg.connect(own_server.url().replace(password_file.read_text(), "guess"))
 
 
 def test_data_survives_a_killed_server_and_its_stale_pid_file(own_server: LocalServer) -> None:

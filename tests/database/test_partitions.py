@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from tests.support import Connection, every, one
 from yumai_pipelines.database import connect, with_database
 from yumai_pipelines.months import Month
 from yumai_pipelines.partitions import (
@@ -30,8 +31,6 @@ from yumai_pipelines.partitions.ensure import SCAN_LIMIT
 SEOUL = ZoneInfo("Asia/Seoul")
 POLICY = LockPolicy(lock_timeout=timedelta(milliseconds=100), patience=timedelta(seconds=20))
 PARENT = "chatbot.conversations"
-Connection = psycopg.Connection[Any]
-Value = Any
 
 
 def ensure(url: str, *months: str, zone: ZoneInfo = SEOUL, client_zone: str = "Asia/Seoul") -> list[MonthReport]:
@@ -46,16 +45,6 @@ def add_rows(connection: Connection, *times: str) -> None:
             "INSERT INTO chatbot.conversations (session_id, conversation_time) VALUES (%s, %s)",
             [(session, time) for time in times],
         )
-
-
-def one(connection: Connection, query: str, *values: object) -> Value:
-    row = connection.execute(query, values or None).fetchone()
-    assert row is not None
-    return row[0]
-
-
-def every(connection: Connection, query: str, *values: object) -> list[Any]:
-    return connection.execute(query, values or None).fetchall()
 
 
 def bounds(connection: Connection, zone: ZoneInfo = SEOUL) -> dict[str, tuple[datetime | None, datetime | None]]:

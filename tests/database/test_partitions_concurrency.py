@@ -20,6 +20,7 @@ import psycopg
 import pytest
 from psycopg import IsolationLevel, sql
 
+from tests.support import Connection, Value, one
 from yumai_pipelines.database import connect
 from yumai_pipelines.months import Month
 from yumai_pipelines.online_ddl import LockMode, OnlineDDL, TableLock
@@ -36,8 +37,6 @@ START = datetime(2024, 8, 1, tzinfo=SEOUL)
 GENEROUS = 5.0
 """Seconds: no stall that is measured here may come near it; what is measured is printed."""
 
-Connection = psycopg.Connection[Any]
-Value = Any
 MEASURED = logging.getLogger(__name__)
 ATTACH = """
     CREATE TABLE chatbot.plain (LIKE chatbot.conversations INCLUDING ALL EXCLUDING IDENTITY);
@@ -49,12 +48,6 @@ ATTACH = """
 def ensure(url: str, *months: str, policy: LockPolicy = POLICY, batch_rows: int = 200) -> list[MonthReport]:
     with connect(url, application_name="test: partitions") as owner:
         return ensure_months(owner, [Month.parse(m) for m in months], zone=SEOUL, policy=policy, batch_rows=batch_rows)
-
-
-def one(connection: Connection, query: str, *values: object) -> Value:
-    row = connection.execute(query, values or None).fetchone()
-    assert row is not None
-    return row[0]
 
 
 def ids(connection: Connection) -> Counter[int]:
