@@ -18,8 +18,10 @@ import pytest
 from psycopg import sql
 
 from tests.support import Connection, one
+from yumai_pipelines import schema
 from yumai_pipelines.database import with_database
 from yumai_pipelines.local_server import LocalServer
+from yumai_pipelines.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -164,8 +166,7 @@ def databases(server_url: str) -> Iterator[Databases]:
 def template(databases: Databases) -> Iterator[str]:
     """The name of a database with the schema, to be cloned: 0.1 s, where an installation takes seconds."""
     with databases.create() as name:
-        with psycopg.connect(databases.url(name), autocommit=True) as connection:
-            connection.execute((Path(__file__).parent / "database" / "partition_schema.sql").read_bytes())
+        schema.upgrade(databases.url(name), Settings())
         yield name
 
 
