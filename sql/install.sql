@@ -17,6 +17,7 @@ BEGIN;
 \ir migrations/0004_logs.sql
 \ir migrations/0005_recommendation_funnel.sql
 \ir functions/auto_delete_old_conversations.sql
+\ir functions/business_timezone.sql
 \ir functions/clean_inactive_sessions.sql
 \ir functions/clean_invalid_shop_references.sql
 \ir functions/configure_database.sql

@@ -147,7 +147,7 @@ CREATE FUNCTION chatbot.auto_delete_old_conversations(p_months integer DEFAULT 6
     LANGUAGE plpgsql
     AS $$
 DECLARE
-    v_timezone text := coalesce(nullif(current_setting('yumai.timezone', TRUE), ''), 'Asia/Seoul');
+    v_timezone text := yumai_pipelines.business_timezone();
     v_deleted integer;
 BEGIN
     IF p_months IS NULL OR p_months < 0 THEN
@@ -356,7 +356,7 @@ CREATE FUNCTION chatbot.get_shop_hours(p_shop_id integer, p_day_name text DEFAUL
     LANGUAGE plpgsql STABLE
     AS $$
 DECLARE
-    v_timezone text := coalesce(nullif(current_setting('yumai.timezone', TRUE), ''), 'Asia/Seoul');
+    v_timezone text := yumai_pipelines.business_timezone();
     v_english text [] := ARRAY['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'];
     v_korean text [] := ARRAY['월', '화', '수', '목', '금', '토', '일'];
     v_day text := lower(trim(p_day_name));
@@ -482,6 +482,36 @@ COMMENT ON FUNCTION extracts.rating_of(p_feedback_content jsonb) IS 'The rating 
 
 
 --
+-- Name: business_timezone(); Type: FUNCTION; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+CREATE FUNCTION yumai_pipelines.business_timezone() RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+    -- What the database tells new connections, whatever this one has made of it.
+    SELECT coalesce(
+        (
+            SELECT split_part(entry.setting, '=', 2)
+            FROM pg_db_role_setting AS s
+            INNER JOIN pg_database AS d ON s.setdatabase = d.oid
+            CROSS JOIN unnest(s.setconfig) AS entry (setting)
+            WHERE d.datname = current_database() AND s.setrole = 0 AND lower(entry.setting) LIKE 'timezone=%'
+        ),
+        'Asia/Seoul'
+    )
+$$;
+
+
+ALTER FUNCTION yumai_pipelines.business_timezone() OWNER TO yumai_pipeline;
+
+--
+-- Name: FUNCTION business_timezone(); Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON FUNCTION yumai_pipelines.business_timezone() IS 'The time zone at whose midnights the business''s days and months begin, as configure_database() has set it.';
+
+
+--
 -- Name: configure_database(text); Type: FUNCTION; Schema: yumai_pipelines; Owner: yumai_pipeline
 --
 
@@ -494,7 +524,6 @@ BEGIN
         'ALTER DATABASE %I SET search_path = "$user", chatbot, ml_features, analytics, public', current_database()
     );
     EXECUTE format('ALTER DATABASE %I SET TimeZone = %L', current_database(), p_timezone);
-    EXECUTE format('ALTER DATABASE %I SET yumai.timezone = %L', current_database(), p_timezone);
 END
 $_$;
 
@@ -3590,6 +3619,13 @@ GRANT USAGE ON SCHEMA extracts TO yumai_analyst;
 --
 
 GRANT USAGE ON SCHEMA ml_features TO yumai_app;
+
+
+--
+-- Name: SCHEMA yumai_pipelines; Type: ACL; Schema: -; Owner: yumai_pipeline
+--
+
+GRANT USAGE ON SCHEMA yumai_pipelines TO yumai_app;
 
 
 --

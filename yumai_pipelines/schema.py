@@ -16,6 +16,7 @@ from alembic.config import Config
 from alembic.util.exc import CommandError
 from psycopg import sql
 from sqlalchemy import NullPool, create_engine
+from sqlalchemy.exc import DBAPIError
 
 from yumai_pipelines import schema_snapshot
 from yumai_pipelines.database import OWNER_ROLE, DatabaseError, connect
@@ -92,7 +93,9 @@ def upgrade(url: str, settings: Settings) -> SchemaReport:
         while True:
             try:
                 ran = _attempt(url, settings)
-            except psycopg.errors.LockNotAvailable:
+            except (psycopg.errors.LockNotAvailable, DBAPIError) as error:
+                if not isinstance(getattr(error, "orig", error), psycopg.errors.LockNotAvailable):
+                    raise
                 patience.pause([])
             else:
                 break

@@ -14,7 +14,7 @@ $$;
 
 SET LOCAL ROLE yumai_pipeline;
 
-GRANT USAGE ON SCHEMA chatbot, ml_features, analytics TO yumai_app;
+GRANT USAGE ON SCHEMA chatbot, ml_features, analytics, yumai_pipelines TO yumai_app;
 GRANT USAGE ON SCHEMA extracts TO yumai_analyst;
 
 COMMENT ON SCHEMA chatbot IS 'What the chatbot works on: people, shops, sessions, conversations.';

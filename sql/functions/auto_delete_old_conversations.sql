@@ -3,7 +3,7 @@ CREATE OR REPLACE FUNCTION chatbot.auto_delete_old_conversations(
     p_as_of timestamptz DEFAULT now()
 ) RETURNS integer LANGUAGE plpgsql AS $$
 DECLARE
-    v_timezone text := coalesce(nullif(current_setting('yumai.timezone', TRUE), ''), 'Asia/Seoul');
+    v_timezone text := yumai_pipelines.business_timezone();
     v_deleted integer;
 BEGIN
     IF p_months IS NULL OR p_months < 0 THEN

@@ -7,7 +7,6 @@ BEGIN
         'ALTER DATABASE %I SET search_path = "$user", chatbot, ml_features, analytics, public', current_database()
     );
     EXECUTE format('ALTER DATABASE %I SET TimeZone = %L', current_database(), p_timezone);
-    EXECUTE format('ALTER DATABASE %I SET yumai.timezone = %L', current_database(), p_timezone);
 END
 $$;
 COMMENT ON FUNCTION yumai_pipelines.configure_database(text) IS
