@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import psycopg
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+
+from yumai_pipelines.database import to_url
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 Connection = psycopg.Connection[Any]
 Value = Any
@@ -20,3 +29,16 @@ def one(connection: Connection, query: str, *values: object) -> Value:
 def every(connection: Connection, query: str, *values: object) -> list[Any]:
     """All rows."""
     return connection.execute(query, values or None).fetchall()
+
+
+@contextmanager
+def login(admin: Connection, url: str, options: str) -> Iterator[str]:
+    """The URL of a login role of its own."""
+    name = f"yumai_test_{uuid4().hex[:12]}"
+    role = sql.Identifier(name)
+    admin.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD 'secret' {}").format(role, sql.SQL(options)))
+    try:
+        yield to_url({**conninfo_to_dict(url), "user": name, "password": "secret"})
+    finally:
+        admin.execute(sql.SQL("REASSIGN OWNED BY {} TO CURRENT_USER; DROP OWNED BY {}").format(role, role))
+        admin.execute(sql.SQL("DROP ROLE {}").format(role))

@@ -7,30 +7,24 @@ import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
-from uuid import uuid4
 
 import psycopg
 import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-from tests.support import Connection, every, one
+from tests.support import Connection, every, login, one
 from yumai_pipelines import schema, schema_snapshot
 from yumai_pipelines.catalog import EXTRACTS, TABLES
-from yumai_pipelines.database import to_url
 from yumai_pipelines.local_server import program
 from yumai_pipelines.online_ddl import LockNotObtainedError
 from yumai_pipelines.settings import Settings
 from yumai_pipelines.sql_files import sql_path
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 SETTINGS = Settings()
 ROOT = Path(__file__).parents[2]
+RELATIONS = [*(table.relation for table in TABLES), *(extract.relation for extract in EXTRACTS)]
 REVISIONS = tuple(path.name[:4] for path in sorted(sql_path("migrations").glob("*.sql")))
 
 
@@ -141,19 +135,6 @@ def test_an_upgrade_waits_no_longer_than_the_lock_timeout_and_gives_up(database:
     assert schema.upgrade(database, patient).drift == ()
 
 
-@contextmanager
-def login(admin: Connection, url: str, options: str) -> Iterator[str]:
-    """The URL of a login role of its own."""
-    name = f"yumai_test_{uuid4().hex[:12]}"
-    role = sql.Identifier(name)
-    admin.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD 'secret' {}").format(role, sql.SQL(options)))
-    try:
-        yield to_url({**conninfo_to_dict(url), "user": name, "password": "secret"})
-    finally:
-        admin.execute(sql.SQL("REASSIGN OWNED BY {} TO CURRENT_USER; DROP OWNED BY {}").format(role, role))
-        admin.execute(sql.SQL("DROP ROLE {}").format(role))
-
-
 def own(admin: Connection, url: str) -> None:
     name = conninfo_to_dict(url)["user"]
     admin.execute(
@@ -251,7 +232,8 @@ def test_the_registry_and_the_catalogue_agree_in_both_directions(connection: Con
         for table in TABLES
         for key in table.foreign_keys
     }
-    keys = {str(each.relation): list(each.key) for each in (*TABLES, *EXTRACTS)}
+    keys = {str(each.relation): list(each.key) for each in TABLES}
+    keys |= {str(each.relation): list(each.key) for each in EXTRACTS}
     assert dict(every(connection, PRIMARY_KEYS)) == keys
 
 
@@ -272,13 +254,13 @@ def test_every_foreign_key_has_an_index_and_says_what_happens_on_delete(connecti
 
 
 def test_columns_and_comments_are_known_without_a_connection(connection: Connection) -> None:
-    for table in (*TABLES, *EXTRACTS):
+    for relation in RELATIONS:
         there = every(
             connection,
             "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 ORDER BY attnum",
-            table.relation.quoted,
+            relation.quoted,
         )
-        assert [(column.name,) for column in schema_snapshot.columns(table.relation)] == there
-        assert schema_snapshot.comment(table.relation)
+        assert [(column.name,) for column in schema_snapshot.columns(relation)] == there
+        assert schema_snapshot.comment(relation)
     for extract in EXTRACTS:
         assert all(column.description for column in schema_snapshot.columns(extract.relation))

@@ -1,0 +1,102 @@
+"""Who may do what: tried as each role, not assumed."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from tests.support import Connection, login, one
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+@pytest.fixture
+def log_in(database: str, connection: Connection) -> Iterator[Callable[[str], Connection]]:
+    """Connects as a login of its own that is a member of the role."""
+    with ExitStack() as logins:
+
+        def log_in(role: str) -> Connection:
+            url = logins.enter_context(login(connection, database, f"IN ROLE {role}"))
+            return logins.enter_context(psycopg.connect(url, autocommit=True))
+
+        yield log_in
+
+
+WRITES = (
+    "INSERT INTO users (external_user_id) VALUES ('a')",
+    "UPDATE chatbot.users SET nickname = '배고픈 사람'",
+    "SELECT start_session(1, 'chat')",
+    "INSERT INTO conversations (session_id, conversation_time) SELECT session_id, now() FROM session_master",
+    "INSERT INTO chatbot.conversations (session_id) SELECT session_id FROM chatbot.session_master",
+    "INSERT INTO user_interactions (session_id, interaction_type) SELECT session_id, 'selection' FROM session_master",
+    "INSERT INTO analytics.user_feedback (session_id) SELECT session_id FROM session_master",
+    "SELECT clean_inactive_sessions()",
+    "SELECT get_shop_hours(1)",
+    "SELECT * FROM recent_conversations",
+    "DELETE FROM session_master",
+)
+
+
+def test_the_chatbot_writes_rows_under_either_spelling(log_in: Callable[[str], Connection]) -> None:
+    chatbot = log_in("yumai_app")
+    for statement in WRITES:
+        chatbot.execute(statement.encode())
+    assert one(chatbot, "SELECT count(*) FROM conversations") == 0
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE TABLE chatbot.mine (id int)",
+        "ALTER TABLE users ADD mine int",
+        "DROP TABLE user_feedback",
+        "TRUNCATE conversations",
+        "ALTER TABLE conversations DISABLE TRIGGER ALL",
+        "REFRESH MATERIALIZED VIEW recent_conversations",
+        "SET session_replication_role = replica",
+        "SELECT * FROM extracts.recommendation_funnel",
+        "SELECT * FROM yumai_pipelines.alembic_version",
+        "SET ROLE yumai_pipeline",
+    ],
+)
+def test_the_chatbot_changes_no_table_and_sees_no_extract(log_in: Callable[[str], Connection], statement: str) -> None:
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        log_in("yumai_app").execute(statement.encode())
+
+
+def test_an_analyst_reads_the_extracts(log_in: Callable[[str], Connection]) -> None:
+    assert one(log_in("yumai_analyst"), "SELECT count(*) FROM extracts.recommendation_funnel") == 0
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT * FROM chatbot.users",
+        "SELECT * FROM session_master",
+        "SELECT * FROM chatbot.recent_conversations",
+        "SELECT * FROM analytics.recommendations_log",
+        "SELECT * FROM ml_features.user_interactions",
+        "SELECT * FROM yumai_pipelines.view_refreshes",
+        "SELECT chatbot.clean_inactive_sessions()",
+        "INSERT INTO extracts.recommendation_funnel (month) VALUES ('2024-08-01')",
+        "DELETE FROM extracts.recommendation_funnel",
+        "CREATE TABLE extracts.mine (id int)",
+        "CREATE TABLE public.mine (id int)",
+    ],
+)
+def test_an_analyst_sees_and_does_nothing_else(log_in: Callable[[str], Connection], statement: str) -> None:
+    with pytest.raises((psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedTable)):
+        log_in("yumai_analyst").execute(statement.encode())
+
+
+def test_the_owner_works_under_either_spelling(log_in: Callable[[str], Connection]) -> None:
+    owner = log_in("yumai_pipeline")
+    for statement in WRITES:
+        owner.execute(statement.encode())
+    owner.execute("REFRESH MATERIALIZED VIEW CONCURRENTLY recent_conversations")
+    owner.execute("CREATE TABLE extracts.mine (id int)")
+    owner.execute("DROP TABLE extracts.mine")
