@@ -127,32 +127,12 @@ class Databases:
             sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
         )
         try:
-            self._copy_settings(template, name)
             yield name
         finally:
             self._admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
     def url(self, name: str) -> str:
         return with_database(self._server_url, name)
-
-    def _copy_settings(self, template: str, name: str) -> None:
-        """What CREATE DATABASE … TEMPLATE leaves out: the settings made by ALTER DATABASE (search_path)."""
-        settings = self._admin.execute(
-            """
-            SELECT split_part(setting, '=', 1), substr(setting, strpos(setting, '=') + 1)
-              FROM pg_db_role_setting AS s JOIN pg_database AS d ON d.oid = s.setdatabase, unnest(setconfig) AS setting
-             WHERE datname = %s AND setrole = 0
-            """,
-            (template,),
-        ).fetchall()
-        with self._admin.transaction():
-            for setting, value in settings:
-                self._admin.execute("SELECT set_config(%s, %s, true)", (setting, value))
-                self._admin.execute(
-                    sql.SQL("ALTER DATABASE {} SET {} FROM CURRENT").format(
-                        sql.Identifier(name), sql.Identifier(setting)
-                    )
-                )
 
 
 @pytest.fixture(scope="session")
@@ -164,7 +144,7 @@ def databases(server_url: str) -> Iterator[Databases]:
 
 @pytest.fixture(scope="session")
 def template(databases: Databases) -> Iterator[str]:
-    """The name of a database with the schema, to be cloned: 0.1 s, where an installation takes seconds."""
+    """The name of a database with the schema, to be cloned."""
     with databases.create() as name:
         schema.upgrade(databases.url(name), Settings())
         yield name
@@ -174,6 +154,8 @@ def template(databases: Databases) -> Iterator[str]:
 def database(databases: Databases, template: str) -> Iterator[str]:
     """The login's URL of a new database with the schema and no rows."""
     with databases.create(template) as name:
+        with psycopg.connect(databases.url(name), autocommit=True) as connection:
+            schema.configure_database(connection, Settings().timezone)
         yield databases.url(name)
 
 
