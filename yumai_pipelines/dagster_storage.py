@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dagster_postgres.storage import DagsterPostgresStorage
+from psycopg.conninfo import conninfo_to_dict
 
-from yumai_pipelines.database import dagster_url
+from yumai_pipelines.database import dagster_url, to_url
 from yumai_pipelines.settings import Settings
 
 if TYPE_CHECKING:
@@ -36,4 +37,6 @@ class YumaiDagsterStorage(DagsterPostgresStorage):
     ) -> YumaiDagsterStorage:
         """Connect to the database of `dagster_url`, and make its tables when it has none."""
         del config_value  # empty, by config_type
-        return cls(postgres_url=dagster_url(Settings()), inst_data=inst_data)
+        # SQLAlchemy 2.1 takes psycopg 3 by default, which refuses the NOTIFY of dagster-postgres.
+        url = to_url(conninfo_to_dict(dagster_url(Settings())), scheme="postgresql+psycopg2")
+        return cls(postgres_url=url, inst_data=inst_data)

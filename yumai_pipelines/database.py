@@ -75,8 +75,8 @@ def with_database(url: str, database: str) -> str:
     return to_url(parts)
 
 
-def to_url(parts: dict[str, str | int | None]) -> str:
-    """A libpq URL of connection parameters: every library here, SQLAlchemy included, reads that spelling."""
+def to_url(parts: dict[str, str | int | None], scheme: str = "postgresql") -> str:
+    """A libpq URL of connection parameters; with `postgresql+<driver>` as the scheme, SQLAlchemy's."""
     rest = {key: str(value) for key, value in parts.items() if value is not None}
     user, password = rest.pop("user", ""), rest.pop("password", "")
     login = quote(user, safe="") + (":" + quote(password, safe="") if password else "")
@@ -84,7 +84,7 @@ def to_url(parts: dict[str, str | int | None]) -> str:
     place = quote(host, safe="[]:") + (f":{port}" if port else "")
     database = quote(rest.pop("dbname", ""), safe="")
     query = "?" + urlencode(rest, quote_via=quote) if rest else ""
-    return f"postgresql://{login}{'@' if login else ''}{place}/{database}{query}"
+    return f"{scheme}://{login}{'@' if login else ''}{place}/{database}{query}"
 
 
 def connect(

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import dagster as dg
+import psycopg
+import pytest
+
+from tests.support import one
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+INSTANCE_FILE = Path(__file__).parents[2] / "dagster.yaml"
+
+
+@pytest.fixture
+def instance(empty_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
+    """The instance of dagster.yaml, on a database that has nothing yet."""
+    monkeypatch.setenv("YUMAI_DAGSTER_URL", empty_database)
+    (tmp_path / "dagster.yaml").write_bytes(INSTANCE_FILE.read_bytes())
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        yield instance
+
+
+def test_runs_and_events_are_kept_in_the_database(instance: dg.DagsterInstance, empty_database: str) -> None:
+    @dg.asset
+    def planted() -> dg.MaterializeResult[None]:
+        return dg.MaterializeResult(metadata={"rows": 7})
+
+    assert dg.materialize([planted], instance=instance).success
+
+    event = instance.get_latest_materialization_event(dg.AssetKey("planted"))
+    assert event is not None
+    assert event.asset_materialization is not None
+    assert event.asset_materialization.metadata["rows"].value == 7
+    with psycopg.connect(empty_database) as connection:
+        assert one(connection, "SELECT status FROM runs") == "SUCCESS"
