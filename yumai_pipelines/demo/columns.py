@@ -1,0 +1,178 @@
+"""Columns of generated rows: drawn with numpy, written with Arrow, never a row at a time.
+
+No table and no word of the demonstration stands here.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.floating[Any]]
+Bools = npt.NDArray[np.bool_]
+Column = Any
+"""An Arrow array; pyarrow has no types to check."""
+
+Table = Any
+"""An Arrow table."""
+
+SECOND = 1_000_000
+"""Instants and durations are whole microseconds; instants since 1970 in UTC."""
+
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+
+_SLOT = re.compile(r"<(\w+)>")
+_HEX = np.array([list(f"{byte:02x}".encode()) for byte in range(256)], dtype=np.uint8)
+_UUID_DASHES = (8, 13, 18, 23)
+
+
+def slots_of(template: str) -> frozenset[str]:
+    """The names of a template's slots."""
+    return frozenset(_SLOT.findall(template))
+
+
+def fill(template: str, rows: int, slots: Mapping[str, Column]) -> Column:
+    """One text a row: the template with each `<slot>` filled from the row. Null where a slot is."""
+    parts = _SLOT.split(template)
+    pieces = [as_text(slots[part]) if odd % 2 else part for odd, part in enumerate(parts)]
+    return pc.binary_join_element_wise(pa.repeat("", rows), *pieces, "")
+
+
+def render(templates: Sequence[str], which: Ints, slots: Mapping[str, Column]) -> Column:
+    """One text a row: the row's own template, filled from the row."""
+    order = np.argsort(which, kind="stable")
+    ends = np.cumsum(np.bincount(which, minlength=len(templates)))
+    filled = [
+        fill(template, len(rows), {name: slots[name].take(pa.array(rows)) for name in slots_of(template)})
+        for template, rows in zip(templates, np.split(order, ends[:-1]), strict=True)
+    ]
+    back = np.empty(len(order), dtype=np.int64)
+    back[order] = np.arange(len(order))
+    return pa.concat_arrays(filled).take(pa.array(back))
+
+
+def as_text(column: Column) -> Column:
+    """The values as PostgreSQL and JSON read them."""
+    return column if pa.types.is_string(column.type) else column.cast(pa.string())
+
+
+def pick(words: Iterable[str], which: Ints) -> Column:
+    """The words at these places; null for a negative place."""
+    return pa.array(list(words), pa.string()).take(optional(which, which >= 0))
+
+
+def any_of(rng: np.random.Generator, words: Sequence[str], rows: int) -> Column:
+    """One of the words for each row."""
+    return pick(words, rng.integers(0, len(words), rows))
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Words in groups, one after the other: all of them, and where each group begins and how many it has."""
+
+    words: tuple[str, ...]
+    first: Ints
+    count: Ints
+
+    @classmethod
+    def of(cls, groups: Iterable[Sequence[str]]) -> Groups:
+        """The groups in this order."""
+        listed = list(groups)
+        count = np.array([len(group) for group in listed], dtype=np.int64)
+        return cls(tuple(chain.from_iterable(listed)), np.cumsum(count) - count, count)
+
+    def draw(self, rng: np.random.Generator, group: Ints) -> Ints:
+        """The place of a word for each row, from the row's group."""
+        return self.first[group] + (rng.random(len(group)) * self.count[group]).astype(np.int64)
+
+
+def optional(values: npt.NDArray[Any], present: Bools) -> Column:
+    """The values, null where they are not present."""
+    return pa.array(values, mask=~present)
+
+
+def instants(microseconds: Ints, present: Bools | None = None) -> Column:
+    """Points in time, null where they are not present."""
+    mask = None if present is None else ~present
+    return pa.array(microseconds, pa.int64(), mask=mask).cast(pa.timestamp("us", tz="UTC"))
+
+
+def joined(items: Column, counts: Ints, between: str) -> Column:
+    """One text a row from the texts of its items, which stand in the order of the rows, `counts` for each."""
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+    return pc.binary_join(pa.ListArray.from_arrays(pa.array(offsets), as_text(items)), between)
+
+
+def sql_array(items: Column, counts: Ints) -> Column:
+    """PostgreSQL arrays, as text, of items that need no quotes: `counts` of them for each row."""
+    return fill("{<items>}", len(counts), {"items": joined(items, counts, ",")})
+
+
+def padded(numbers: Ints, width: int) -> Column:
+    """Numbers of a fixed width."""
+    return pc.utf8_lpad(as_text(pa.array(numbers)), width, "0")
+
+
+def uuids(rng: np.random.Generator, rows: int) -> Column:
+    """Random UUIDs, version 4, as text."""
+    raw = rng.integers(0, 256, (rows, 16), dtype=np.uint8)
+    raw[:, 6] = raw[:, 6] & 0x0F | 0x40
+    raw[:, 8] = raw[:, 8] & 0x3F | 0x80
+    digits = _HEX[raw].reshape(rows, 32)
+    text = np.full((rows, 36), ord("-"), dtype=np.uint8)
+    text[:, [place for place in range(36) if place not in _UUID_DASHES]] = digits
+    return pa.array(text.view("S36").ravel(), pa.binary()).cast(pa.string())
+
+
+def draw(rng: np.random.Generator, weights: Sequence[float] | Floats, rows: int) -> Ints:
+    """Places drawn with these weights, the same for every row."""
+    cumulative = np.cumsum(weights)
+    places: Ints = np.searchsorted(cumulative, rng.random(rows) * cumulative[-1], side="right")
+    return places
+
+
+def draw_each(rng: np.random.Generator, weights: Floats) -> Ints:
+    """A place for each row, drawn with the row's own weights."""
+    cumulative = np.cumsum(weights, axis=1)
+    places: Ints = (rng.random(len(weights))[:, None] * cumulative[:, -1:] >= cumulative).sum(axis=1)
+    return places
+
+
+def happens(rng: np.random.Generator, probability: float | Floats, rows: int) -> Bools:
+    """Whether something of this probability happens, for each row."""
+    return rng.random(rows) < probability
+
+
+def lognormal(rng: np.random.Generator, median: float, spread: float, rows: int) -> Ints:
+    """Durations of this many seconds in the median, in microseconds."""
+    return (rng.lognormal(np.log(median), spread, rows) * SECOND).astype(np.int64)
+
+
+def sigmoid(values: Floats) -> Floats:
+    """From the real line to 0..1."""
+    result: Floats = 1 / (1 + np.exp(-values))
+    return result
+
+
+def logit(values: Floats) -> Floats:
+    """From 0..1 to the real line."""
+    result: Floats = np.log(values / (1 - values))
+    return result
+
+
+def thousandths(values: Floats) -> Floats:
+    """Scores as numeric(4,3) holds them."""
+    return np.clip(values, 0, 1).round(3)

@@ -1,0 +1,144 @@
+"""The demonstration's rows: a world, and what happens in it month after month. Pure: no clock, no database.
+
+The same size, seed and end give the same rows. Memory holds a stretch of time, never all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from yumai_pipelines import catalog
+from yumai_pipelines.demo.batches import Batch, Numbers, Period
+from yumai_pipelines.demo.columns import DAY, HOUR, SECOND, Floats, Ints
+from yumai_pipelines.demo.conversations import (
+    applied_coupons,
+    conversation_rows,
+    interaction_rows,
+    nlu_rows,
+    session_rows,
+)
+from yumai_pipelines.demo.feedback import feedback_rows
+from yumai_pipelines.demo.orders import order_batches
+from yumai_pipelines.demo.recommendations import recommend, recommendation_rows
+from yumai_pipelines.demo.sessions import open_sessions, talk
+from yumai_pipelines.demo.world import World, make_world, world_batches
+from yumai_pipelines.months import Month
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from zoneinfo import ZoneInfo
+
+SESSIONS_AT_ONCE = 8192
+"""Memory holds the rows of about so many sessions, whatever the size."""
+
+_WORKDAY = (2, 1, 1, 1, 1, 2, 4, 9, 10, 9, 12, 34, 40, 22, 11, 10, 13, 26, 38, 34, 22, 15, 9, 5)
+_WEEKEND = (5, 3, 2, 1, 1, 1, 2, 4, 8, 13, 19, 28, 35, 31, 22, 19, 22, 34, 44, 39, 27, 20, 14, 9)
+"""Sessions by hour of the day: lunch and dinner; later at the weekend."""
+
+_WEEKDAYS = (0.92, 0.90, 0.95, 1.0, 1.25, 1.1, 0.9)
+"""Sessions by day of the week, from Monday."""
+
+_GROWTH_A_MONTH = 1.05
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is made.
+
+    Attributes:
+        sessions: how many sessions; each has four turns on average.
+        months: over how many months, the current one included.
+        seed: another seed, another world.
+    """
+
+    sessions: int = 5000
+    months: int = 8
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be made.
+
+        Raises:
+            ValueError: there would be no session or no month.
+        """
+        if self.sessions < 1 or self.months < 1:
+            raise ValueError(f"{self.sessions} sessions in {self.months} months are no data; give 1 or more of each")
+
+    def first_month(self, until: datetime, zone: ZoneInfo) -> Month:
+        """The first of the months, which end with that of `until`."""
+        return Month.of(until, zone) - (self.months - 1)
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """The rows of a stretch of time: how many sessions, and their batches in the order that the foreign keys need."""
+
+    sessions: int
+    batches: tuple[Batch, ...]
+
+
+def generate(size: Size, *, until: datetime, zone: ZoneInfo) -> Iterator[Chunk]:
+    """All rows: first the world, then its sessions by their start.
+
+    Args:
+        size: how much.
+        until: now; nothing happens later. Aware.
+        zone: the business's time zone, in whose days and weeks people live.
+
+    Raises:
+        ValueError: `until` is naive.
+    """
+    rng = np.random.default_rng(size.seed)
+    since = size.first_month(until, zone).start(zone)
+    period = Period(_microseconds(since), _microseconds(until))
+    world = make_world(rng, period, size.sessions)
+    yield Chunk(0, tuple(world_batches(rng, world)))
+    hours, shares = _rhythm(period, zone)
+    counts = rng.multinomial(size.sessions, shares)
+    stretches = np.cumsum(counts) // SESSIONS_AT_ONCE
+    numbers = Numbers()
+    for stretch in np.unique(stretches):
+        chosen = np.repeat(hours, np.where(stretches == stretch, counts, 0))
+        if len(chosen):
+            room = np.minimum(period.until - chosen, HOUR)
+            starts = np.sort(chosen + (rng.random(len(chosen)) * room).astype(np.int64))
+            yield Chunk(len(starts), _happenings(rng, world, starts, numbers))
+
+
+def _microseconds(instant: datetime) -> int:
+    return int(instant.astimezone(UTC).timestamp()) * SECOND
+
+
+def _rhythm(period: Period, zone: ZoneInfo) -> tuple[Ints, Floats]:
+    """The hours of the period, and their shares of the sessions: rhythm of day and week, and growth."""
+    hours = np.arange(period.since, period.until, HOUR)
+    local = [datetime.fromtimestamp(int(hour) // SECOND, zone) for hour in hours]
+    day = np.array([(_WEEKEND if each.weekday() >= 5 else _WORKDAY)[each.hour] for each in local])
+    week = np.array([_WEEKDAYS[each.weekday()] for each in local])
+    growth = _GROWTH_A_MONTH ** ((hours - period.since) / (30 * DAY))
+    part = np.minimum(period.until - hours, HOUR) / HOUR
+    shares: Floats = day * week * growth * part
+    return hours, shares / shares.sum()
+
+
+def _happenings(rng: np.random.Generator, world: World, starts: Ints, numbers: Numbers) -> tuple[Batch, ...]:
+    """All that comes of the sessions that start at these times."""
+    sessions = open_sessions(rng, world, starts)
+    turns = talk(rng, world, sessions)
+    made = recommend(rng, world, sessions, turns, numbers)
+    coupon = applied_coupons(rng, world, sessions, turns)
+    ids = numbers.take(catalog.CONVERSATIONS, len(turns.session))
+    feedback = feedback_rows(rng, world, sessions, turns, ids, made, numbers)
+    return (
+        session_rows(rng, world, sessions, turns, made),
+        conversation_rows(rng, world, sessions, turns, ids, made, coupon),
+        recommendation_rows(rng, sessions, turns, made),
+        feedback,
+        interaction_rows(rng, world, sessions, turns, made, coupon, feedback, numbers),
+        nlu_rows(rng, sessions, turns, numbers),
+        *order_batches(rng, world, sessions, turns, made, numbers),
+    )
