@@ -1,0 +1,8 @@
+-- Rows of {table} whose {column} is not in {referenced}.
+SELECT {columns}
+FROM {table} AS t
+WHERE
+    t.{column} IS NOT NULL
+    AND NOT EXISTS (SELECT FROM {referenced} AS r WHERE r.{referenced_column} = t.{column})
+    AND {scope}
+ORDER BY {order}

@@ -1,0 +1,60 @@
+-- What the logs hold and what the extract says, for the months %(months)s (their first days), which adjoin and begin at
+-- %(bounds)s. One row per month and measure. Counted month by month, not as the extract is built.
+WITH period AS (
+    SELECT
+        wanted.month,
+        (%(bounds)s::timestamptz [])[wanted.number] AS lower_bound,
+        (%(bounds)s::timestamptz [])[wanted.number + 1] AS upper_bound
+    FROM unnest(%(months)s::date []) WITH ORDINALITY AS wanted (month, number)
+),
+
+in_source AS (
+    SELECT
+        p.month,
+        (
+            SELECT count(*)
+            FROM analytics.recommendations_log AS r
+            WHERE r.time_stamp >= p.lower_bound AND r.time_stamp < p.upper_bound
+        ) AS recommendations,
+        (
+            SELECT count(*)
+            FROM analytics.recommendations_log AS r
+            WHERE
+                r.time_stamp >= p.lower_bound AND r.time_stamp < p.upper_bound
+                AND r.user_selection IS NOT NULL AND btrim(r.user_selection::text, E' \t\n\r') <> 'null'
+        ) AS selections,
+        (
+            SELECT count(*)
+            FROM analytics.user_feedback AS f
+            INNER JOIN analytics.recommendations_log AS r ON r.id = f.related_recommendation_id
+            WHERE r.time_stamp >= p.lower_bound AND r.time_stamp < p.upper_bound
+        ) + (
+            SELECT count(*)
+            FROM analytics.user_feedback AS f
+            LEFT JOIN analytics.recommendations_log AS r ON r.id = f.related_recommendation_id
+            WHERE f.time_stamp >= p.lower_bound AND f.time_stamp < p.upper_bound AND r.id IS NULL
+        ) AS feedbacks
+    FROM period AS p
+),
+
+in_extract AS (
+    SELECT
+        p.month,
+        coalesce(sum(f.recommendations), 0) AS recommendations,
+        coalesce(sum(f.selections), 0) AS selections,
+        coalesce(sum(f.feedback_count), 0) AS feedbacks
+    FROM period AS p
+    LEFT JOIN extracts.recommendation_funnel AS f ON f.month = p.month
+    GROUP BY p.month
+)
+
+SELECT s.month, measure.name, measure.in_source::bigint, measure.in_extract::bigint
+FROM in_source AS s
+INNER JOIN in_extract AS e ON e.month = s.month
+CROSS JOIN LATERAL (
+    VALUES
+    ('recommendations', s.recommendations, e.recommendations),
+    ('selections', s.selections, e.selections),
+    ('feedbacks', s.feedbacks, e.feedbacks)
+) AS measure (name, in_source, in_extract)
+ORDER BY s.month, measure.name

@@ -1,0 +1,96 @@
+"""Runs of the graph against a test's database, and what they said."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+
+from yumai_pipelines.definitions import build_definitions
+from yumai_pipelines.resources import PostgresResource
+
+CONVERSATIONS = dg.AssetKey(["chatbot", "conversations"])
+FUNNEL = dg.AssetKey(["extracts", "recommendation_funnel"])
+
+
+def months(first: str, last: str | None = None) -> dict[str, str]:
+    """The tags of a run for one month, or for a range of them, as Dagster's UI sets them."""
+    if last is None:
+        return {"dagster/partition": f"{first}-01"}
+    return {
+        "dagster/asset_partition_range_start": f"{first}-01",
+        "dagster/asset_partition_range_end": f"{last}-01",
+    }
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run."""
+
+    outcome: dg.ExecuteInProcessResult
+
+    @property
+    def success(self) -> bool:
+        return self.outcome.success
+
+    def materialized(self, *path: str) -> dict[str | None, dict[str, Any]]:
+        """The metadata of each materialization of an asset, by partition."""
+        return {
+            event.materialization.partition: {key: value.value for key, value in event.materialization.metadata.items()}
+            for event in (each.step_materialization_data for each in self.outcome.get_asset_materialization_events())
+            if event.materialization.asset_key == dg.AssetKey(path)
+        }
+
+    def evaluations(self, *path: str) -> dict[str | None, dg.AssetCheckEvaluation]:
+        """The evaluations of a check (its asset's path, then its name), by partition."""
+        *asset, name = path
+        return {
+            each.partition: each
+            for each in self.outcome.get_asset_check_evaluations()
+            if (each.asset_key, each.check_name) == (dg.AssetKey(asset), name)
+        }
+
+    def evaluation(self, *path: str) -> dg.AssetCheckEvaluation:
+        """The only evaluation of a check."""
+        (evaluation,) = self.evaluations(*path).values()
+        return evaluation
+
+    def failed_checks(self) -> set[str]:
+        """Each failed check, as `chatbot/conversations:no_orphans`."""
+        return {
+            f"{each.asset_key.to_user_string()}:{each.check_name}"
+            for each in self.outcome.get_asset_check_evaluations()
+            if not each.passed
+        }
+
+
+@dataclass(frozen=True)
+class Graph:
+    """The graph on one database, with a Dagster instance that forgets."""
+
+    definitions: dg.Definitions
+    instance: dg.DagsterInstance
+
+    @classmethod
+    def on(cls, url: str, instance: dg.DagsterInstance) -> Graph:
+        return cls(build_definitions({"postgres": PostgresResource(url=url)}), instance)
+
+    def run(self, job: str, tags: dict[str, str] | None = None) -> Run:
+        """Run a job to its end, whatever that is."""
+        return self._execute(self.definitions.resolve_job_def(job), tags)
+
+    def materialize(self, *keys: dg.AssetKey, tags: dict[str, str] | None = None) -> Run:
+        """Materialize assets as from the UI: their own checks come along."""
+        everything = self.definitions.resolve_implicit_global_asset_job_def()
+        return self._execute(everything.get_subset(asset_selection=set(keys)), tags)
+
+    def check(self, *path: str, tags: dict[str, str] | None = None) -> Run:
+        """Execute one check (its asset's path, then its name) as from the UI."""
+        *asset, name = path
+        everything = self.definitions.resolve_implicit_global_asset_job_def()
+        chosen = {dg.AssetCheckKey(dg.AssetKey(asset), name)}
+        return self._execute(everything.get_subset(asset_selection=set(), asset_check_selection=chosen), tags)
+
+    def _execute(self, job: dg.JobDefinition, tags: dict[str, str] | None) -> Run:
+        return Run(job.execute_in_process(instance=self.instance, tags=tags, raise_on_error=False))

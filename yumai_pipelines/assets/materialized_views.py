@@ -1,0 +1,48 @@
+"""Materialized views: refreshed while they are read, with a record of when."""
+
+import time
+
+import dagster as dg
+from psycopg import sql
+
+from yumai_pipelines.assets.partitions import conversations
+from yumai_pipelines.assets.tables import ENGINEERING, asset_key, relation_metadata, section
+from yumai_pipelines.catalog import RECENT_CONVERSATIONS
+from yumai_pipelines.resources import PostgresResource
+from yumai_pipelines.sql_files import read_sql
+
+
+@dg.asset(
+    key=asset_key(RECENT_CONVERSATIONS),
+    deps=[conversations],
+    group_name="chatbot",
+    kinds={"postgres", "view"},
+    owners=[ENGINEERING],
+    tags=section("7.1"),
+    metadata=relation_metadata(RECENT_CONVERSATIONS),
+)
+def recent_conversations(postgres: PostgresResource) -> dg.MaterializeResult[None]:
+    """The conversations of the last seven days, as of the last refresh.
+
+    Refreshed concurrently, so that nobody who reads it waits; the cost follows the seven days, not the history. The
+    first filling of a view that holds no data locks it. Section 7.1 of the database document.
+    """
+    started = time.monotonic()
+    view = RECENT_CONVERSATIONS
+    with postgres.connect("refresh recent_conversations") as connection, connection.transaction():
+        (filled,) = connection.execute(
+            "SELECT relispopulated FROM pg_class WHERE oid = %s::regclass", (view.quoted,)
+        ).fetchone() or (False,)
+        refresh = "REFRESH MATERIALIZED VIEW CONCURRENTLY {}" if filled else "REFRESH MATERIALIZED VIEW {}"
+        connection.execute(sql.SQL(refresh).format(view.identifier))
+        record = sql.SQL(read_sql("views", "record_refresh.sql")).format(view=view.identifier)
+        as_of, rows = connection.execute(record, {"view_name": str(view)}).fetchone() or (None, 0)
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": rows,
+            "rows": rows,
+            "as_of": str(as_of),
+            "seconds": round(time.monotonic() - started, 3),
+            "concurrently": filled,
+        }
+    )

@@ -1,0 +1,54 @@
+"""Daily upkeep of the sessions. When a session is inactive stands in the function that the chatbot calls too."""
+
+import dagster as dg
+from psycopg.rows import dict_row
+
+from yumai_pipelines.assets.tables import ENGINEERING, asset_key, section
+from yumai_pipelines.catalog import SESSIONS
+from yumai_pipelines.resources import PostgresResource
+from yumai_pipelines.sql_files import read_sql
+
+
+@dg.asset(
+    key_prefix="chatbot",
+    deps=[asset_key(SESSIONS)],
+    group_name="chatbot",
+    kinds={"postgres", "sql"},
+    owners=[ENGINEERING],
+    tags=section("7.1"),
+)
+def inactive_sessions(postgres: PostgresResource) -> dg.MaterializeResult[None]:
+    """Sessions closed because nothing was heard of them for 24 hours.
+
+    A session that started within the last 24 hours, or has a row of that age in any of the four tables, stays open;
+    `session_end` becomes its last activity. Sections 5.1 and 7.1 of the database document.
+    """
+    with postgres.connect("close inactive sessions") as connection:
+        (closed,) = connection.execute("SELECT chatbot.clean_inactive_sessions()").fetchone() or (0,)
+    return dg.MaterializeResult(metadata={"closed": closed})
+
+
+@dg.asset(
+    key_prefix="chatbot",
+    deps=[asset_key(SESSIONS), inactive_sessions],
+    group_name="chatbot",
+    kinds={"postgres", "sql"},
+    owners=[ENGINEERING],
+    tags=section("7.3"),
+)
+def session_monitoring(context: dg.AssetExecutionContext, postgres: PostgresResource) -> dg.MaterializeResult[None]:
+    """How many sessions are open and closed, as numbers that Dagster plots over time.
+
+    Counted after the inactive ones were closed; days begin at midnight of the business's time zone. Section 7.3 of the
+    database document.
+    """
+    with postgres.connect("count sessions") as connection, connection.cursor(row_factory=dict_row) as cursor:
+        counts = cursor.execute(
+            read_sql("sessions", "count_sessions.sql"), {"timezone": postgres.settings.timezone}
+        ).fetchone()
+    if counts is None:
+        raise TypeError("count_sessions.sql returned no row")
+    context.log_event(
+        dg.AssetObservation(asset_key=asset_key(SESSIONS), metadata={"dagster/row_count": counts["total"]})
+    )
+    return dg.MaterializeResult(metadata=counts)

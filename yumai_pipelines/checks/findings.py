@@ -1,0 +1,148 @@
+"""What a check found, and how Dagster shows it.
+
+The measure beside its limit; when it fails, also which rows, how that may have come about, and what to do. No check
+stands here, and nothing that reads YUMAI's database.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+from dagster._core.definitions.asset_checks.asset_check_evaluation import (
+    AssetCheckEvaluationTargetMaterializationData,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from yumai_pipelines.months import Month
+
+SAMPLE = 10
+"""Rows that a failed check shows."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one evaluation of a check measured.
+
+    Attributes:
+        subject: what is counted, in the plural, such as "rows of … without a session".
+        count: how many there are. The limit is none, so the check passes at 0.
+        sample: the first of them, at most `SAMPLE`.
+        cause: how they may have come about.
+        remedy: what to do, in words.
+        statements: SQL that does it, for psql.
+        severity: of a failure.
+        metadata: further measures.
+    """
+
+    subject: str
+    count: int
+    sample: Sequence[Mapping[str, Any]] = ()
+    cause: str = ""
+    remedy: str = ""
+    statements: Sequence[str] = ()
+    severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def passed(self) -> bool:
+        """Whether there is nothing to complain of."""
+        return self.count == 0
+
+    @property
+    def description(self) -> str:
+        """One sentence for a check that passed; for one that failed, all that somebody needs who is called at night."""
+        measure = f"{self.count:,} {self.subject} (limit 0)."
+        if self.passed:
+            return measure
+        return "\n\n".join(
+            part
+            for part in (measure, self._examples(), f"Cause: {self.cause}", f"What to do: {self.remedy}", self._sql())
+            if part
+        )
+
+    def as_metadata(self) -> dict[str, Any]:
+        """The measure and its limit, and for a failed check the sample and the SQL."""
+        shown: dict[str, Any] = {"count": self.count, "limit": 0, **self.metadata}
+        if self.passed:
+            return shown
+        if self.sample:
+            shown["sample"] = table(self.sample)
+            shown["more_than_shown"] = self.count > len(self.sample)
+        if self.statements:
+            shown["sql"] = dg.MetadataValue.md(self._sql())
+        return shown
+
+    def _examples(self) -> str:
+        rows = "\n".join("- " + ", ".join(f"{key} {value}" for key, value in row.items()) for row in self.sample)
+        more = self.count - len(self.sample)
+        return rows and rows + (f"\n- and {more:,} more" if more > 0 else "")
+
+    def _sql(self) -> str:
+        return "\n\n".join(f"```sql\n{statement}\n```" for statement in self.statements)
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue:
+    """Rows as a table in Dagster's UI."""
+    return dg.MetadataValue.table(
+        [dg.TableRecord({key: _cell(value) for key, value in row.items()}) for row in rows],
+        schema=dg.TableSchema([dg.TableColumn(key) for key in (rows[0] if rows else ())]),
+    )
+
+
+def _cell(value: object) -> str | int | float | bool:
+    return value if isinstance(value, (str, int, float, bool)) else str(value)
+
+
+def result(finding: Finding) -> dg.AssetCheckResult:
+    """The evaluation of a check that has no months."""
+    return dg.AssetCheckResult(
+        passed=finding.passed,
+        severity=finding.severity,
+        description=finding.description,
+        metadata=finding.as_metadata(),
+    )
+
+
+def evaluations(
+    context: dg.AssetCheckExecutionContext, spec: dg.AssetCheckSpec, findings: Mapping[Month | None, Finding]
+) -> Iterator[dg.Output[None] | dg.AssetCheckEvaluation]:
+    """One evaluation for each month, and one without a month for the whole.
+
+    A plain `AssetCheckResult` would be one evaluation for all months of a run.
+    """
+    yield dg.Output(None, output_name=spec.get_python_identifier())
+    for month, finding in findings.items():
+        partition = month.partition_key if month else None
+        yield dg.AssetCheckEvaluation(
+            asset_key=spec.asset_key,
+            check_name=spec.name,
+            passed=finding.passed,
+            severity=finding.severity,
+            description=finding.description,
+            metadata=finding.as_metadata(),
+            blocking=spec.blocking,
+            partition=partition,
+            target_materialization_data=_latest_materialization(context.instance, spec.asset_key, partition),
+        )
+
+
+def _latest_materialization(
+    instance: dg.DagsterInstance, key: dg.AssetKey, partition: str | None
+) -> AssetCheckEvaluationTargetMaterializationData | None:
+    """What an evaluation is about: Dagster forgets the status of a month whose evaluation names an older one."""
+    found = instance.fetch_materializations(
+        dg.AssetRecordsFilter(asset_key=key, asset_partitions=[partition] if partition else None), limit=1
+    )
+    return next(
+        (
+            AssetCheckEvaluationTargetMaterializationData(
+                storage_id=record.storage_id, run_id=record.run_id, timestamp=record.timestamp
+            )
+            for record in found.records
+        ),
+        None,
+    )

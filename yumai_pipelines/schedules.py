@@ -1,0 +1,106 @@
+"""Every job and cron, on one screen. What an asset does stands in `assets`, what is tested in `checks`.
+
+Schedules are in the business's time zone and run from the start: each of them may run any number of times, and a
+database whose months run out, whose view goes stale and whose extracts are missing serves nobody.
+"""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from yumai_pipelines.assets.extracts import EXTRACT_ASSETS
+from yumai_pipelines.assets.materialized_views import recent_conversations
+from yumai_pipelines.assets.partitions import conversations
+from yumai_pipelines.assets.schema import schema
+from yumai_pipelines.assets.sessions import inactive_sessions, session_monitoring
+from yumai_pipelines.assets.sources import SOURCES
+from yumai_pipelines.assets.tables import asset_key
+from yumai_pipelines.catalog import EXTRACTS
+from yumai_pipelines.months import Month
+from yumai_pipelines.settings import Settings
+
+_TIMEZONE = Settings().timezone
+_SOURCES = [source.key for source in SOURCES]
+_BENEATH_EXTRACTS = {asset_key(source) for extract in EXTRACTS for source in extract.sources}
+
+install_schema = dg.define_asset_job(
+    "install_schema",
+    dg.AssetSelection.assets(schema),
+    description="Installs or upgrades the schema.",
+)
+monthly_partitions = dg.define_asset_job(
+    "monthly_partitions",
+    dg.AssetSelection.assets(conversations),
+    description="Makes sure of the months' partitions, and checks them.",
+)
+daily_upkeep = dg.define_asset_job(
+    "daily_upkeep",
+    dg.AssetSelection.assets(recent_conversations, inactive_sessions, session_monitoring)
+    | dg.AssetSelection.checks_for_assets(schema, conversations, *_SOURCES),
+    description="Checks all of the database, refreshes the view of the last seven days, closes inactive sessions.",
+)
+monthly_extracts = dg.define_asset_job(
+    "monthly_extracts",
+    dg.AssetSelection.assets(*EXTRACT_ASSETS) | dg.AssetSelection.checks_for_assets(*sorted(_BENEATH_EXTRACTS)),
+    description="Builds the extracts of months that are over, if the logs that they are built from pass their checks.",
+)
+
+JOBS = [install_schema, monthly_partitions, daily_upkeep, monthly_extracts]
+
+
+@dg.schedule(
+    cron_schedule="0 1 1 * *",
+    job=monthly_partitions,
+    execution_timezone=_TIMEZONE,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+def monthly_partitions_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """The new month and those to be kept ahead of it; from an earlier month on, when one was never made."""
+    settings = Settings()
+    month = Month.of(context.scheduled_execution_time, settings.zone)
+    made = context.instance.get_materialized_partitions(conversations.key)
+    return _run(_first_missing(made, settings.first, month), month + settings.months_ahead)
+
+
+daily_upkeep_schedule = dg.ScheduleDefinition(
+    name="daily_upkeep_schedule",
+    description="The view, the sessions, and all checks.",
+    cron_schedule="0 4 * * *",
+    job=daily_upkeep,
+    execution_timezone=_TIMEZONE,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+
+
+@dg.schedule(
+    cron_schedule="0 2 1 * *",
+    job=monthly_extracts,
+    execution_timezone=_TIMEZONE,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+def monthly_extracts_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """The month that has just closed, and the one before for its late feedback; from an earlier one, if never built."""
+    settings = Settings()
+    closed = Month.of(context.scheduled_execution_time, settings.zone) - 1
+    if closed < settings.first:
+        return dg.SkipReason(f"{closed} is before the first month of the history, {settings.first}.")
+    built = set.intersection(*(context.instance.get_materialized_partitions(each.key) for each in EXTRACT_ASSETS))
+    return _run(_first_missing(built, settings.first, max(closed - 1, settings.first)), closed)
+
+
+SCHEDULES = [monthly_partitions_schedule, daily_upkeep_schedule, monthly_extracts_schedule]
+
+
+def _first_missing(made: set[str], first: Month, latest: Month) -> Month:
+    """The first month from `first` on that was never materialized, but `latest` at the latest."""
+    return next((month for month in first.through(latest) if month.partition_key not in made), latest)
+
+
+def _run(first: Month, last: Month) -> dg.RunRequest:
+    """One run for all the months from the first to the last, as the UI asks for it."""
+    return dg.RunRequest(
+        tags={
+            "dagster/asset_partition_range_start": first.partition_key,
+            "dagster/asset_partition_range_end": last.partition_key,
+        }
+    )
