@@ -122,6 +122,14 @@ def connect(
     return connection
 
 
+def schema_revision(connection: psycopg.Connection[tuple[object, ...]]) -> str | None:
+    """The revision of the database's schema; None where it was never installed."""
+    if connection.execute("SELECT to_regclass('yumai_pipelines.alembic_version')").fetchone() == (None,):
+        return None
+    row = connection.execute("SELECT version_num FROM yumai_pipelines.alembic_version").fetchone()
+    return str(row[0]) if row else None
+
+
 def _prepare(connection: psycopg.Connection[tuple[object, ...]], role: str | None) -> None:
     version = connection.info.server_version
     if version < OLDEST_SERVER * 10_000:

@@ -9,6 +9,8 @@ from datetime import timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -18,7 +20,7 @@ from yumai_pipelines.months import Month
 class Settings(BaseSettings):
     """The settings of one process. Each field is the environment variable `YUMAI_<FIELD>`."""
 
-    model_config = SettingsConfigDict(env_prefix="YUMAI_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="YUMAI_", frozen=True, hide_input_in_errors=True)
 
     database_url: SecretStr | None = Field(
         default=None,
@@ -45,6 +47,16 @@ class Settings(BaseSettings):
     lock_patience_s: float = Field(
         default=300, gt=0, description="Total time that DDL is retried before it gives up, in seconds."
     )
+
+    @field_validator("database_url", "dagster_url")
+    @classmethod
+    def _a_libpq_url(cls, value: SecretStr | None) -> SecretStr | None:
+        try:
+            conninfo_to_dict(value.get_secret_value() if value else "")
+        except ProgrammingError:
+            # libpq's message would quote the password.
+            raise ValueError("it is no libpq URL, as in postgresql://user:password@localhost:5432/yumai") from None
+        return value
 
     @field_validator("timezone")
     @classmethod

@@ -33,3 +33,7 @@ def test_bad_value_is_refused_with_what_to_do(
 def test_password_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("YUMAI_DATABASE_URL", "postgresql://u:s3cret@localhost/yumai")
     assert "s3cret" not in repr(Settings())
+    monkeypatch.setenv("YUMAI_DATABASE_URL", "postgres//u:s3cret@localhost/yumai")
+    with pytest.raises(ValidationError, match="as in postgresql://") as refusal:
+        Settings()
+    assert "s3cret" not in str(refusal.value)

@@ -1,0 +1,206 @@
+"""The command `yumai`: a PostgreSQL, demonstration data and the Dagster UI on one's own machine.
+
+Each command calls one part of the package and prints what came of it; no work is done here.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import psycopg
+import typer
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import Conninfo
+from pydantic import ValidationError
+from rich.console import Console
+
+from yumai_pipelines.database import DatabaseError, connect, schema_revision
+from yumai_pipelines.dev_server import DevServerError, serve
+from yumai_pipelines.local_server import LocalServer, LocalServerError, program
+from yumai_pipelines.settings import Settings
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+DOWN = 3
+"""Exit status of `yumai status` for a server that is down, as of `systemctl status`."""
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+_out = Console(highlight=False, soft_wrap=True)
+_err = Console(highlight=False, soft_wrap=True, stderr=True)
+
+
+@app.callback()
+def yumai() -> None:
+    """The YUMAI database and its pipeline, on one's own machine.
+
+    Without YUMAI_DATABASE_URL, it runs a PostgreSQL 17 of its own below `.yumai` in the current directory; YUMAI_HOME
+    names another place, for use from anywhere.
+
+    Example: `yumai dev`
+    """
+
+
+@app.command()
+def up() -> None:
+    """Start the server and install the schema, or bring it up to date.
+
+    Example: `yumai up && psql "$(yumai url)"`
+    """
+    settings = Settings()
+    _start(settings)
+    _install_schema(settings)
+
+
+@app.command()
+def down() -> None:
+    """Stop the server. What was committed stays.
+
+    Example: `yumai down`
+    """
+    settings = Settings()
+    if settings.database_url is not None:
+        _fail(
+            "YUMAI_DATABASE_URL names a server that yumai did not start and does not stop. Unset it to stop the "
+            f"embedded server of {settings.home.resolve()}."
+        )
+    was_running = LocalServer(settings.home).status().running
+    LocalServer(settings.home).stop()
+    _out.print(f"The server of {settings.home.resolve()} {'is stopped' if was_running else 'was not running'}.")
+
+
+@app.command()
+def status() -> None:
+    """Say whether the server runs, and where: exit status 0 when it does, 3 when it is down.
+
+    Example: `yumai status || yumai up`
+    """
+    settings = Settings()
+    facts = {}
+    running = True
+    if settings.database_url is None:
+        server = LocalServer(settings.home).status()
+        running = server.running
+        facts = {"home": str(settings.home.resolve()), "log": str(server.log_file)}
+    try:
+        facts |= _describe(_url(settings)) if running else {"server": "down"}
+    except psycopg.OperationalError as error:
+        running = False
+        facts["server"] = "down: " + " ".join(str(error).split())
+    for name in ("server", "database", "schema", "home", "log"):
+        if name in facts:
+            _out.print(f"{name:<10}{facts[name]}", markup=False)
+    if not running:
+        raise typer.Exit(DOWN)
+
+
+@app.command()
+def url() -> None:
+    """Print the database's libpq URL, password included, and nothing else.
+
+    Example: `psql "$(yumai url)"`
+    """
+    typer.echo(_url(Settings()))
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def psql(context: typer.Context) -> None:
+    """Open psql on the database; everything after `psql` is passed on.
+
+    Examples: `yumai psql`, `yumai psql -c 'select 1'`, `yumai psql -- --help`
+    """
+    path = str(program("psql"))
+    os.execve(path, [path, *context.args], os.environ | _libpq_environment(_url(Settings())))
+
+
+@app.command()
+def dev(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the UI, on 127.0.0.1.")] = 3000,
+) -> None:
+    """Start the server, the schema and the Dagster UI with its daemon, until Ctrl-C.
+
+    Example: `yumai dev --port 3100`
+    """
+    settings = Settings()
+    _start(settings)
+    _install_schema(settings)
+    _out.print("Dagster is starting …")
+    serve(settings.home.resolve(), port, lambda url: _out.print(f"The Dagster UI is at {url} (Ctrl-C ends it)"))
+    _out.print("Dagster has ended.")
+
+
+def main() -> None:
+    """Run `yumai`; what a person can put right is said in one message, with exit status 1."""
+    try:
+        app()
+    except ValidationError as error:
+        _fail("\n".join(map(_explain, error.errors())))
+    except (DatabaseError, LocalServerError, DevServerError) as error:
+        _fail(str(error))
+    except psycopg.OperationalError as error:
+        _fail(
+            f"{str(error).strip()}\nYUMAI_DATABASE_URL says where the database is; without it, the embedded server is "
+            "used."
+        )
+
+
+def _start(settings: Settings) -> None:
+    if settings.database_url is not None:
+        _out.print("The server is the one of YUMAI_DATABASE_URL; yumai neither starts nor stops it.")
+        return
+    server = LocalServer(settings.home).start()
+    _out.print(f"PostgreSQL runs on 127.0.0.1:{server.port}, its data below {settings.home.resolve()}.")
+
+
+def _install_schema(settings: Settings) -> None:
+    # Imported here: Alembic takes half a second, which `yumai status` does not have to wait for.
+    from yumai_pipelines.schema import upgrade
+
+    report = upgrade(_url(settings), settings)
+    ran = f"migrations {', '.join(report.migrations)} ran" if report.migrations else "nothing to do"
+    _out.print(f"The schema is at revision {report.revision}: {ran}.")
+    for difference in report.drift:
+        _err.print(f"Unlike what the migrations make: {difference}", style="yellow", markup=False)
+
+
+def _url(settings: Settings) -> str:
+    """The database's URL; unlike `database_url`, this starts nothing."""
+    if settings.database_url is not None:
+        return settings.database_url.get_secret_value()
+    return LocalServer(settings.home).url()
+
+
+def _describe(url: str) -> dict[str, str]:
+    with connect(url, application_name="yumai: status", role=None) as connection:
+        info = connection.info
+        return {
+            "server": f"PostgreSQL {info.parameter_status('server_version')} on {info.host}:{info.port}",
+            "database": info.dbname,
+            "schema": schema_revision(connection) or "not installed: run `yumai up`",
+        }
+
+
+def _libpq_environment(url: str) -> dict[str, str]:
+    """The connection's parameters as libpq's environment variables: unlike arguments, only their owner sees those."""
+    variables = {option.keyword.decode(): option.envvar for option in Conninfo.get_defaults()}
+    return {
+        variable.decode(): str(value)
+        for keyword, value in conninfo_to_dict(url).items()
+        if (variable := variables[keyword]) is not None
+    }
+
+
+def _explain(error: ErrorDetails) -> str:
+    """What is wrong with a setting; not its value, which may be a password."""
+    return f"YUMAI_{str(error['loc'][0]).upper()}: {error['msg'].removeprefix('Value error, ')}"
+
+
+def _fail(message: str) -> NoReturn:
+    _err.print(f"yumai: {message}", style="red", markup=False)
+    raise SystemExit(1)
