@@ -16,6 +16,7 @@ BEGIN;
 \ir migrations/0003_sessions_and_conversations.sql
 \ir migrations/0004_logs.sql
 \ir migrations/0005_recommendation_funnel.sql
+\ir migrations/0006_integrity.sql
 \ir functions/auto_delete_old_conversations.sql
 \ir functions/business_timezone.sql
 \ir functions/clean_inactive_sessions.sql
@@ -30,7 +31,7 @@ CREATE TABLE yumai_pipelines.alembic_version (
     version_num varchar(32) NOT NULL,
     CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
-INSERT INTO yumai_pipelines.alembic_version (version_num) VALUES ('0005');
+INSERT INTO yumai_pipelines.alembic_version (version_num) VALUES ('0006');
 SET LOCAL ROLE NONE;
 SELECT yumai_pipelines.configure_database(:'timezone');
 COMMIT;

@@ -2525,6 +2525,159 @@ CREATE TABLE yumai_pipelines.alembic_version (
 ALTER TABLE yumai_pipelines.alembic_version OWNER TO yumai_pipeline;
 
 --
+-- Name: erasures; Type: TABLE; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+CREATE TABLE yumai_pipelines.erasures (
+    id bigint NOT NULL,
+    reason text NOT NULL,
+    counts jsonb NOT NULL,
+    run_id text NOT NULL,
+    erased_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT erasures_reason_check CHECK ((reason ~ '\S'::text))
+);
+
+
+ALTER TABLE yumai_pipelines.erasures OWNER TO yumai_pipeline;
+
+--
+-- Name: TABLE erasures; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON TABLE yumai_pipelines.erasures IS 'That a person was forgotten, and nothing by which to tell who. One row per erasure.';
+
+
+--
+-- Name: COLUMN erasures.reason; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN yumai_pipelines.erasures.reason IS 'Why, in words that name nobody.';
+
+
+--
+-- Name: COLUMN erasures.counts; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN yumai_pipelines.erasures.counts IS 'Rows that were deleted, or stay without the person, by table.';
+
+
+--
+-- Name: COLUMN erasures.run_id; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN yumai_pipelines.erasures.run_id IS 'The run that did it.';
+
+
+--
+-- Name: COLUMN erasures.erased_at; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN yumai_pipelines.erasures.erased_at IS 'When.';
+
+
+--
+-- Name: erasures_id_seq; Type: SEQUENCE; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+ALTER TABLE yumai_pipelines.erasures ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME yumai_pipelines.erasures_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+
+--
+-- Name: quarantine; Type: TABLE; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+CREATE TABLE yumai_pipelines.quarantine (
+    id bigint NOT NULL,
+    source_table text NOT NULL,
+    source_key jsonb NOT NULL,
+    source_row jsonb NOT NULL,
+    still_there boolean NOT NULL,
+    why text NOT NULL,
+    run_id text NOT NULL,
+    quarantined_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+
+ALTER TABLE yumai_pipelines.quarantine OWNER TO yumai_pipeline;
+
+--
+-- Name: TABLE quarantine; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON TABLE yumai_pipelines.quarantine IS 'Rows that referred to something that is gone, kept whole before they were repaired. One row per row and repair.';
+
+
+--
+-- Name: COLUMN quarantine.source_table; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN yumai_pipelines.quarantine.source_table IS 'The table that the row comes from, as schema.name.';
+
+
+--
+-- Name: COLUMN quarantine.source_key; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN yumai_pipelines.quarantine.source_key IS 'Its primary key.';
+
+
+--
+-- Name: COLUMN quarantine.source_row; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN yumai_pipelines.quarantine.source_row IS 'The whole row as it was; jsonb_populate_record makes it one again. Personal data.';
+
+
+--
+-- Name: COLUMN quarantine.still_there; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN yumai_pipelines.quarantine.still_there IS 'False for a row that was taken out of its table; true for one that stays there, with the reference emptied.';
+
+
+--
+-- Name: COLUMN quarantine.why; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN yumai_pipelines.quarantine.why IS 'Which reference led nowhere.';
+
+
+--
+-- Name: COLUMN quarantine.run_id; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN yumai_pipelines.quarantine.run_id IS 'The run that did it.';
+
+
+--
+-- Name: COLUMN quarantine.quarantined_at; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN yumai_pipelines.quarantine.quarantined_at IS 'When.';
+
+
+--
+-- Name: quarantine_id_seq; Type: SEQUENCE; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+ALTER TABLE yumai_pipelines.quarantine ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME yumai_pipelines.quarantine_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+
+--
 -- Name: view_refreshes; Type: TABLE; Schema: yumai_pipelines; Owner: yumai_pipeline
 --
 
@@ -2779,6 +2932,22 @@ ALTER TABLE ONLY ml_features.user_interactions
 
 ALTER TABLE ONLY yumai_pipelines.alembic_version
     ADD CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num);
+
+
+--
+-- Name: erasures erasures_pkey; Type: CONSTRAINT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+ALTER TABLE ONLY yumai_pipelines.erasures
+    ADD CONSTRAINT erasures_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: quarantine quarantine_pkey; Type: CONSTRAINT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+ALTER TABLE ONLY yumai_pipelines.quarantine
+    ADD CONSTRAINT quarantine_pkey PRIMARY KEY (id);
 
 
 --
@@ -3102,6 +3271,27 @@ CREATE INDEX idx_user_interactions_time ON ml_features.user_interactions USING b
 --
 
 CREATE INDEX idx_user_interactions_user ON ml_features.user_interactions USING btree (user_id);
+
+
+--
+-- Name: idx_quarantine_session; Type: INDEX; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+CREATE INDEX idx_quarantine_session ON yumai_pipelines.quarantine USING btree (((source_row ->> 'session_id'::text)));
+
+
+--
+-- Name: idx_quarantine_source; Type: INDEX; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+CREATE INDEX idx_quarantine_source ON yumai_pipelines.quarantine USING btree (source_table, source_key);
+
+
+--
+-- Name: idx_quarantine_user; Type: INDEX; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+CREATE INDEX idx_quarantine_user ON yumai_pipelines.quarantine USING btree (((source_row ->> 'user_id'::text)));
 
 
 --
