@@ -357,8 +357,8 @@ CREATE FUNCTION chatbot.get_shop_hours(p_shop_id integer, p_day_name text DEFAUL
     AS $$
 DECLARE
     v_timezone text := yumai_pipelines.business_timezone();
-    v_english text [] := ARRAY['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'];
-    v_korean text [] := ARRAY['월', '화', '수', '목', '금', '토', '일'];
+    v_english text[] := ARRAY['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'];
+    v_korean text[] := ARRAY['월', '화', '수', '목', '금', '토', '일'];
     v_day text := lower(trim(p_day_name));
     v_weekday integer;
 BEGIN

@@ -66,9 +66,9 @@ CREATE TABLE chatbot.conversations (
     response_quality_score numeric(4, 3),
     user_satisfaction_inferred numeric(4, 3),
     conversation_coherence numeric(4, 3),
-    recommended_shop_ids int [],
+    recommended_shop_ids int[],
     selected_shop_id int REFERENCES chatbot.shops (id) ON DELETE SET NULL,
-    applied_coupon_ids text [],
+    applied_coupon_ids text[],
     PRIMARY KEY (id, conversation_time)
 ) PARTITION BY RANGE (conversation_time);
 CREATE INDEX idx_conversations_session ON chatbot.conversations (session_id);

@@ -8,5 +8,5 @@ SELECT a.pid,
        'rows as they were before the copy' AS relation,
        'snapshot' AS mode
   FROM pg_stat_activity AS a
- WHERE a.pid = ANY (%(pids)s)
+ WHERE a.pid = ANY(%(pids)s)
  ORDER BY a.xact_start NULLS LAST, a.pid

@@ -55,7 +55,11 @@ objects AS (
     SELECT
         'type',
         format('%s.%s', s.nspname, t.typname),
-        (SELECT string_agg(quote_literal(e.enumlabel), ', ' ORDER BY e.enumsortorder) FROM pg_enum AS e WHERE e.enumtypid = t.oid),
+        (
+            SELECT string_agg(quote_literal(e.enumlabel), ', ' ORDER BY e.enumsortorder)
+            FROM pg_enum AS e
+            WHERE e.enumtypid = t.oid
+        ),
         obj_description(t.oid, 'pg_type'),
         '',
         0

@@ -6,8 +6,8 @@ INSERT INTO extracts.recommendation_funnel (
 )
 WITH period AS (
     SELECT
-        %(months)s::date [] AS months,
-        %(bounds)s::timestamptz [] AS bounds
+        %(months)s::date[] AS months,
+        %(bounds)s::timestamptz[] AS bounds
 ),
 
 recommended AS (
@@ -21,15 +21,18 @@ recommended AS (
         -- json_typeof reads any JSON; a cast to jsonb refuses some that the column may hold.
         coalesce(json_typeof(r.user_selection) <> 'null', FALSE) AS selected,
         CASE
-            WHEN json_typeof(r.user_selection) <> 'null' AND isfinite(r.selection_timestamp) AND r.selection_timestamp >= r.time_stamp
+            WHEN
+                json_typeof(r.user_selection) <> 'null'
+                AND isfinite(r.selection_timestamp)
+                AND r.selection_timestamp >= r.time_stamp
                 THEN extract(EPOCH FROM r.selection_timestamp - r.time_stamp)::double precision
         END AS seconds_to_selection
     FROM analytics.recommendations_log AS r
     CROSS JOIN period AS p
     LEFT JOIN chatbot.shops AS s ON s.id = r.shop_id
     WHERE
-        r.time_stamp >= (%(bounds)s::timestamptz [])[1]
-        AND r.time_stamp < (%(bounds)s::timestamptz [])[cardinality(%(bounds)s::timestamptz [])]
+        r.time_stamp >= (%(bounds)s::timestamptz[])[1]
+        AND r.time_stamp < (%(bounds)s::timestamptz[])[cardinality(%(bounds)s::timestamptz[])]
 ),
 
 opinions AS (
@@ -54,8 +57,8 @@ unrelated AS (
     FROM analytics.user_feedback AS f
     CROSS JOIN period AS p
     WHERE
-        f.time_stamp >= (%(bounds)s::timestamptz [])[1]
-        AND f.time_stamp < (%(bounds)s::timestamptz [])[cardinality(%(bounds)s::timestamptz [])]
+        f.time_stamp >= (%(bounds)s::timestamptz[])[1]
+        AND f.time_stamp < (%(bounds)s::timestamptz[])[cardinality(%(bounds)s::timestamptz[])]
         AND NOT EXISTS (SELECT FROM analytics.recommendations_log AS r WHERE r.id = f.related_recommendation_id)
     GROUP BY 1
 ),

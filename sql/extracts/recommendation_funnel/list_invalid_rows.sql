@@ -41,7 +41,7 @@ FROM (
             END
         ) AS wrong
     FROM extracts.recommendation_funnel AS f
-    WHERE f.month = ANY(%(months)s::date [])
+    WHERE f.month = ANY(%(months)s::date[])
 ) AS checked
 WHERE checked.wrong <> ''
 ORDER BY checked.month, checked.recommendation_method, checked.shop_category

@@ -3,9 +3,9 @@
 WITH period AS (
     SELECT
         wanted.month,
-        (%(bounds)s::timestamptz [])[wanted.number] AS lower_bound,
-        (%(bounds)s::timestamptz [])[wanted.number + 1] AS upper_bound
-    FROM unnest(%(months)s::date []) WITH ORDINALITY AS wanted (month, number)
+        (%(bounds)s::timestamptz[])[wanted.number] AS lower_bound,
+        (%(bounds)s::timestamptz[])[wanted.number + 1] AS upper_bound
+    FROM unnest(%(months)s::date[]) WITH ORDINALITY AS wanted (month, number)
 ),
 
 in_source AS (
