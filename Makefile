@@ -1,26 +1,41 @@
-# Everything runs in a plain virtual environment, with the versions of constraints.txt.
+# Everything runs in a virtual environment of its own, with the versions of constraints.txt.
 VENV := .venv
-PYTHON ?= python3
 BIN := $(VENV)/bin
+PYTHON ?= python3
+PORT ?= 3000
 
-.PHONY: help install test check clean
+.PHONY: help install run test check schema clean reset
 help:  ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 10
 
 install: $(VENV)/.installed  ## make the virtual environment
 $(VENV)/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+	  { echo "Python 3.11, 3.12 or 3.13 is needed, as in: make PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet 'pip>=25.1'
-	$(BIN)/pip install --quiet -c constraints.txt -e . --group dev
-	touch $@
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt pip
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable . --group dev
+	@touch $@
 
-test: install  ## run the tests on the embedded PostgreSQL
+run: install  ## the whole thing: PostgreSQL, demonstration data, the Dagster UI on PORT
+	$(BIN)/yumai demo --if-empty
+	$(BIN)/yumai dev --port $(PORT)
+
+test: install  ## run the tests
 	$(BIN)/pytest
 
 check: install  ## lint and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/sqlfluff lint --nocolor --disable-progress-bar --processes 2 sql
 
-clean:  ## stop the embedded server and remove what the other targets made
+schema: install  ## write sql/schema.sql and its like anew, after a change of the schema
+	$(BIN)/python scripts/write_schema.py
+
+clean:  ## remove the virtual environment and caches; the data stays
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache dist
+
+reset: install  ## stop the embedded server and remove its data
+	env -u YUMAI_DATABASE_URL YUMAI_HOME=.yumai $(BIN)/yumai down
+	rm -rf "$$(readlink -m .yumai/server)" .yumai

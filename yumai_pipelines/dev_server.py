@@ -42,7 +42,7 @@ def serve(home: Path, port: int, announce: Callable[[str], None]) -> None:
         DevServerError: the port is taken, or Dagster ended by itself.
     """
     _refuse_taken_port(port)
-    instance = _make_instance(home)
+    instance = make_instance(home)
     command = [
         sys.executable, "-m", "dagster_dg_cli.cli", "dev", "--module-name", "yumai_pipelines.definitions",
         "--host", HOST, "--port", str(port), "--log-level", "error",
@@ -62,7 +62,7 @@ def serve(home: Path, port: int, announce: Callable[[str], None]) -> None:
     raise DevServerError(f"Dagster ended by itself, with status {dagster.returncode}. Its messages stand above.")
 
 
-def _make_instance(home: Path) -> Path:
+def make_instance(home: Path) -> Path:
     """The directory of Dagster's instance, with the packaged dagster.yaml."""
     instance = home / "dagster"
     instance.mkdir(parents=True, exist_ok=True)

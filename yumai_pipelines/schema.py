@@ -155,7 +155,8 @@ def _run_files(connection: Connection, directory: str) -> None:
         except psycopg.errors.InsufficientPrivilege as error:
             raise SchemaError(
                 f"{connection.info.user} may not do what sql/{directory}/{path.name} does: "
-                f"{error.diag.message_primary}. Nothing was changed. Install as a superuser, or as the database's owner with CREATEROLE."
+                f"{error.diag.message_primary}. Nothing was changed. Install as a superuser, or as the database's "
+                "owner with CREATEROLE."
             ) from error
 
 
