@@ -1,0 +1,122 @@
+"""The wheel is the whole of it: built, installed elsewhere, and used without the checkout."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+from zipfile import ZipFile
+
+import psutil
+import pytest
+
+from tests.support import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def directory() -> Iterator[Path]:
+    """A directory that the embedded server's account may enter."""
+    with TemporaryDirectory(prefix="yumai-test-") as directory:
+        Path(directory).chmod(0o755)
+        yield Path(directory)
+
+
+@pytest.fixture(scope="module")
+def wheel(directory: Path) -> Path:
+    build = ["wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", str(directory)]
+    subprocess.run([sys.executable, "-m", "pip", *build, str(ROOT)], check=True)
+    (wheel,) = directory.glob("*.whl")
+    return wheel
+
+
+@pytest.fixture(scope="module")
+def programs(directory: Path, wheel: Path) -> Path:
+    """The programs of an environment with the wheel; what it depends on is lent by the one that runs the tests."""
+    environment = directory / "venv"
+    venv.create(environment, symlinks=True)
+    python = environment / "bin" / "python"
+    install = ["--python", str(python), "install", "--quiet", "--no-deps", "--no-index", str(wheel)]
+    subprocess.run([sys.executable, "-m", "pip", *install], check=True)
+    (site_packages,) = environment.glob("lib/*/site-packages")
+    (site_packages / "lent.pth").write_text(sysconfig.get_path("purelib"))
+    return python.parent
+
+
+@pytest.fixture(scope="module")
+def elsewhere(directory: Path) -> Path:
+    elsewhere = directory / "elsewhere"
+    elsewhere.mkdir()
+    return elsewhere
+
+
+def run(elsewhere: Path, *command: object) -> str:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("YUMAI_")}
+    done = subprocess.run([*map(str, command)], cwd=elsewhere, env=clean, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_wheel_has_the_sql_and_the_instance_file_and_no_tests(wheel: Path) -> None:
+    packed = set(ZipFile(wheel).namelist())
+    tracked = run(ROOT, "git", "ls-files", "sql", "yumai_pipelines", "dagster.yaml").split()
+    expected = {name if name.startswith("yumai_pipelines/") else f"yumai_pipelines/{name}" for name in tracked}
+    assert expected <= packed
+    assert {Path(name).parts[0] for name in packed if ".dist-info/" not in name} == {"yumai_pipelines"}
+
+
+def test_installed_package_works_without_the_checkout(programs: Path, elsewhere: Path) -> None:
+    where = run(elsewhere, programs / "python", "-c", "import yumai_pipelines; print(yumai_pipelines.__file__)")
+    assert where.startswith(str(programs.parent))
+
+    yumai = programs / "yumai"
+    try:
+        run(elsewhere, yumai, "up")
+        assert run(elsewhere, yumai, "url").startswith("postgresql://")
+        assert run(elsewhere, yumai, "psql", "--", "-XAtc", "select 1") == "1\n"
+        run(
+            elsewhere,
+            programs / "python",
+            "-m",
+            "dagster",
+            "definitions",
+            "validate",
+            "-m",
+            "yumai_pipelines.definitions",
+        )
+        serve_and_interrupt(elsewhere, yumai)
+    finally:
+        run(elsewhere, yumai, "down")
+    assert (elsewhere / ".yumai" / "dagster" / "dagster.yaml").read_bytes() == (ROOT / "dagster.yaml").read_bytes()
+
+
+def serve_and_interrupt(elsewhere: Path, yumai: Path) -> None:
+    """`yumai dev` says where the UI is; Ctrl-C ends it, and every process that it started."""
+    port = free_port()
+    command = [str(yumai), "dev", "--port", str(port)]
+    with subprocess.Popen(command, cwd=elsewhere, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as dev:
+        assert dev.stdout is not None
+        said = ""
+        while "The Dagster UI is at" not in said:
+            line = dev.stdout.readline()
+            assert line, said
+            said += line
+        assert f"http://127.0.0.1:{port}" in said
+        second = subprocess.run(command, cwd=elsewhere, capture_output=True, text=True, check=False)
+        assert second.returncode == 1
+        assert f"yumai dev --port {port + 1}" in second.stderr
+        family = psutil.Process(dev.pid).children(recursive=True)
+        dev.send_signal(signal.SIGINT)
+        assert "Dagster has ended" in dev.stdout.read()
+    assert dev.returncode == 0
+    assert not psutil.wait_procs(family, timeout=10)[1]
