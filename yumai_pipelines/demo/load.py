@@ -89,7 +89,7 @@ def refuse_rows(connection: psycopg.Connection[Any]) -> None:
             f"The database {connection.info.dbname} is not empty: {', '.join(filled)} already "
             f"{'has' if len(filled) == 1 else 'have'} rows, and the demonstration would mix with them. Nothing was "
             "changed. Set YUMAI_DATABASE_URL to an empty database or, for a new embedded one, YUMAI_HOME to a new "
-            "directory."
+            "directory; `yumai dev` shows what is there, and runs the pipeline over it."
         )
 
 

@@ -1,0 +1,108 @@
+"""`yumai demo`: the schema, the months, the made-up rows, the whole pipeline over them, and what came of it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from yumai_pipelines.database import DatabaseError, connect, database_url
+from yumai_pipelines.demo.generate import generate
+from yumai_pipelines.demo.load import fill, refuse_rows
+from yumai_pipelines.demo.pipeline import Run, jobs, run_jobs
+from yumai_pipelines.demo.summary import show, summarize
+from yumai_pipelines.months import Month
+from yumai_pipelines.partitions import LockPolicy, ensure_months
+from yumai_pipelines.schema import upgrade
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    import psycopg
+    from rich.console import Console
+
+    from yumai_pipelines.demo.generate import Size
+    from yumai_pipelines.relations import Relation
+    from yumai_pipelines.settings import Settings
+
+
+class TooManyMonthsError(DatabaseError):
+    """The demonstration would begin before the first month of the database's history. Nothing was changed."""
+
+
+def run_demo(settings: Settings, size: Size, *, until: datetime, console: Console) -> bool:
+    """Fill an empty database, run the whole pipeline over all its months, and print a summary.
+
+    Afterwards Dagster's instance below `YUMAI_HOME` shows every asset materialized, and every check.
+
+    Args:
+        settings: those of the environment, from which Dagster's resources read them too.
+        size: how much is made.
+        until: now; the months end with its month. Aware.
+        console: for progress and summary.
+
+    Returns:
+        Whether every job succeeded and every check passed.
+
+    Raises:
+        NotEmptyError: the database has rows, or another demonstration is filling it.
+        TooManyMonthsError: it would begin before YUMAI_FIRST_MONTH.
+        SchemaError: the schema cannot be installed.
+        LocalServerError: the embedded server cannot be started.
+    """
+    current = Month.of(until, settings.zone)
+    _refuse_early_months(settings, size, current)
+    months = [*settings.first.through(current + settings.months_ahead)]
+    url = database_url(settings)
+    upgrade(url, settings)
+    with connect(url, application_name="yumai: demo", zone=settings.timezone) as connection:
+        refuse_rows(connection)
+        policy = LockPolicy(settings.lock_timeout, settings.lock_patience)
+        ensure_months(connection, months, zone=settings.zone, policy=policy)
+        with _progress(console) as progress:
+            begun = time.monotonic()
+            counts = _fill(connection, settings, size, until, progress)
+            filled = time.monotonic()
+            runs = _run_pipeline(settings, current, progress)
+        summary = summarize(connection, settings, months, current, runs)
+    show(console, summary)
+    console.print(
+        f"{sum(counts.values()):,} rows in {len(counts)} tables were made and loaded in {filled - begun:.1f} s; the "
+        f"pipeline ran over {len(months)} months in {time.monotonic() - filled:.1f} s. "
+        f"{'Nothing failed.' if summary.passed else 'Not everything passed.'}"
+    )
+    return summary.passed
+
+
+def _refuse_early_months(settings: Settings, size: Size, current: Month) -> None:
+    first = current - (size.months - 1)
+    if first < settings.first:
+        fitting = len([*settings.first.through(current)])
+        raise TooManyMonthsError(
+            f"{size.months} months up to {current} begin in {first}, before YUMAI_FIRST_MONTH ({settings.first}). "
+            f"Nothing was changed. Give at most {fitting} months, or set YUMAI_FIRST_MONTH to {first}."
+        )
+
+
+def _progress(console: Console) -> Progress:
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    return Progress(*columns, TimeElapsedColumn(), console=console)
+
+
+def _fill(
+    connection: psycopg.Connection[Any], settings: Settings, size: Size, until: datetime, progress: Progress
+) -> dict[Relation, int]:
+    task = progress.add_task("sessions made and loaded", total=size.sessions)
+    chunks = generate(size, until=until, zone=settings.zone)
+    return fill(connection, chunks, report=lambda chunk: progress.advance(task, chunk.sessions))
+
+
+def _run_pipeline(settings: Settings, current: Month, progress: Progress) -> list[Run]:
+    wanted = jobs(settings.first, current, settings.months_ahead)
+    task = progress.add_task("jobs run", total=len(wanted))
+    runs = []
+    for run in run_jobs(wanted, settings.home):
+        runs.append(run)
+        progress.advance(task)
+    return runs

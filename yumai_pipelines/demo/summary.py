@@ -1,0 +1,178 @@
+"""What the demonstration has come to, for people: a table of the months, and what failed.
+
+Rows are counted in the database; outcomes of checks come from Dagster's events.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from psycopg import sql
+from rich.table import Table
+from rich.text import Text
+
+from yumai_pipelines.catalog import CONVERSATIONS, EXTRACTS, FEEDBACK, RECOMMENDATIONS, table_of
+from yumai_pipelines.demo.pipeline import Verdict
+from yumai_pipelines.months import Month
+from yumai_pipelines.partitions import describe_partitions
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import psycopg
+    from rich.console import Console
+
+    from yumai_pipelines.demo.pipeline import Check, Run
+    from yumai_pipelines.relations import Relation
+    from yumai_pipelines.settings import Settings
+
+_COUNTED = (CONVERSATIONS, RECOMMENDATIONS, FEEDBACK)
+_STYLES = {Verdict.PASSED: "green", Verdict.WARNED: "yellow", Verdict.FAILED: "bold red"}
+
+
+@dataclass(frozen=True)
+class MonthSummary:
+    """One month of the database.
+
+    Attributes:
+        month: which.
+        partition: that of the conversations, if there is one.
+        rows: conversations, recommendations and feedback.
+        extract_rows: rows of all extracts; None while it is not over.
+        checks: the outcomes of its checks.
+    """
+
+    month: Month
+    partition: Relation | None
+    rows: tuple[int, ...]
+    extract_rows: int | None
+    checks: tuple[Check, ...]
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether it has any."""
+        return any((*self.rows, self.extract_rows))
+
+
+@dataclass(frozen=True)
+class Summary:
+    """All of it.
+
+    Attributes:
+        months: one after the other, empty ones too.
+        checks: the outcomes of the checks that are not about a month.
+        errors: what made runs fail.
+    """
+
+    months: tuple[MonthSummary, ...]
+    checks: tuple[Check, ...]
+    errors: tuple[str, ...]
+
+    def checks_that(self, verdict: Verdict) -> list[Check]:
+        """The checks that came to this: those of the whole, then by month."""
+        every = [*self.checks, *(check for month in self.months for check in month.checks)]
+        return [check for check in every if check.verdict == verdict]
+
+    @property
+    def passed(self) -> bool:
+        """Whether no run and no check failed."""
+        return not self.errors and not self.checks_that(Verdict.FAILED)
+
+
+def summarize(
+    connection: psycopg.Connection[Any],
+    settings: Settings,
+    months: Sequence[Month],
+    current: Month,
+    runs: Sequence[Run],
+) -> Summary:
+    """Count rows, and take the latest outcome of each check.
+
+    Args:
+        connection: to the database.
+        settings: the business's time zone.
+        months: which months, one after the other.
+        current: the one that is not over.
+        runs: in the order in which they ran.
+    """
+    latest = {(check.name, check.month): check for run in runs for check in run.checks}
+    partitions = {each.month: each.relation for each in describe_partitions(connection, settings.zone)}
+    counts = [
+        _rows_by_month(connection, relation, _month_of(table_of(relation).time, settings)) for relation in _COUNTED
+    ]
+    extracts = [_rows_by_month(connection, each.relation, sql.SQL("month")) for each in EXTRACTS]
+    return Summary(
+        months=tuple(
+            MonthSummary(
+                month=month,
+                partition=partitions.get(month),
+                rows=tuple(each.get(month, 0) for each in counts),
+                extract_rows=sum(each.get(month, 0) for each in extracts) if month < current else None,
+                checks=tuple(check for check in latest.values() if check.month == month),
+            )
+            for month in months
+        ),
+        checks=tuple(check for check in latest.values() if check.month not in months),
+        errors=tuple(f"{run.job}: {error}" for run in runs for error in run.errors),
+    )
+
+
+def show(console: Console, summary: Summary) -> None:
+    """Print the table, empty months in one line, and below it what failed."""
+    table = Table("month", "partition")
+    for heading in ("conversations", "recommendations", "feedback", "extract rows", "checks"):
+        table.add_column(heading, justify="right")
+    for has_rows, group in groupby(summary.months, key=lambda month: month.has_rows):
+        months = list(group)
+        for line in [[month] for month in months] if has_rows else [months]:
+            table.add_row(*_cells(line))
+    table.add_section()
+    table.add_row("no month", "", "", "", "", "", _share(summary.checks))
+    table.add_row("all", *_cells(summary.months, summary.checks)[1:])
+    console.print(table)
+    for check in summary.checks_that(Verdict.WARNED):
+        console.print(_heading(check), check.description.partition("\n")[0], markup=False)
+    for check in summary.checks_that(Verdict.FAILED):
+        console.print(_heading(check), check.description, markup=False)
+    for error in summary.errors:
+        console.print(Text(error, style=_STYLES[Verdict.FAILED]))
+
+
+def _heading(check: Check) -> Text:
+    where = f" ({check.month})" if check.month else ""
+    return Text(f"{check.name}{where} {check.verdict}:", style=_STYLES[check.verdict])
+
+
+def _rows_by_month(connection: psycopg.Connection[Any], relation: Relation, month: sql.Composable) -> dict[Month, int]:
+    query = sql.SQL("SELECT {}, count(*) FROM {} GROUP BY 1").format(month, relation.identifier)
+    return {Month(day.year, day.month): rows for day, rows in connection.execute(query)}
+
+
+def _month_of(time: str | None, settings: Settings) -> sql.Composable:
+    return sql.SQL("date_trunc('month', {} AT TIME ZONE {})").format(
+        sql.Identifier(time or ""), sql.Literal(settings.timezone)
+    )
+
+
+def _cells(months: Sequence[MonthSummary], others: Sequence[Check] = ()) -> list[str | Text]:
+    """A line for some months together."""
+    first, last = months[0], months[-1]
+    several = len(months) > 1
+    partitions = [month.partition for month in months if month.partition]
+    extracted = [month.extract_rows for month in months if month.extract_rows is not None]
+    return [
+        f"{first.month} – {last.month}" if several else str(first.month),
+        f"{len(partitions)} partitions" if several else ", ".join(each.name for each in partitions),
+        *(f"{sum(rows):,}" for rows in zip(*(month.rows for month in months), strict=True)),
+        f"{sum(extracted):,}" if extracted else "–",
+        _share([*(check for month in months for check in month.checks), *others]),
+    ]
+
+
+def _share(checks: Sequence[Check]) -> Text:
+    """`58 passed, 1 warned`, in the colour of the worst."""
+    counts = {verdict: sum(check.verdict == verdict for check in checks) for verdict in Verdict}
+    said = {verdict: f"{count:,} {verdict}" for verdict, count in counts.items() if count}
+    return Text(", ".join(said.values()), style=_STYLES[[Verdict.PASSED, *said][-1]])
