@@ -6,6 +6,7 @@ Each command calls one part of the package and prints what came of it; no work i
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import psycopg
@@ -43,7 +44,7 @@ def yumai() -> None:
     Without YUMAI_DATABASE_URL, it runs a PostgreSQL 17 of its own below `.yumai` in the current directory; YUMAI_HOME
     names another place, for use from anywhere.
 
-    Example: `yumai dev`
+    Example: `yumai demo && yumai dev`
     """
 
 
@@ -117,6 +118,39 @@ def psql(context: typer.Context) -> None:
     """
     path = str(program("psql"))
     os.execve(path, [path, *context.args], os.environ | _libpq_environment(_url(Settings())))
+
+
+@app.command()
+def demo(
+    sessions: Annotated[int, typer.Option(min=1, help="How many sessions; each has four turns on average.")] = 5000,
+    months: Annotated[int, typer.Option(min=1, help="Over how many months, the current one included.")] = 8,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed makes another world.")] = 1,
+    if_empty: Annotated[
+        bool, typer.Option("--if-empty", help="Do nothing, successfully, when the database has rows.")
+    ] = False,
+) -> None:
+    """Fill an empty database with made-up people, shops and conversations, and run the whole pipeline over it.
+
+    Exit status 0 when every job succeeded and every check passed.
+
+    Example: `yumai demo --sessions 200000 --months 24`
+    """
+    # Imported here: Dagster takes a second, which no other command has to wait for.
+    from yumai_pipelines.demo.generate import Size
+    from yumai_pipelines.demo.load import NotEmptyError
+    from yumai_pipelines.demo.run import run_demo
+
+    settings = Settings()
+    _start(settings)
+    try:
+        passed = run_demo(settings, Size(sessions, months, seed), until=datetime.now(UTC), console=_out)
+    except NotEmptyError:
+        if not if_empty:
+            raise
+        _out.print("The database has rows, so no demonstration data is made.")
+        return
+    if not passed:
+        raise typer.Exit(1)
 
 
 @app.command()
