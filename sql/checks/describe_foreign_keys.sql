@@ -32,8 +32,10 @@ INNER JOIN pg_attribute AS ra ON ra.attrelid = k.confrelid AND ra.attnum = k.con
 CROSS JOIN LATERAL (
     SELECT
         count(*) FILTER (WHERE t.tgenabled IN ('O', 'A')) AS count,
-        array_agg(DISTINCT t.tgrelid::regclass::text) FILTER (WHERE t.tgenabled NOT IN ('O', 'A')) AS disabled_on
+        array_agg(DISTINCT format('%%I.%%I', tn.nspname, tc.relname)) FILTER (WHERE t.tgenabled NOT IN ('O', 'A')) AS disabled_on
     FROM pg_trigger AS t
+    INNER JOIN pg_class AS tc ON tc.oid = t.tgrelid
+    INNER JOIN pg_namespace AS tn ON tn.oid = tc.relnamespace
     WHERE t.tgconstraint = k.oid
 ) AS enforcing
 ORDER BY tree.level, c.relname, k.conkey

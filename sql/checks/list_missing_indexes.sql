@@ -1,22 +1,23 @@
 -- Indexes of the partitioned table %(table)s that a partition has no valid part of, and the SQL that makes it. One row per
 -- index and partition.
 SELECT
-    tree.relid::regclass::text AS partition,
-    parent.indexrelid::regclass::text AS index,
+    format('%%I.%%I', tn.nspname, t.relname) AS partition,
+    format('%%I.%%I', pn.nspname, p.relname) AS index,
     concat(
         format(
-            'CREATE INDEX CONCURRENTLY %%I %%s;', made.name,
-            regexp_replace(pg_get_indexdef(parent.indexrelid), '^.* ON (ONLY )?\S+ ', 'ON ' || tree.relid::regclass || ' ')
+            'CREATE INDEX CONCURRENTLY %%I ON %%I.%%I %%s;', made.name, tn.nspname, t.relname,
+            substring(pg_get_indexdef(parent.indexrelid) FROM ' (USING .*)$')
         ),
         E'\n',
-        format('ALTER INDEX %%s ATTACH PARTITION %%I.%%I;', parent.indexrelid::regclass, n.nspname, made.name)
+        format('ALTER INDEX %%I.%%I ATTACH PARTITION %%I.%%I;', pn.nspname, p.relname, tn.nspname, made.name)
     ) AS statement
 FROM pg_index AS parent
+INNER JOIN pg_class AS p ON p.oid = parent.indexrelid
+INNER JOIN pg_namespace AS pn ON pn.oid = p.relnamespace
 CROSS JOIN pg_partition_tree(%(table)s::regclass) AS tree
-INNER JOIN pg_class AS c ON c.oid = tree.relid
-INNER JOIN pg_namespace AS n ON n.oid = c.relnamespace
-INNER JOIN pg_class AS i ON i.oid = parent.indexrelid
-CROSS JOIN LATERAL (SELECT left(format('%%s_%%s', c.relname, i.relname), 63) AS name) AS made
+INNER JOIN pg_class AS t ON t.oid = tree.relid
+INNER JOIN pg_namespace AS tn ON tn.oid = t.relnamespace
+CROSS JOIN LATERAL (SELECT left(format('%%s_%%s', t.relname, p.relname), 63) AS name) AS made
 WHERE
     parent.indrelid = %(table)s::regclass
     AND tree.isleaf

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from psycopg import sql
 from psycopg.rows import class_row, dict_row
 
+from yumai_pipelines import schema_snapshot
 from yumai_pipelines.catalog import CONVERSATIONS, SESSIONS, USERS, OnDelete
 from yumai_pipelines.checks.findings import SAMPLE, Finding, table
 from yumai_pipelines.partitions.tables import describe_partitions
@@ -291,7 +292,15 @@ def _renew(key: ForeignKey, state: KeyState | None, *, partitioned: bool) -> lis
         sql.SQL(key.on_delete),
         sql.SQL("" if partitioned else " NOT VALID"),
     )
-    return [*drops, add] if partitioned else [*drops, add, _alter(owner, "VALIDATE CONSTRAINT {}", name)]
+    validate = [] if partitioned else [_alter(owner, "VALIDATE CONSTRAINT {}", name)]
+    why = sql.SQL("COMMENT ON CONSTRAINT {} ON {} IS {}").format(name, owner, sql.Literal(_comment(key)))
+    return [*drops, add, *validate, why]
+
+
+def _comment(key: ForeignKey) -> str | None:
+    """Why the key has its rule on delete, as the migrations say it."""
+    name = f"{key.table}.{key.name}"
+    return next((each.comment for each in schema_snapshot.shipped() if each.name == name), None)
 
 
 def _alter(relation: sql.Identifier, action: str, *parts: sql.Composable) -> sql.Composed:

@@ -4,6 +4,7 @@ The checks are made from the registry: a table gets its own by its line there.
 """
 
 from collections.abc import Iterator
+from functools import partial
 
 import dagster as dg
 
@@ -41,16 +42,14 @@ def integrity_checks(owner: Table) -> dg.AssetChecksDefinition:
             scope = Scope.of(connection, owner, months_of(context), zone)
             followed = owner.foreign_keys if FOREIGN_KEYS in selected else (owner.session_key,)
             references = References.follow(connection, scope, [each for each in followed if each])
-            constraints = Constraints.read(connection, scope)
             for spec in specs:
-                if spec.name in selected:
-                    findings = {
-                        place: orphans(connection, references, place)
-                        if spec.name == NO_ORPHANS
-                        else foreign_keys(connection, constraints, references, place)
-                        for place in scope.places
-                    }
-                    yield from evaluations(context, spec, findings)
+                if spec.name not in selected:
+                    continue
+                if spec.name == NO_ORPHANS:
+                    measure = partial(orphans, connection, references)
+                else:
+                    measure = partial(foreign_keys, connection, Constraints.read(connection, scope), references)
+                yield from evaluations(context, spec, {place: measure(place) for place in scope.places})
             if scope.whole:
                 rows = references.counts[None][0]
                 yield dg.AssetObservation(asset_key=key, metadata={"dagster/row_count": rows})

@@ -1,0 +1,754 @@
+"""Every check: a defect is planted, that check catches it, names it, and says what puts it right."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+import pytest
+from psycopg import sql
+
+from tests.graph import CONVERSATIONS, FUNNEL, Graph, months
+from tests.support import Connection, one
+from yumai_pipelines.catalog import RECOMMENDATIONS, SESSION_CHILDREN, SESSIONS, ForeignKey, OnDelete, Table, table_of
+from yumai_pipelines.checks.findings import SAMPLE, Finding
+from yumai_pipelines.checks.integrity import integrity_checks
+from yumai_pipelines.checks.materialized_views import freshness
+from yumai_pipelines.checks.partitions import runway
+from yumai_pipelines.months import Month
+from yumai_pipelines.partitions import Partition
+from yumai_pipelines.relations import Relation
+from yumai_pipelines.resources import PostgresResource
+
+if TYPE_CHECKING:
+    from tests.graph import Run
+
+SEOUL = ZoneInfo("Asia/Seoul")
+
+NOT_OF_THIS_YEAR = {"chatbot/conversations:months_ahead"}
+"""The months here are those of 2024, so that check fails in every run but its own tests."""
+
+REFERENCES = [
+    (table, key)
+    for table in (table_of(SESSIONS), *SESSION_CHILDREN)
+    for key in table.foreign_keys
+    if key.referenced != SESSIONS
+]
+
+
+def name_of(value: object) -> str:
+    match value:
+        case Table(relation=relation):
+            return relation.name
+        case ForeignKey(column=column):
+            return column
+    return str(value)
+
+
+@pytest.fixture
+def graph(graph: Graph, connection: Connection) -> Graph:
+    """The graph over three months of a small world with nothing wrong."""
+    connection.execute("SET TimeZone = 'Asia/Seoul'")
+    connection.execute(
+        """
+        INSERT INTO chatbot.users (external_user_id) VALUES ('u1'), ('u2');
+        INSERT INTO chatbot.shops (shop_name, category) VALUES ('김밥', '분식'), ('국수', '한식');
+        INSERT INTO chatbot.session_master (session_id, user_id, session_start, session_end, is_active)
+        SELECT ('00000000-0000-0000-0000-00000000000' || n)::uuid, 1 + n % 2, day, day + interval '1 hour', false
+          FROM generate_series(1, 6) AS n,
+               LATERAL (SELECT timestamptz '2024-08-05' + n * interval '14 days') AS t (day);
+        """
+    )
+    assert graph.run("monthly_partitions", months("2024-08", "2024-10")).success
+    connection.execute(
+        """
+        INSERT INTO chatbot.conversations (session_id, user_id, conversation_time, selected_shop_id)
+        SELECT session_id, user_id, session_start, 1 FROM chatbot.session_master;
+        INSERT INTO ml_features.user_interactions (session_id, user_id, time_stamp)
+        SELECT session_id, user_id, session_start FROM chatbot.session_master;
+        INSERT INTO analytics.recommendations_log
+               (session_id, user_id, shop_id, time_stamp, recommendations, recommendation_count, recommendation_method)
+        SELECT session_id, user_id, 1, session_start, '[]', 0, 'rag' FROM chatbot.session_master;
+        INSERT INTO analytics.user_feedback (session_id, user_id, related_recommendation_id, time_stamp, feedback_type)
+        SELECT session_id, user_id, id, time_stamp, 'rating' FROM analytics.recommendations_log;
+        """
+    )
+    return graph
+
+
+def bypass(connection: Connection, *statements: str) -> None:
+    """Run statements that no foreign key is asked about."""
+    with connection.transaction():
+        connection.execute("SET LOCAL session_replication_role = replica")
+        for statement in statements:
+            connection.execute(statement)
+
+
+def break_reference(connection: Connection, table: Table, key: ForeignKey, rows: str = "true") -> None:
+    """Point rows of the table to something that is not there."""
+    nothing = "gen_random_uuid()" if key.referenced == SESSIONS else "999999"
+    with connection.transaction():
+        connection.execute("SET LOCAL session_replication_role = replica")
+        connection.execute(
+            sql.SQL("UPDATE {} SET {} = {} WHERE {}").format(
+                table.relation.identifier, sql.Identifier(key.column), sql.SQL(nothing), sql.SQL(rows)
+            )
+        )
+
+
+def failed(run: Run) -> set[str]:
+    return run.failed_checks() - NOT_OF_THIS_YEAR
+
+
+def follow_the_advice(connection: Connection, evaluation: dg.AssetCheckEvaluation, *, but: str = "-- no") -> None:
+    """Run the SQL that a failed check gives, `but` what has that in it, one statement after the other, as psql does."""
+    shown = evaluation.metadata["sql"].value
+    assert isinstance(shown, str)
+    for statement in shown.split("```"):
+        if statement.startswith("sql\n") and but not in statement:
+            for each in statement.removeprefix("sql\n").split(";\n"):
+                connection.execute(each)
+
+
+def test_nothing_is_wrong_with_a_sound_database(graph: Graph) -> None:
+    for run in (graph.run("daily_upkeep"), graph.run("monthly_partitions", months("2024-08", "2024-10"))):
+        assert failed(run) == set()
+    assert graph.run("monthly_extracts", months("2024-08", "2024-10")).failed_checks() == set()
+
+
+# Rows
+
+
+@pytest.mark.parametrize("table", SESSION_CHILDREN, ids=name_of)
+def test_orphan_is_found(graph: Graph, connection: Connection, table: Table) -> None:
+    path = "/".join((table.relation.schema, table.relation.name))
+    assert table.session_key
+    break_reference(connection, table, table.session_key, "id = 3")
+
+    run = graph.run("daily_upkeep")
+
+    assert failed(run) == {f"{path}:no_orphans", f"{path}:foreign_keys"}
+    evaluation = run.evaluations(*path.split("/"), "no_orphans")[None]
+    assert evaluation.description is not None
+    assert evaluation.description.startswith(f"1 rows of {table.relation} without a session (limit 0).\n\n- id 3")
+    assert "session_replication_role" in evaluation.description
+    assert (evaluation.metadata["count"].value, evaluation.metadata["rows"].value) == (1, 6)
+    assert evaluation.metadata["more_than_shown"].value is False
+    assert (evaluation.blocking, evaluation.severity) == (True, dg.AssetCheckSeverity.ERROR)
+
+
+@pytest.mark.parametrize("way", ["DELETE FROM", "INSERT INTO"])
+@pytest.mark.parametrize("table", SESSION_CHILDREN, ids=name_of)
+def test_orphans_are_repaired_as_advised(graph: Graph, connection: Connection, table: Table, way: str) -> None:
+    check = (table.relation.schema, table.relation.name, "no_orphans")
+    assert table.session_key
+    break_reference(connection, table, table.session_key, "id > 3")
+    evaluation = graph.check(*check).evaluations(*check)[None]
+
+    follow_the_advice(connection, evaluation, but="INSERT INTO" if way == "DELETE FROM" else "DELETE FROM")
+
+    assert graph.check(*check).evaluations(*check)[None].passed
+    left = one(connection, sql.SQL("SELECT count(*) FROM {}").format(table.relation.identifier).as_string())
+    assert left == (3 if way == "DELETE FROM" else 6)
+    recovered = "SELECT count(user_id) FROM chatbot.session_master WHERE session_metadata ->> 'recovered' = 'true'"
+    assert one(connection, recovered) == (0 if way == "DELETE FROM" else 3)
+
+
+@pytest.mark.parametrize(("table", "key"), REFERENCES, ids=name_of)
+def test_row_that_violates_a_foreign_key_is_found_and_repaired_as_advised(
+    graph: Graph, connection: Connection, table: Table, key: ForeignKey
+) -> None:
+    check = (table.relation.schema, table.relation.name, "foreign_keys")
+    rows = "session_id::text LIKE '%1'"
+    break_reference(connection, table, key, rows)
+    if (table.relation, key.column) == (SESSIONS, "user_id"):
+        bypass(connection, "UPDATE chatbot.conversations SET user_id = NULL")
+
+    run = graph.run("daily_upkeep")
+
+    evaluation = run.evaluations(*check)[None]
+    assert failed(run) - {"chatbot/conversations:user_is_the_sessions"} == {":".join(("/".join(check[:2]), check[2]))}
+    assert evaluation.description is not None
+    assert f"foreign_key {key.name}, fault 1 rows refer to nothing" in evaluation.description
+    assert f"{key.column} 999999)" in evaluation.description
+    follow_the_advice(connection, evaluation)
+    assert graph.check(*check).evaluations(*check)[None].passed
+    left = one(connection, sql.SQL("SELECT count(*) FROM {}").format(table.relation.identifier).as_string())
+    assert left == (6 if key.on_delete is OnDelete.SET_NULL else 5)
+
+
+def test_sample_is_bounded_and_says_so(graph: Graph, connection: Connection) -> None:
+    bypass(
+        connection,
+        "INSERT INTO ml_features.user_interactions (session_id, time_stamp) "
+        "SELECT gen_random_uuid(), '2024-08-10' FROM generate_series(1, 2500)",
+    )
+    evaluation = graph.check("ml_features", "user_interactions", "no_orphans").evaluation(
+        "ml_features", "user_interactions", "no_orphans"
+    )
+    assert evaluation.metadata["count"].value == 2500
+    sample = evaluation.metadata["sample"]
+    assert isinstance(sample, dg.TableMetadataValue)
+    assert len(sample.records) == SAMPLE
+    assert evaluation.metadata["more_than_shown"].value is True
+    assert evaluation.description is not None
+    assert "and 2,490 more" in evaluation.description
+
+
+def test_conversation_of_another_user_is_found(graph: Graph, connection: Connection) -> None:
+    check = ("chatbot", "conversations", "user_is_the_sessions")
+    connection.execute("UPDATE chatbot.conversations SET user_id = 3 - user_id WHERE id = 4")
+    connection.execute("UPDATE chatbot.conversations SET user_id = NULL WHERE id = 5")  # names nobody: no contradiction
+
+    run = graph.run("daily_upkeep")
+
+    assert failed(run) == {"chatbot/conversations:user_is_the_sessions"}
+    evaluation = run.evaluations(*check)[None]
+    assert evaluation.description is not None
+    assert "- id 4, conversation_time 2024-09-30 00:00:00+09:00" in evaluation.description
+    assert "user_id 2, session_user_id 1" in evaluation.description
+    assert [month for month, each in run.evaluations(*check).items() if not each.passed] == ["2024-09-01", None]
+    follow_the_advice(connection, evaluation)
+    assert graph.check(*check).failed_checks() == set()
+
+
+# Months
+
+
+def test_a_run_for_months_evaluates_each_of_them(graph: Graph, connection: Connection) -> None:
+    break_reference(connection, SESSION_CHILDREN[0], SESSION_CHILDREN[0].foreign_keys[0], "id IN (2, 3)")
+
+    run = graph.run("monthly_partitions", months("2024-08", "2024-10"))
+
+    for check in ("no_orphans", "foreign_keys"):
+        evaluations = run.evaluations(*CONVERSATIONS.path, check)
+        counted = {month: each.metadata["count"].value for month, each in evaluations.items()}
+        assert counted == {"2024-08-01": 0, "2024-09-01": 2 if check == "no_orphans" else 1, "2024-10-01": 0}
+    assert {month: each.metadata["rows"].value for month, each in evaluations.items()} == {
+        "2024-08-01": 1,
+        "2024-09-01": 3,
+        "2024-10-01": 2,
+    }
+    targets = [each.target_materialization_data for each in evaluations.values()]
+    assert {target.run_id for target in targets if target} == {run.outcome.run_id}
+    assert not run.success
+
+
+def test_a_months_evaluation_counts_for_its_latest_materialization(graph: Graph) -> None:
+    """Dagster shows the status of a month whose evaluation names that."""
+    check = ("chatbot", "conversations", "no_orphans")
+    materialized = graph.run("monthly_partitions", months("2024-08", "2024-09")).outcome.run_id
+    (evaluation,) = graph.check(*check, tags=months("2024-09")).evaluations(*check).values()
+    assert evaluation.target_materialization_data is not None
+    assert evaluation.target_materialization_data.run_id == materialized
+    (info,) = graph.instance.event_log_storage.get_asset_check_partition_info(
+        [dg.AssetCheckKey(CONVERSATIONS, "no_orphans")], partition_keys=["2024-09-01"]
+    )
+    assert info.is_current
+
+
+def test_a_months_check_does_not_touch_other_months(graph: Graph, connection: Connection) -> None:
+    check = ("chatbot", "conversations", "no_orphans")
+    with connection.transaction():
+        connection.execute("LOCK TABLE ONLY chatbot.conversations_2024_08 IN ACCESS EXCLUSIVE MODE")
+        connection.execute("LOCK TABLE ONLY chatbot.conversations_default IN ACCESS EXCLUSIVE MODE")
+        (evaluation,) = graph.check(*check, tags=months("2024-09")).evaluations(*check).values()
+    assert evaluation.passed
+    assert evaluation.metadata["rows"].value == 3
+
+
+def test_a_run_without_months_evaluates_all_and_the_rows_of_no_month(graph: Graph, connection: Connection) -> None:
+    bypass(
+        connection,
+        "INSERT INTO chatbot.conversations (session_id, conversation_time) VALUES "
+        "(gen_random_uuid(), '2024-07-31 23:59:59'), (gen_random_uuid(), '2024-11-01')",
+    )
+    evaluations = graph.check("chatbot", "conversations", "no_orphans").evaluations(
+        "chatbot", "conversations", "no_orphans"
+    )
+    assert {
+        month: (each.metadata["rows"].value, each.metadata["count"].value) for month, each in evaluations.items()
+    } == {
+        "2024-08-01": (1, 0),
+        "2024-09-01": (3, 0),
+        "2024-10-01": (2, 0),
+        None: (8, 2),
+    }
+
+
+# Constraints
+
+
+@pytest.mark.parametrize(
+    ("defect", "asset", "fault"),
+    [
+        (
+            "ALTER TABLE analytics.user_feedback DROP CONSTRAINT user_feedback_user_id_fkey",
+            "analytics/user_feedback",
+            "user_feedback_user_id_fkey, fault is missing",
+        ),
+        (
+            "ALTER TABLE analytics.user_feedback DROP CONSTRAINT user_feedback_user_id_fkey; "
+            "ALTER TABLE analytics.user_feedback ADD CONSTRAINT user_feedback_user_id_fkey FOREIGN KEY (user_id) "
+            "REFERENCES chatbot.users ON DELETE CASCADE NOT VALID; "
+            "COMMENT ON CONSTRAINT user_feedback_user_id_fkey ON analytics.user_feedback IS "
+            "'Cascades: an opinion is personal data of its user. The older system refused to delete such a user.'",
+            "analytics/user_feedback",
+            "user_feedback_user_id_fkey, fault is not validated",
+        ),
+        (
+            "ALTER TABLE ml_features.user_interactions DROP CONSTRAINT user_interactions_session_id_fkey; "
+            "ALTER TABLE ml_features.user_interactions ADD FOREIGN KEY (session_id) REFERENCES chatbot.session_master",
+            "ml_features/user_interactions",
+            "user_interactions_session_id_fkey, fault ON DELETE NO ACTION instead of CASCADE",
+        ),
+        (
+            "ALTER TABLE analytics.recommendations_log DROP CONSTRAINT recommendations_log_shop_id_fkey; "
+            "ALTER TABLE analytics.recommendations_log ADD FOREIGN KEY (shop_id) REFERENCES chatbot.users "
+            "ON DELETE SET NULL",
+            "analytics/recommendations_log",
+            "recommendations_log_shop_id_fkey, fault refers to chatbot.users.id instead of chatbot.shops.id",
+        ),
+        (
+            "ALTER TABLE chatbot.session_master DROP CONSTRAINT session_master_user_id_fkey; "
+            "ALTER TABLE chatbot.session_master ADD FOREIGN KEY (user_id) REFERENCES chatbot.users ON DELETE SET NULL",
+            "chatbot/session_master",
+            "session_master_user_id_fkey, fault ON DELETE SET NULL instead of CASCADE",
+        ),
+        (
+            "ALTER TABLE analytics.user_feedback DISABLE TRIGGER ALL",
+            "analytics/user_feedback",
+            "user_feedback_user_id_fkey, fault its triggers are disabled on analytics.user_feedback",
+        ),
+        (
+            "ALTER TABLE chatbot.conversations DROP CONSTRAINT conversations_user_id_fkey",
+            "chatbot/conversations",
+            "table chatbot.conversations_2024_09, foreign_key conversations_user_id_fkey, fault is missing",
+        ),
+        (
+            "ALTER TABLE chatbot.conversations DROP CONSTRAINT conversations_session_id_fkey; "
+            "ALTER TABLE chatbot.conversations ADD FOREIGN KEY (session_id) REFERENCES chatbot.session_master",
+            "chatbot/conversations",
+            "table chatbot.conversations_default, foreign_key conversations_session_id_fkey, fault ON DELETE NO ACTION",
+        ),
+        (
+            "ALTER TABLE chatbot.conversations_2024_09 DISABLE TRIGGER ALL",
+            "chatbot/conversations",
+            "table chatbot.conversations_2024_09, foreign_key conversations_session_id_fkey, fault its triggers are",
+        ),
+    ],
+)
+def test_fault_of_a_constraint_is_found_and_repaired_as_advised(
+    graph: Graph, connection: Connection, defect: str, asset: str, fault: str
+) -> None:
+    path = asset.split("/")
+    connection.execute(defect)
+
+    run = graph.run("daily_upkeep")
+
+    assert failed(run) - {"schema:schema_has_no_drift"} == {f"{asset}:foreign_keys"}
+    evaluation = run.evaluations(*path, "foreign_keys")[None]
+    assert evaluation.description is not None
+    assert fault in evaluation.description
+    assert (evaluation.blocking, evaluation.severity) == (True, dg.AssetCheckSeverity.ERROR)
+    follow_the_advice(connection, evaluation)
+    assert failed(graph.run("daily_upkeep")) == set()
+
+
+def test_triggers_disabled_on_the_table_referred_to_are_found(graph: Graph, connection: Connection) -> None:
+    """They are what cascades: without them, deleting a session leaves orphans."""
+    connection.execute("ALTER TABLE chatbot.session_master DISABLE TRIGGER ALL")
+    children = {"/".join((table.relation.schema, table.relation.name)) for table in SESSION_CHILDREN}
+    expected = {f"{child}:foreign_keys" for child in (*children, "chatbot/session_master")}
+    run = graph.run("daily_upkeep")
+    assert failed(run) - {"schema:schema_has_no_drift"} == expected
+    for child in children:
+        evaluation = run.evaluations(*child.split("/"), "foreign_keys")[None]
+        assert evaluation.description is not None
+        assert "its triggers are disabled on chatbot.session_master" in evaluation.description
+    follow_the_advice(connection, run.evaluations(*next(iter(children)).split("/"), "foreign_keys")[None])
+    assert failed(graph.run("daily_upkeep")) == set()
+
+
+@pytest.mark.parametrize(
+    ("defect", "fault"),
+    [
+        ("DELETE FROM pg_constraint WHERE {this}", "fault is missing"),
+        ("UPDATE pg_constraint SET convalidated = false WHERE {this}", "fault is not validated"),
+        ("UPDATE pg_constraint SET confdeltype = 'r' WHERE {this}", "fault ON DELETE RESTRICT instead of CASCADE"),
+        (
+            "DELETE FROM pg_trigger WHERE tgconstraint = (SELECT oid FROM pg_constraint WHERE {this})",
+            "fault has 0 of its 2 triggers",
+        ),
+    ],
+)
+def test_fault_on_one_partition_is_found_in_its_month(
+    graph: Graph, connection: Connection, defect: str, fault: str
+) -> None:
+    """PostgreSQL has no statement for that: it takes a hand in the catalogue, or a catalogue that was damaged."""
+    this = "conrelid = 'chatbot.conversations_2024_09'::regclass AND conname = 'conversations_user_id_fkey'"
+    connection.execute("SET allow_system_table_mods = on")
+    connection.execute(defect.format(this=this))
+
+    run = graph.check("chatbot", "conversations", "foreign_keys", tags=months("2024-08", "2024-10"))
+
+    evaluations = run.evaluations("chatbot", "conversations", "foreign_keys")
+    assert {month for month, each in evaluations.items() if not each.passed} == {"2024-09-01"}
+    description = evaluations["2024-09-01"].description
+    assert description is not None
+    assert f"- table chatbot.conversations_2024_09, foreign_key conversations_user_id_fkey, {fault}" in description
+
+
+def test_a_check_that_breaks_raises(graph: Graph, connection: Connection) -> None:
+    connection.execute(
+        "ALTER TABLE analytics.user_feedback RENAME COLUMN related_recommendation_id TO recommendation_id"
+    )
+    run = graph.check("analytics", "user_feedback", "foreign_keys")
+    assert not run.success
+    assert run.outcome.get_asset_check_evaluations() == []
+    (failure,) = run.outcome.get_step_failure_events()
+    assert "related_recommendation_id does not exist" in str(failure.step_failure_data.error)
+
+
+def test_a_table_gets_its_checks_by_its_line_in_the_registry(
+    database: str, instance: dg.DagsterInstance, connection: Connection
+) -> None:
+    connection.execute(
+        """
+        CREATE TABLE analytics.clicks (
+            id bigint PRIMARY KEY, at timestamptz, session_id uuid REFERENCES chatbot.session_master ON DELETE CASCADE
+        );
+        ALTER TABLE analytics.clicks OWNER TO yumai_pipeline;
+        """
+    )
+    bypass(connection, "INSERT INTO analytics.clicks VALUES (7, now(), gen_random_uuid())")
+    relation = Relation("analytics", "clicks")
+    key = ForeignKey(relation, "session_id", SESSIONS, "session_id", OnDelete.CASCADE)
+    definitions = dg.Definitions(
+        assets=[dg.AssetSpec(["analytics", "clicks"])],
+        asset_checks=[integrity_checks(Table(relation, ("id",), (key,), time="at"))],
+        resources={"postgres": PostgresResource(url=database)},
+    )
+    run = Graph(definitions, instance).check("analytics", "clicks", "no_orphans")
+    assert run.failed_checks() == {"analytics/clicks:no_orphans"}
+
+
+# What failed checks hold back
+
+
+@pytest.mark.parametrize(
+    "defect",
+    [
+        "UPDATE analytics.recommendations_log SET session_id = gen_random_uuid() WHERE id = 1",
+        "UPDATE analytics.user_feedback SET session_id = gen_random_uuid() WHERE id = 1",
+        "UPDATE analytics.user_feedback SET related_recommendation_id = 999999 WHERE id = 1",
+        "ALTER TABLE analytics.recommendations_log DISABLE TRIGGER ALL",
+        "ALTER TABLE analytics.user_feedback DROP CONSTRAINT user_feedback_session_id_fkey",
+    ],
+)
+def test_failed_integrity_holds_back_the_extracts(graph: Graph, connection: Connection, defect: str) -> None:
+    bypass(connection, defect)
+    run = graph.run("monthly_extracts", months("2024-08", "2024-10"))
+    assert not run.success
+    assert run.failed_checks()
+    assert run.materialized(*FUNNEL.path) == {}
+    assert one(connection, "SELECT count(*) FROM extracts.recommendation_funnel") == 0
+
+
+def test_failed_integrity_of_the_conversations_holds_back_the_view(graph: Graph, connection: Connection) -> None:
+    break_reference(connection, SESSION_CHILDREN[0], SESSION_CHILDREN[0].foreign_keys[0], "id = 1")
+    run = graph.run("daily_upkeep")
+    assert run.materialized("chatbot", "recent_conversations") == {}
+    assert run.materialized("chatbot", "session_monitoring")[None]["total"] == 6
+
+
+# Partitions
+
+
+@pytest.mark.parametrize(
+    ("defect", "said"),
+    [
+        (
+            "CREATE TABLE chatbot.conversations_2025_04 PARTITION OF chatbot.conversations "
+            "FOR VALUES FROM ('2025-04-01 00:00+00') TO ('2025-05-01 00:00+00')",
+            "conversations_2025_04, fault holds 2025-04-01 09:00:00+09:00 to 2025-05-01 09:00:00+09:00",
+        ),
+        (
+            "CREATE TABLE chatbot.conversations_2024_12 PARTITION OF chatbot.conversations "
+            "FOR VALUES FROM ('2024-12-01 00:00+09') TO ('2025-01-01 00:00+09')",
+            "conversations_2024_10 and chatbot.conversations_2024_12, fault a gap from 2024-11-01 00:00:00+09:00 to",
+        ),
+        (
+            "CREATE TABLE chatbot.later PARTITION OF chatbot.conversations "
+            "FOR VALUES FROM ('2024-11-01 00:00+09') TO (MAXVALUE)",
+            "chatbot.later, fault holds 2024-11-01 00:00:00+09:00 to None",
+        ),
+    ],
+)
+def test_bounds_that_do_not_tile_the_months_are_found(
+    graph: Graph, connection: Connection, defect: str, said: str
+) -> None:
+    connection.execute(defect)
+    run = graph.run("daily_upkeep")
+    assert failed(run) - {"schema:schema_has_no_drift"} == {"chatbot/conversations:months_tile"}
+    description = run.evaluation("chatbot", "conversations", "months_tile").description
+    assert description is not None
+    assert said in description
+
+
+def test_rows_in_the_default_partition_are_found_by_month(graph: Graph, connection: Connection) -> None:
+    session = one(connection, "SELECT min(session_id::text) FROM chatbot.session_master")
+    connection.execute(
+        "INSERT INTO chatbot.conversations (session_id, conversation_time) SELECT %s, time::timestamptz FROM "
+        "unnest(ARRAY['2024-12-31 23:59:59+09', '2025-01-01 00:00+09', '2025-01-31 23:59+09']) AS time",
+        (session,),
+    )
+    run = graph.run("daily_upkeep")
+    assert failed(run) == {"chatbot/conversations:default_partition_empty"}
+    evaluation = run.evaluation("chatbot", "conversations", "default_partition_empty")
+    assert evaluation.description is not None
+    assert "3 rows in the default partition chatbot.conversations_default" in evaluation.description
+    assert "- month 2024-12, rows 1\n- month 2025-01, rows 2" in evaluation.description
+    assert evaluation.severity == dg.AssetCheckSeverity.WARN
+    assert graph.materialize(CONVERSATIONS, tags=months("2024-11", "2025-01")).success
+    assert failed(graph.run("daily_upkeep")) == set()
+
+
+def test_missing_default_partition_is_found(graph: Graph, connection: Connection) -> None:
+    connection.execute("ALTER TABLE chatbot.conversations DETACH PARTITION chatbot.conversations_default")
+    connection.execute("DROP TABLE chatbot.conversations_default")
+    run = graph.run("daily_upkeep")
+    assert failed(run) - {"schema:schema_has_no_drift"} == {"chatbot/conversations:default_partition_empty"}
+    evaluation = run.evaluation("chatbot", "conversations", "default_partition_empty")
+    assert evaluation.description is not None
+    assert "is refused" in evaluation.description
+    assert evaluation.severity == dg.AssetCheckSeverity.ERROR
+    assert graph.materialize(CONVERSATIONS, tags=months("2024-10")).success
+    assert failed(graph.run("daily_upkeep")) == set()
+
+
+def test_index_that_partitions_lack_is_found_and_made_as_advised(graph: Graph, connection: Connection) -> None:
+    connection.execute(
+        "CREATE INDEX conversations_emotion ON ONLY chatbot.conversations USING btree (emotion DESC) WHERE emotion > 0"
+    )
+    run = graph.run("daily_upkeep")
+    assert failed(run) - {"schema:schema_has_no_drift"} == {"chatbot/conversations:indexes_on_every_partition"}
+    evaluation = run.evaluation("chatbot", "conversations", "indexes_on_every_partition")
+    assert evaluation.metadata["count"].value == 4
+    assert evaluation.description is not None
+    assert "- partition chatbot.conversations_2024_08, index chatbot.conversations_emotion" in evaluation.description
+    follow_the_advice(connection, evaluation)
+    assert failed(graph.run("daily_upkeep")) == {"schema:schema_has_no_drift"}
+    assert one(
+        connection, "SELECT indisvalid FROM pg_index WHERE indexrelid = 'chatbot.conversations_emotion'::regclass"
+    )
+
+
+def partitions(*months: str) -> list[Partition]:
+    return [
+        Partition(
+            Relation("chatbot", f"conversations_{Month.parse(month).suffix}"),
+            is_default=False,
+            lower=Month.parse(month).start(SEOUL),
+            upper=Month.parse(month).end(SEOUL),
+            rows_estimate=0,
+            bytes=0,
+            month=Month.parse(month),
+        )
+        for month in months
+    ]
+
+
+@pytest.mark.parametrize(
+    ("present", "missing", "severity"),
+    [
+        (("2024-08", "2024-09", "2024-10", "2024-11"), 0, dg.AssetCheckSeverity.WARN),
+        (("2024-08", "2024-09", "2024-10"), 1, dg.AssetCheckSeverity.WARN),
+        (("2024-08", "2024-09", "2024-11"), 1, dg.AssetCheckSeverity.WARN),
+        (("2024-08",), 3, dg.AssetCheckSeverity.ERROR),
+        (("2024-09", "2024-10", "2024-11"), 1, dg.AssetCheckSeverity.ERROR),
+        ((), 4, dg.AssetCheckSeverity.ERROR),
+    ],
+)
+def test_runway(present: tuple[str, ...], missing: int, severity: dg.AssetCheckSeverity) -> None:
+    finding = runway(partitions(*present), Month(2024, 8), wanted=3)
+    assert finding.count == missing
+    assert finding.passed or finding.severity == severity
+    assert finding.passed or "materialize the partitions 2024-" in finding.description
+
+
+def test_runway_that_is_too_short_is_found(graph: Graph) -> None:
+    run = graph.check("chatbot", "conversations", "months_ahead")
+    evaluation = run.evaluation("chatbot", "conversations", "months_ahead")
+    assert not evaluation.passed
+    assert evaluation.metadata["months_ahead"].value == 0
+    assert evaluation.metadata["months_wanted"].value == 3
+
+
+# The view
+
+
+def test_view_that_misses_rows_is_found(graph: Graph, connection: Connection) -> None:
+    graph.run("daily_upkeep")
+    session = one(connection, "SELECT min(session_id::text) FROM chatbot.session_master")
+    added = one(
+        connection,
+        "INSERT INTO chatbot.conversations (session_id, conversation_time) VALUES (%s, now() - interval '3 days') "
+        "RETURNING id",
+        session,
+    )
+    run = graph.check("chatbot", "recent_conversations", "is_complete")
+    evaluation = run.evaluation("chatbot", "recent_conversations", "is_complete")
+    assert not evaluation.passed
+    assert evaluation.description is not None
+    assert f"- difference missing from the view, id {added}" in evaluation.description
+    assert graph.materialize(dg.AssetKey(["chatbot", "recent_conversations"])).failed_checks() == set()
+
+    connection.execute("DELETE FROM chatbot.conversations WHERE id = %s", (added,))
+    run = graph.check("chatbot", "recent_conversations", "is_complete")
+    description = run.evaluation("chatbot", "recent_conversations", "is_complete").description
+    assert description is not None
+    assert f"- difference only in the view, id {added}" in description
+
+
+def test_stale_view_is_found(graph: Graph, connection: Connection) -> None:
+    graph.run("daily_upkeep")
+    connection.execute("UPDATE yumai_pipelines.view_refreshes SET as_of = as_of - interval '27 hours'")
+    run = graph.check("chatbot", "recent_conversations", "is_fresh")
+    evaluation = run.evaluation("chatbot", "recent_conversations", "is_fresh")
+    assert not evaluation.passed
+    assert evaluation.description is not None
+    assert "was refreshed 27.0" in evaluation.description
+
+
+@pytest.mark.parametrize(("hours", "passed"), [(25.9, True), (26.1, False)])
+def test_freshness_has_a_limit(hours: float, passed: bool) -> None:
+    now = datetime(2024, 9, 2, tzinfo=UTC)
+    assert freshness(now - timedelta(hours=hours), now).passed is passed
+
+
+@pytest.mark.parametrize(
+    "defect",
+    [
+        "REFRESH MATERIALIZED VIEW chatbot.recent_conversations WITH NO DATA",
+        "DELETE FROM yumai_pipelines.view_refreshes",
+    ],
+)
+def test_view_that_was_never_filled_is_found(graph: Graph, connection: Connection, defect: str) -> None:
+    graph.run("daily_upkeep")
+    connection.execute(defect)
+    for check in ("is_fresh", "is_complete"):
+        run = graph.check("chatbot", "recent_conversations", check)
+        description = run.evaluation("chatbot", "recent_conversations", check).description
+        assert description is not None
+        assert "was never refreshed" in description
+
+
+# The schema
+
+
+def test_drift_is_found(graph: Graph, connection: Connection) -> None:
+    connection.execute("DROP INDEX chatbot.idx_session_master_user")
+    run = graph.run("daily_upkeep")
+    assert failed(run) == {"schema:schema_has_no_drift"}
+    evaluation = run.evaluation("schema", "schema_has_no_drift")
+    assert evaluation.severity == dg.AssetCheckSeverity.WARN
+    assert evaluation.description is not None
+    assert "idx_session_master_user is missing" in evaluation.description
+
+
+# The extracts
+
+
+FREE = (
+    "ALTER TABLE extracts.recommendation_funnel DROP CONSTRAINT recommendation_funnel_pkey",
+    "ALTER TABLE extracts.recommendation_funnel ALTER recommendation_method DROP NOT NULL",
+    "ALTER TABLE extracts.recommendation_funnel DROP CONSTRAINT recommendation_funnel_selection_rate_check",
+    "ALTER TABLE extracts.recommendation_funnel DROP CONSTRAINT recommendation_funnel_feedback_rate_check",
+    "ALTER TABLE extracts.recommendation_funnel DROP CONSTRAINT recommendation_funnel_rating_mean_check",
+)
+
+
+@pytest.mark.parametrize(
+    ("defect", "checks", "said"),
+    [
+        ("DELETE FROM {extract} WHERE {september}", {"reconciled"}, "name feedbacks, in_source 3, in_extract 0"),
+        (
+            "UPDATE {extract} SET recommendations = 4, feedback_rate = 0.75 WHERE {september}",
+            {"reconciled"},
+            "- name recommendations, in_source 3, in_extract 4",
+        ),
+        (
+            "UPDATE {extract} SET feedback_count = 2 WHERE {september}",
+            {"reconciled"},
+            "- name feedbacks, in_source 3, in_extract 2",
+        ),
+        (
+            "UPDATE {extract} SET selection_rate = 0.5 WHERE {september}",
+            {"valid_rows"},
+            "wrong selection_rate is not selections per recommendation",
+        ),
+        ("UPDATE {extract} SET feedback_rate = 2 WHERE {september}", {"valid_rows"}, "wrong feedback_rate is no share"),
+        (
+            "UPDATE {extract} SET rating_mean = 0 WHERE {september}",
+            {"valid_rows"},
+            "wrong rating_mean is no mean of 1 to 5",
+        ),
+        (
+            "UPDATE {extract} SET median_seconds_to_selection = 3 WHERE {september}",
+            {"valid_rows"},
+            "wrong median_seconds_to_selection is no time to a selection",
+        ),
+        (
+            "UPDATE {extract} SET recommendation_method = NULL WHERE {september}",
+            {"valid_rows"},
+            "wrong NULL in the key",
+        ),
+        (
+            "INSERT INTO {extract} SELECT * FROM {extract} WHERE {september}",
+            {"reconciled", "valid_rows"},
+            "wrong the key stands there twice",
+        ),
+    ],
+)
+def test_tampered_extract_is_found_and_built_anew(
+    graph: Graph, connection: Connection, defect: str, checks: set[str], said: str
+) -> None:
+    assert graph.run("monthly_extracts", months("2024-08", "2024-10")).success
+    names = {"extract": "extracts.recommendation_funnel", "september": "month = '2024-09-01'"}
+    for statement in (*FREE, defect.format(**names)):
+        connection.execute(statement)
+
+    found = {
+        check: graph.check(*FUNNEL.path, check).evaluations(*FUNNEL.path, check)
+        for check in ("reconciled", "valid_rows")
+    }
+
+    wrong = {(check, month) for check in found for month, each in found[check].items() if not each.passed}
+    assert wrong == {(check, "2024-09-01") for check in checks}
+    descriptions = [found[check]["2024-09-01"].description or "" for check in checks]
+    assert any(said in each for each in descriptions)
+    assert all(
+        "materialize the partition 2024-09-01 of extracts/recommendation_funnel" in each for each in descriptions
+    )
+    assert graph.run("monthly_extracts", months("2024-09")).success
+
+
+def test_late_feedback_is_found_until_its_month_is_built_again(graph: Graph, connection: Connection) -> None:
+    assert graph.run("monthly_extracts", months("2024-08", "2024-10")).success
+    connection.execute(
+        "INSERT INTO analytics.user_feedback (session_id, related_recommendation_id, time_stamp) "
+        "SELECT session_id, id, '2024-10-20' FROM analytics.recommendations_log WHERE id = 2"
+    )
+    failing = graph.check(*FUNNEL.path, "reconciled").evaluations(*FUNNEL.path, "reconciled")
+    assert [month for month, each in failing.items() if not each.passed] == ["2024-09-01"]
+    assert graph.run("monthly_extracts", months("2024-09", "2024-10")).success
+    assert graph.check(*FUNNEL.path, "reconciled").failed_checks() == set()
+
+
+def test_finding_shows_measure_and_limit() -> None:
+    assert Finding("orphans", 0).description == "0 orphans (limit 0)."
+    assert Finding("orphans", 0, metadata={"rows": 12}).as_metadata() == {"count": 0, "limit": 0, "rows": 12}
+    assert table_of(RECOMMENDATIONS).session_key is not None
