@@ -92,5 +92,12 @@ class Graph:
         chosen = {dg.AssetCheckKey(dg.AssetKey(asset), name)}
         return self._execute(everything.get_subset(asset_selection=set(), asset_check_selection=chosen), tags)
 
+    def check_everything(self) -> Run:
+        """Execute every check of the schema, its tables and its view, and nothing else."""
+        everything = self.definitions.resolve_implicit_global_asset_job_def()
+        graph = self.definitions.resolve_asset_graph()
+        chosen = {key for key in graph.asset_check_keys if key.asset_key.path[0] != "extracts"}
+        return self._execute(everything.get_subset(asset_selection=set(), asset_check_selection=chosen), None)
+
     def _execute(self, job: dg.JobDefinition, tags: dict[str, str] | None) -> Run:
         return Run(job.execute_in_process(instance=self.instance, tags=tags, raise_on_error=False))

@@ -1,4 +1,4 @@
-"""THE registry: every table, foreign key, session child and extract of the YUMAI database.
+"""THE registry: every table, reference, session child, time column and extract of the YUMAI database.
 
 Asset checks, repairs, descriptions and tests are made from it; a test compares it with `pg_constraint` in both
 directions. How a thing is made stands in `sql/`, what is done with it in the stage that does it.
@@ -45,27 +45,56 @@ class ForeignKey:
 
 
 @dataclass(frozen=True)
+class SoftReference:
+    """Ids in a column, or in its JSON, that no foreign key can watch.
+
+    Attributes:
+        column: the column that names them.
+        referenced: the table that they refer to, by its `id`.
+        path: where they stand in its value as JSON, as an SQL/JSON path; an array's elements by default.
+    """
+
+    column: str
+    referenced: Relation
+    path: str = "$[*]"
+
+
+@dataclass(frozen=True)
 class Table:
-    """A table with its key and its foreign keys.
+    """A table with its key, what it refers to, and its times.
 
     Attributes:
         relation: its name.
         key: the columns of its primary key.
         foreign_keys: in the order of its columns.
+        soft_references: what it names without a foreign key.
         time: the column that says when a row happened, for tables of events.
+        later: columns with times that come after that one, where they are known.
         partitioned: whether it has a partition for each month.
+        personal: columns to empty in a row that stays as a record of the business when its user is erased.
     """
 
     relation: Relation
     key: tuple[str, ...]
     foreign_keys: tuple[ForeignKey, ...] = ()
+    soft_references: tuple[SoftReference, ...] = ()
     time: str | None = None
+    later: tuple[str, ...] = ()
     partitioned: bool = False
+    personal: tuple[str, ...] = ()
 
     @property
     def session_key(self) -> ForeignKey | None:
         """The foreign key to the sessions, for a session's children."""
-        return next((key for key in self.foreign_keys if key.referenced == SESSIONS), None)
+        return self._key_to(SESSIONS)
+
+    @property
+    def user_key(self) -> ForeignKey | None:
+        """The foreign key to the users, for what is somebody's."""
+        return self._key_to(USERS)
+
+    def _key_to(self, referenced: Relation) -> ForeignKey | None:
+        return next((key for key in self.foreign_keys if key.referenced == referenced), None)
 
 
 @dataclass(frozen=True)
@@ -104,14 +133,17 @@ def _table(
     relation: Relation,
     *references: tuple[str, Relation, OnDelete],
     key: tuple[str, ...] = ("id",),
+    soft: tuple[SoftReference, ...] = (),
     time: str | None = None,
+    later: tuple[str, ...] = (),
     partitioned: bool = False,
+    personal: tuple[str, ...] = (),
 ) -> Table:
     keys = tuple(
         ForeignKey(relation, column, referenced, "session_id" if referenced == SESSIONS else "id", rule)
         for column, referenced, rule in references
     )
-    return Table(relation, key, keys, time, partitioned)
+    return Table(relation, key, keys, soft, time, later, partitioned, personal)
 
 
 TABLES: tuple[Table, ...] = (
@@ -119,7 +151,11 @@ TABLES: tuple[Table, ...] = (
     _table(SHOPS),
     _table(MENUS, ("shop_id", SHOPS, _CASCADE)),
     _table(Relation("chatbot", "foodcard_users"), ("user_id", USERS, _CASCADE)),
-    _table(Relation("chatbot", "user_profiles"), ("user_id", USERS, _CASCADE)),
+    _table(
+        Relation("chatbot", "user_profiles"),
+        ("user_id", USERS, _CASCADE),
+        soft=(SoftReference("favorite_shops", SHOPS),),
+    ),
     _table(COUPONS, ("shop_id", SHOPS, _CASCADE)),
     _table(
         Relation("chatbot", "user_wallet"),
@@ -137,14 +173,22 @@ TABLES: tuple[Table, ...] = (
         ("user_id", USERS, _SET_NULL),
         ("shop_id", SHOPS, _CASCADE),
         ("order_id", ORDERS, _SET_NULL),
+        personal=("review_comment",),
     ),
-    _table(SESSIONS, ("user_id", USERS, _CASCADE), key=("session_id",), time="session_start"),
+    _table(
+        SESSIONS,
+        ("user_id", USERS, _CASCADE),
+        key=("session_id",),
+        time="session_start",
+        later=("session_end",),
+    ),
     _table(
         CONVERSATIONS,
         ("session_id", SESSIONS, _CASCADE),
         ("user_id", USERS, _CASCADE),
         ("selected_shop_id", SHOPS, _SET_NULL),
         key=("id", "conversation_time"),
+        soft=(SoftReference("recommended_shop_ids", SHOPS),),
         time="conversation_time",
         partitioned=True,
     ),
@@ -153,6 +197,7 @@ TABLES: tuple[Table, ...] = (
         INTERACTIONS,
         ("user_id", USERS, _CASCADE),
         ("session_id", SESSIONS, _CASCADE),
+        soft=(SoftReference("recommendations", SHOPS),),
         time="time_stamp",
     ),
     _table(
@@ -160,7 +205,12 @@ TABLES: tuple[Table, ...] = (
         ("user_id", USERS, _CASCADE),
         ("shop_id", SHOPS, _SET_NULL),
         ("session_id", SESSIONS, _CASCADE),
+        soft=(
+            SoftReference("top_recommendation_shop_id", SHOPS),
+            SoftReference("recommendations", SHOPS, "$[*].shop_id"),
+        ),
         time="time_stamp",
+        later=("selection_timestamp",),
     ),
     _table(
         FEEDBACK,
@@ -194,3 +244,11 @@ def table_of(relation: Relation) -> Table:
         if table.relation == relation:
             return table
     raise KeyError(str(relation))
+
+
+def references_to(relation: Relation) -> tuple[ForeignKey, ...]:
+    """The foreign keys that refer to a table, those of the last table of the registry first.
+
+    No table refers to one that stands below it, so rows may be taken out in this order.
+    """
+    return tuple(key for table in reversed(TABLES) for key in table.foreign_keys if key.referenced == relation)

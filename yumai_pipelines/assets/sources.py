@@ -5,17 +5,22 @@ import dagster as dg
 from yumai_pipelines import schema_snapshot
 from yumai_pipelines.assets.schema import schema
 from yumai_pipelines.assets.tables import ENGINEERING, asset_key, relation_metadata, section
-from yumai_pipelines.catalog import FEEDBACK, INTERACTIONS, RECOMMENDATIONS, SESSIONS
-from yumai_pipelines.relations import Relation
+from yumai_pipelines.catalog import CONVERSATIONS, SESSIONS, TABLES, Table
 
 
-def _written_by_the_chatbot(relation: Relation, group: str, number: str) -> dg.AssetSpec:
+def _written_by_the_chatbot(table: Table) -> dg.AssetSpec:
+    relation = table.relation
+    number = "3.1" if relation == SESSIONS else "3.3" if table.session_key else "3"
     return dg.AssetSpec(
         key=asset_key(relation),
         deps=[schema],
         description=f"{schema_snapshot.comment(relation)} Written by the chatbot. Section {number} of the database "
         "document.",
-        group_name=group,
+        group_name="chatbot"
+        if relation == SESSIONS
+        else "logs"
+        if relation.schema != "chatbot"
+        else "people_and_shops",
         kinds={"postgres", "table"},
         owners=[ENGINEERING],
         tags=section(number),
@@ -23,9 +28,4 @@ def _written_by_the_chatbot(relation: Relation, group: str, number: str) -> dg.A
     )
 
 
-SOURCES = [
-    _written_by_the_chatbot(SESSIONS, "chatbot", "3.1"),
-    _written_by_the_chatbot(INTERACTIONS, "logs", "3.3"),
-    _written_by_the_chatbot(RECOMMENDATIONS, "logs", "3.3"),
-    _written_by_the_chatbot(FEEDBACK, "logs", "3.3"),
-]
+SOURCES = [_written_by_the_chatbot(table) for table in TABLES if table.relation != CONVERSATIONS]

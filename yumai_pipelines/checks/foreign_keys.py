@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from psycopg import sql
-from psycopg.rows import class_row, dict_row
+from psycopg.rows import class_row
 
 from yumai_pipelines import schema_snapshot
 from yumai_pipelines.catalog import CONVERSATIONS, SESSIONS, USERS, OnDelete
 from yumai_pipelines.checks.findings import SAMPLE, Finding, table
+from yumai_pipelines.checks.rows import sample
 from yumai_pipelines.partitions.tables import describe_partitions
 from yumai_pipelines.relations import Relation
 from yumai_pipelines.sql_files import read_sql
@@ -173,11 +174,6 @@ def _statement(name: str, key: ForeignKey, scope: Scope, month: Month | None) ->
     )
 
 
-def _sample(connection: psycopg.Connection[Any], statement: sql.Composed) -> list[dict[str, Any]]:
-    with connection.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(sql.SQL("{} LIMIT {}").format(statement, sql.Literal(SAMPLE))).fetchall()
-
-
 def _repair(key: ForeignKey, scope: Scope, month: Month | None) -> sql.Composed:
     """What the key's own rule would have done with the rows."""
     clears = key.on_delete is OnDelete.SET_NULL
@@ -197,7 +193,7 @@ def orphans(connection: psycopg.Connection[Any], references: References, month: 
     return Finding(
         subject=f"rows of {scope.table.relation} without a session",
         count=count,
-        sample=_sample(connection, listing) if count else [],
+        sample=sample(connection, listing) if count else [],
         cause=f"{_PAST_A_KEY}. See the check foreign_keys.",
         remedy="list them, then give them a session again, or delete them as ON DELETE CASCADE would have.",
         statements=[each.as_string(connection) for each in (listing, recovery, _repair(key, scope, month))],
@@ -315,7 +311,7 @@ def _violations(
     listing = _statement("list_broken_references.sql", key, scope, month)
     first = [
         ", ".join(f"{column} {row[column]}" for column in (*scope.table.key, key.column))
-        for row in _sample(connection, listing)
+        for row in sample(connection, listing)
     ]
     more = f"; and {count - len(first):,} more" if count > len(first) else ""
     return Fault(
@@ -336,7 +332,7 @@ def other_users(connection: psycopg.Connection[Any], scope: Scope) -> dict[Month
         findings[month] = Finding(
             subject=f"rows of {CONVERSATIONS} whose user is not their session's",
             count=count,
-            sample=_sample(connection, listing) if count else [],
+            sample=sample(connection, listing) if count else [],
             cause="a client wrote a turn into somebody else's session, or a session was given another user afterwards.",
             remedy="find out which of the two is right; where it is the session's, run the UPDATE.",
             statements=[each.as_string(connection) for each in (listing, correction)],

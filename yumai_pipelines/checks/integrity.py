@@ -10,10 +10,13 @@ import dagster as dg
 
 from yumai_pipelines.assets.months import KEPT_MONTHS, accepting, months_of
 from yumai_pipelines.assets.tables import asset_key
-from yumai_pipelines.catalog import CONVERSATIONS, SESSION_CHILDREN, SESSIONS, Table, table_of
+from yumai_pipelines.catalog import CONVERSATIONS, SESSIONS, TABLES, Table, table_of
 from yumai_pipelines.checks.findings import evaluations
 from yumai_pipelines.checks.foreign_keys import Constraints, References, foreign_keys, orphans, other_users
+from yumai_pipelines.checks.rows import row_check
 from yumai_pipelines.checks.scope import Scope
+from yumai_pipelines.checks.soft_references import soft_references
+from yumai_pipelines.checks.times import misplaced_times
 from yumai_pipelines.resources import PostgresResource
 
 NO_ORPHANS = "no_orphans"
@@ -74,29 +77,43 @@ def _descriptions(owner: Table) -> dict[str, str]:
 
 
 def user_check() -> dg.AssetChecksDefinition:
-    """The check that conversations and sessions agree on the user, by month. It blocks nothing."""
-    with accepting(dg.PreviewWarning):
-        spec = dg.AssetCheckSpec(
-            "user_is_the_sessions",
-            asset=asset_key(CONVERSATIONS),
-            description=f"The user of each row of {CONVERSATIONS}, where it names one, is the user of its session. "
-            "Both point to the users, and no constraint makes them agree. Section 1.2 of the database document.",
-            partitions_def=KEPT_MONTHS,
-        )
+    """The check that conversations and sessions agree on the user."""
+    return row_check(
+        table_of(CONVERSATIONS),
+        "user_is_the_sessions",
+        f"The user of each row of {CONVERSATIONS}, where it names one, is the user of its session. Both point to the "
+        "users, and no constraint makes them agree. Section 1.2 of the database document.",
+        other_users,
+    )
 
-    @dg.multi_asset_check(specs=[spec])
-    def chatbot__conversations__users(
-        context: dg.AssetCheckExecutionContext, postgres: PostgresResource
-    ) -> Iterator[dg.Output[None] | dg.AssetCheckEvaluation]:
-        with postgres.connect("check users of conversations") as connection:
-            scope = Scope.of(connection, table_of(CONVERSATIONS), months_of(context), postgres.settings.zone)
-            yield from evaluations(context, spec, other_users(connection, scope))
 
-    return chatbot__conversations__users
+def time_check(owner: Table) -> dg.AssetChecksDefinition:
+    """The check that times are in order."""
+    times = ", ".join((owner.time or "", *owner.later))
+    started = f", and none happened before its session started ({SESSIONS})" if owner.session_key else ""
+    return row_check(
+        owner,
+        "times_in_order",
+        f"No time of {owner.relation} ({times}) is in the future, the first comes first{started}. Section 3 of the "
+        "database document.",
+        misplaced_times,
+    )
+
+
+def soft_reference_check(owner: Table) -> dg.AssetChecksDefinition:
+    """The check of ids that no foreign key watches."""
+    columns = ", ".join(each.column for each in owner.soft_references)
+    return row_check(
+        owner,
+        "soft_references",
+        f"The shops that {owner.relation} names in {columns} are there. No foreign key can watch these, so this warns.",
+        soft_references,
+    )
 
 
 INTEGRITY_CHECKS = [
-    integrity_checks(table_of(SESSIONS)),
-    *map(integrity_checks, SESSION_CHILDREN),
+    *(integrity_checks(owner) for owner in TABLES if owner.foreign_keys),
+    *(time_check(owner) for owner in TABLES if owner.time),
+    *(soft_reference_check(owner) for owner in TABLES if owner.soft_references),
     user_check(),
 ]

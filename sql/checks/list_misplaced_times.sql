@@ -1,0 +1,8 @@
+-- Rows of {table} with a time that cannot be, and what is wrong with it.
+SELECT {columns}, {fault} AS fault
+FROM {table} AS t
+{sessions}
+WHERE
+    {fault} IS NOT NULL
+    AND {scope}
+ORDER BY {key}

@@ -1,0 +1,54 @@
+"""A check that looks at the rows of one table, by month where it has months. What it looks for stands elsewhere."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import dagster as dg
+import psycopg
+from psycopg import sql
+from psycopg.rows import dict_row
+
+from yumai_pipelines.assets.months import KEPT_MONTHS, accepting, months_of
+from yumai_pipelines.assets.tables import asset_key
+from yumai_pipelines.catalog import Table
+from yumai_pipelines.checks.findings import SAMPLE, Finding, evaluations
+from yumai_pipelines.checks.scope import Scope
+from yumai_pipelines.months import Month
+from yumai_pipelines.resources import PostgresResource
+
+
+def row_check(
+    owner: Table,
+    name: str,
+    description: str,
+    find: Callable[[psycopg.Connection[Any], Scope], dict[Month | None, Finding]],
+) -> dg.AssetChecksDefinition:
+    """A check of one table's rows that blocks nothing.
+
+    Args:
+        owner: the table.
+        name: the check's.
+        description: what is true when it passes.
+        find: looks at the rows of a scope, on a connection in autocommit mode; a finding for each month, and for None.
+    """
+    key = asset_key(owner.relation)
+    with accepting(dg.PreviewWarning):
+        spec = dg.AssetCheckSpec(
+            name, asset=key, description=description, partitions_def=KEPT_MONTHS if owner.partitioned else None
+        )
+
+    @dg.multi_asset_check(name="__".join((*key.path, name)), specs=[spec])
+    def check(
+        context: dg.AssetCheckExecutionContext, postgres: PostgresResource
+    ) -> Iterator[dg.Output[None] | dg.AssetCheckEvaluation]:
+        with postgres.connect(f"check {name} of {owner.relation.name}") as connection:
+            scope = Scope.of(connection, owner, months_of(context), postgres.settings.zone)
+            yield from evaluations(context, spec, find(connection, scope))
+
+    return check
+
+
+def sample(connection: psycopg.Connection[Any], listing: sql.Composed) -> list[dict[str, Any]]:
+    """The first rows of a listing, as many as a failed check shows."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(sql.SQL("{} LIMIT {}").format(listing, sql.Literal(SAMPLE))).fetchall()
