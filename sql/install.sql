@@ -17,6 +17,7 @@ BEGIN;
 \ir migrations/0004_logs.sql
 \ir migrations/0005_recommendation_funnel.sql
 \ir migrations/0006_integrity.sql
+\ir migrations/0007_extracts.sql
 \ir functions/auto_delete_old_conversations.sql
 \ir functions/business_timezone.sql
 \ir functions/clean_inactive_sessions.sql
@@ -26,12 +27,14 @@ BEGIN;
 \ir functions/end_session.sql
 \ir functions/get_shop_hours.sql
 \ir functions/rating_of.sql
+\ir functions/source_hash_of_feedback.sql
+\ir functions/source_hash_of_recommendation.sql
 \ir functions/start_session.sql
 CREATE TABLE yumai_pipelines.alembic_version (
     version_num varchar(32) NOT NULL,
     CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
-INSERT INTO yumai_pipelines.alembic_version (version_num) VALUES ('0006');
+INSERT INTO yumai_pipelines.alembic_version (version_num) VALUES ('0007');
 SET LOCAL ROLE NONE;
 SELECT yumai_pipelines.configure_database(:'timezone');
 COMMIT;

@@ -457,18 +457,19 @@ COMMENT ON FUNCTION chatbot.start_session(p_user_id integer, p_session_type char
 CREATE FUNCTION extracts.rating_of(p_feedback_content jsonb) RETURNS numeric
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $_$
-    -- CASE, not AND: only its branches are sure not to be evaluated when they need not be.
-    SELECT CASE WHEN number.value BETWEEN 1 AND 5 THEN number.value END
-    FROM (
-        SELECT CASE
-            WHEN jsonb_typeof(p_feedback_content) <> 'object' THEN NULL
-            WHEN jsonb_typeof(p_feedback_content -> 'rating') = 'number'
-                THEN (p_feedback_content ->> 'rating')::numeric
-            WHEN p_feedback_content ->> 'rating' ~ '^\s*[0-9](\.[0-9]{1,6})?\s*$'
-                AND jsonb_typeof(p_feedback_content -> 'rating') = 'string'
-                THEN (p_feedback_content ->> 'rating')::numeric
-        END AS value
-    ) AS number
+    -- One CASE: only its branches are sure not to be evaluated when they need not be, and a bare expression is inlined
+    -- into the statements that call it. [ \t\n\r], not \s: that takes spaces, such as U+3000, which the cast refuses.
+    SELECT CASE
+        WHEN jsonb_typeof(p_feedback_content -> 'rating') = 'number'
+            THEN CASE
+                WHEN (p_feedback_content ->> 'rating')::numeric BETWEEN 1 AND 5
+                    THEN (p_feedback_content ->> 'rating')::numeric
+            END
+        WHEN
+            jsonb_typeof(p_feedback_content -> 'rating') = 'string'
+            AND p_feedback_content ->> 'rating' ~ '^[ \t\n\r]*([1-4](\.[0-9]{1,6})?|5(\.0{1,6})?)[ \t\n\r]*$'
+            THEN (p_feedback_content ->> 'rating')::numeric
+    END
 $_$;
 
 
@@ -703,17 +704,43 @@ COMMENT ON COLUMN analytics.recommendations_log.rag_score IS 'Score of the retri
 
 
 --
--- Name: recommendations_log_id_seq; Type: SEQUENCE; Schema: analytics; Owner: yumai_pipeline
+-- Name: source_hash(analytics.recommendations_log); Type: FUNCTION; Schema: yumai_pipelines; Owner: yumai_pipeline
 --
 
-ALTER TABLE analytics.recommendations_log ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
-    SEQUENCE NAME analytics.recommendations_log_id_seq
-    START WITH 1
-    INCREMENT BY 1
-    NO MINVALUE
-    NO MAXVALUE
-    CACHE 1
-);
+CREATE FUNCTION yumai_pipelines.source_hash(p_recommendation analytics.recommendations_log) RETURNS bigint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+    -- Binary, not of the row's text: it must not cost more than the extracts themselves. json has no hash of its own.
+    SELECT hash_record_extended(
+        ROW(
+            (p_recommendation).id,
+            (p_recommendation).user_id,
+            (p_recommendation).session_id,
+            (p_recommendation).time_stamp,
+            (p_recommendation).request_food_type,
+            (p_recommendation).request_budget,
+            (p_recommendation).request_location,
+            (p_recommendation).recommendations,
+            (p_recommendation).user_selection::text,
+            (p_recommendation).selection_timestamp,
+            (p_recommendation).recommendation_method,
+            (p_recommendation).confidence_score,
+            (p_recommendation).wide_score,
+            (p_recommendation).deep_score,
+            (p_recommendation).rag_score
+        ),
+        0
+    )
+$$;
+
+
+ALTER FUNCTION yumai_pipelines.source_hash(p_recommendation analytics.recommendations_log) OWNER TO yumai_pipeline;
+
+--
+-- Name: FUNCTION source_hash(p_recommendation analytics.recommendations_log); Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON FUNCTION yumai_pipelines.source_hash(p_recommendation analytics.recommendations_log) IS 'Fingerprint of what the extracts read of a recommendation. Without shop_id, which empties when the shop is deleted.';
 
 
 --
@@ -811,6 +838,52 @@ COMMENT ON COLUMN analytics.user_feedback.feedback_content IS 'What was said; {"
 --
 
 COMMENT ON COLUMN analytics.user_feedback.context IS 'Under what circumstances.';
+
+
+--
+-- Name: source_hash(analytics.user_feedback); Type: FUNCTION; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+CREATE FUNCTION yumai_pipelines.source_hash(p_feedback analytics.user_feedback) RETURNS bigint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$
+    SELECT hash_record_extended(
+        ROW(
+            (p_feedback).id,
+            (p_feedback).session_id,
+            (p_feedback).user_id,
+            (p_feedback).time_stamp,
+            (p_feedback).feedback_type,
+            (p_feedback).feedback_target_type,
+            (p_feedback).feedback_target_id,
+            (p_feedback).feedback_content
+        ),
+        1
+    )
+$$;
+
+
+ALTER FUNCTION yumai_pipelines.source_hash(p_feedback analytics.user_feedback) OWNER TO yumai_pipeline;
+
+--
+-- Name: FUNCTION source_hash(p_feedback analytics.user_feedback); Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON FUNCTION yumai_pipelines.source_hash(p_feedback analytics.user_feedback) IS 'Fingerprint of what the extracts read of a feedback. Without its recommendation, which decides the month that counts it.';
+
+
+--
+-- Name: recommendations_log_id_seq; Type: SEQUENCE; Schema: analytics; Owner: yumai_pipeline
+--
+
+ALTER TABLE analytics.recommendations_log ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME analytics.recommendations_log_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 
 
 --
@@ -2188,6 +2261,336 @@ ALTER TABLE chatbot.users ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
 
 
 --
+-- Name: feedback_summary; Type: TABLE; Schema: extracts; Owner: yumai_pipeline
+--
+
+CREATE TABLE extracts.feedback_summary (
+    month date NOT NULL,
+    feedback_type character varying(30) NOT NULL,
+    target_type character varying(30) NOT NULL,
+    feedback_count bigint NOT NULL,
+    users bigint NOT NULL,
+    sessions bigint NOT NULL,
+    linked bigint NOT NULL,
+    rating_count bigint NOT NULL,
+    rating_mean numeric(4,3),
+    rating_1 bigint NOT NULL,
+    rating_2 bigint NOT NULL,
+    rating_3 bigint NOT NULL,
+    rating_4 bigint NOT NULL,
+    rating_5 bigint NOT NULL,
+    invalid_ratings bigint NOT NULL,
+    CONSTRAINT feedback_summary_check CHECK (((linked >= 0) AND (linked <= feedback_count))),
+    CONSTRAINT feedback_summary_check1 CHECK (((rating_count >= 0) AND (rating_count <= feedback_count))),
+    CONSTRAINT feedback_summary_check2 CHECK (((invalid_ratings >= 0) AND (invalid_ratings <= (feedback_count - rating_count)))),
+    CONSTRAINT feedback_summary_check3 CHECK ((((((rating_1 + rating_2) + rating_3) + rating_4) + rating_5) = rating_count)),
+    CONSTRAINT feedback_summary_feedback_count_check CHECK ((feedback_count > 0)),
+    CONSTRAINT feedback_summary_month_check CHECK ((EXTRACT(day FROM month) = (1)::numeric)),
+    CONSTRAINT feedback_summary_rating_1_check CHECK ((rating_1 >= 0)),
+    CONSTRAINT feedback_summary_rating_2_check CHECK ((rating_2 >= 0)),
+    CONSTRAINT feedback_summary_rating_3_check CHECK ((rating_3 >= 0)),
+    CONSTRAINT feedback_summary_rating_4_check CHECK ((rating_4 >= 0)),
+    CONSTRAINT feedback_summary_rating_5_check CHECK ((rating_5 >= 0)),
+    CONSTRAINT feedback_summary_rating_mean_check CHECK (((rating_mean >= (1)::numeric) AND (rating_mean <= (5)::numeric))),
+    CONSTRAINT feedback_summary_sessions_check CHECK ((sessions >= 0)),
+    CONSTRAINT feedback_summary_users_check CHECK ((users >= 0))
+);
+
+
+ALTER TABLE extracts.feedback_summary OWNER TO yumai_pipeline;
+
+--
+-- Name: TABLE feedback_summary; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON TABLE extracts.feedback_summary IS 'What was said about what. One row per month, feedback type and target type.';
+
+
+--
+-- Name: COLUMN feedback_summary.month; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.feedback_summary.month IS 'First day of the month (Asia/Seoul) of the recommendation that the feedback is on; of its own month, if it is on none.';
+
+
+--
+-- Name: COLUMN feedback_summary.feedback_type; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.feedback_summary.feedback_type IS 'selection, rating, text, implicit, complaint, share, …; unknown where the log does not say; suppressed for merged groups of too few users (ledger.min_group_users).';
+
+
+--
+-- Name: COLUMN feedback_summary.target_type; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.feedback_summary.target_type IS 'Kind of thing that it is about: shop, recommendation, conversation, service, …; unknown where the log does not say.';
+
+
+--
+-- Name: COLUMN feedback_summary.feedback_count; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.feedback_summary.feedback_count IS 'Number of feedbacks.';
+
+
+--
+-- Name: COLUMN feedback_summary.users; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.feedback_summary.users IS 'Number of users who gave them; nobody signed in is not counted.';
+
+
+--
+-- Name: COLUMN feedback_summary.sessions; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.feedback_summary.sessions IS 'Number of sessions in which they were given.';
+
+
+--
+-- Name: COLUMN feedback_summary.linked; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.feedback_summary.linked IS 'Number of those on a recommendation.';
+
+
+--
+-- Name: COLUMN feedback_summary.rating_count; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.feedback_summary.rating_count IS 'Number of those with a valid rating.';
+
+
+--
+-- Name: COLUMN feedback_summary.rating_mean; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.feedback_summary.rating_mean IS 'Mean of the valid ratings, 1 to 5; NULL where there is none.';
+
+
+--
+-- Name: COLUMN feedback_summary.rating_1; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.feedback_summary.rating_1 IS 'Number of valid ratings that round to 1; halves round up.';
+
+
+--
+-- Name: COLUMN feedback_summary.rating_2; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.feedback_summary.rating_2 IS 'Number of valid ratings that round to 2.';
+
+
+--
+-- Name: COLUMN feedback_summary.rating_3; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.feedback_summary.rating_3 IS 'Number of valid ratings that round to 3.';
+
+
+--
+-- Name: COLUMN feedback_summary.rating_4; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.feedback_summary.rating_4 IS 'Number of valid ratings that round to 4.';
+
+
+--
+-- Name: COLUMN feedback_summary.rating_5; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.feedback_summary.rating_5 IS 'Number of valid ratings that round to 5.';
+
+
+--
+-- Name: COLUMN feedback_summary.invalid_ratings; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.feedback_summary.invalid_ratings IS 'Number of feedbacks of the type rating, or with a rating, that have no valid one: text, null, out of 1 to 5, nested, absent.';
+
+
+--
+-- Name: ledger; Type: TABLE; Schema: extracts; Owner: yumai_pipeline
+--
+
+CREATE TABLE extracts.ledger (
+    "extract" text NOT NULL,
+    month date NOT NULL,
+    row_count bigint NOT NULL,
+    source_recommendations bigint NOT NULL,
+    source_feedback bigint NOT NULL,
+    last_recommendation_id bigint,
+    last_feedback_id bigint,
+    last_source_time timestamp with time zone,
+    source_hash bigint NOT NULL,
+    user_key_id text,
+    min_group_users integer NOT NULL,
+    code_version text NOT NULL,
+    run_id text,
+    built_at timestamp with time zone DEFAULT now() NOT NULL,
+    checks_passed boolean,
+    checked_at timestamp with time zone,
+    purged_recommendations bigint DEFAULT 0 NOT NULL,
+    purged_feedback bigint DEFAULT 0 NOT NULL,
+    purged_hash bigint DEFAULT 0 NOT NULL,
+    purged_at timestamp with time zone,
+    CONSTRAINT ledger_month_check CHECK ((EXTRACT(day FROM month) = (1)::numeric)),
+    CONSTRAINT ledger_row_count_check CHECK ((row_count >= 0))
+);
+
+
+ALTER TABLE extracts.ledger OWNER TO yumai_pipeline;
+
+--
+-- Name: TABLE ledger; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON TABLE extracts.ledger IS 'What each month of each extract was built from, whether it was proven, and what retention has since deleted. One row per extract and month.';
+
+
+--
+-- Name: COLUMN ledger."extract"; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.ledger."extract" IS 'Name of the extract.';
+
+
+--
+-- Name: COLUMN ledger.month; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.ledger.month IS 'First day of the month (Asia/Seoul).';
+
+
+--
+-- Name: COLUMN ledger.row_count; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.ledger.row_count IS 'Rows of the extract in that month.';
+
+
+--
+-- Name: COLUMN ledger.source_recommendations; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.ledger.source_recommendations IS 'Recommendations of the month that it was built from.';
+
+
+--
+-- Name: COLUMN ledger.source_feedback; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.ledger.source_feedback IS 'Feedbacks that count in the month.';
+
+
+--
+-- Name: COLUMN ledger.last_recommendation_id; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.ledger.last_recommendation_id IS 'The highest id of those recommendations.';
+
+
+--
+-- Name: COLUMN ledger.last_feedback_id; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.ledger.last_feedback_id IS 'The highest id of those feedbacks.';
+
+
+--
+-- Name: COLUMN ledger.last_source_time; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.ledger.last_source_time IS 'The latest time of any of them.';
+
+
+--
+-- Name: COLUMN ledger.source_hash; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.ledger.source_hash IS 'Fingerprint of all of them: the exclusive or of each row''s hash, so that it does not depend on their order. Another one means that the source has changed.';
+
+
+--
+-- Name: COLUMN ledger.user_key_id; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.ledger.user_key_id IS 'Fingerprint of the secret of the user keys: keys of months that differ here cannot be compared.';
+
+
+--
+-- Name: COLUMN ledger.min_group_users; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.ledger.min_group_users IS 'Groups of fewer users than this were merged; 1 for none.';
+
+
+--
+-- Name: COLUMN ledger.code_version; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.ledger.code_version IS 'Fingerprint of the SQL that built it.';
+
+
+--
+-- Name: COLUMN ledger.run_id; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.ledger.run_id IS 'The Dagster run that built it; NULL for none.';
+
+
+--
+-- Name: COLUMN ledger.built_at; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.ledger.built_at IS 'When it was built.';
+
+
+--
+-- Name: COLUMN ledger.checks_passed; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.ledger.checks_passed IS 'Whether it then passed its blocking checks; NULL while they have not run.';
+
+
+--
+-- Name: COLUMN ledger.checked_at; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.ledger.checked_at IS 'When they ran.';
+
+
+--
+-- Name: COLUMN ledger.purged_recommendations; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.ledger.purged_recommendations IS 'Recommendations of the month that retention has deleted. The month cannot be built anew from what is left.';
+
+
+--
+-- Name: COLUMN ledger.purged_feedback; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.ledger.purged_feedback IS 'Feedbacks that counted in the month and are deleted, or have lost their recommendation.';
+
+
+--
+-- Name: COLUMN ledger.purged_hash; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.ledger.purged_hash IS 'Fingerprint of both: the exclusive or of this and of what is left is source_hash, unless the source has changed.';
+
+
+--
+-- Name: COLUMN ledger.purged_at; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.ledger.purged_at IS 'When retention last deleted something of the month; NULL for never.';
+
+
+--
 -- Name: recommendation_funnel; Type: TABLE; Schema: extracts; Owner: yumai_pipeline
 --
 
@@ -2316,6 +2719,513 @@ COMMENT ON COLUMN extracts.recommendation_funnel.rating_count IS 'Number of feed
 --
 
 COMMENT ON COLUMN extracts.recommendation_funnel.rating_mean IS 'Mean of the valid ratings, 1 to 5; NULL where there is none.';
+
+
+--
+-- Name: recommendation_outcomes; Type: TABLE; Schema: extracts; Owner: yumai_pipeline
+--
+
+CREATE TABLE extracts.recommendation_outcomes (
+    month date NOT NULL,
+    recommendation_id bigint NOT NULL,
+    recommended_at timestamp with time zone NOT NULL,
+    user_key text,
+    session_type character varying(50) NOT NULL,
+    seconds_into_session double precision,
+    request_category character varying(20),
+    request_budget integer,
+    request_has_location boolean NOT NULL,
+    recommendation_method character varying(50) NOT NULL,
+    confidence_score numeric(4,3),
+    wide_score numeric(4,3),
+    deep_score numeric(4,3),
+    rag_score numeric(4,3),
+    shop_id integer,
+    shop_category character varying(20) NOT NULL,
+    shop_takes_food_card character(1),
+    shop_is_good_influence boolean,
+    list_is_readable boolean NOT NULL,
+    listed_shops integer NOT NULL,
+    unreadable_shops integer NOT NULL,
+    was_selected boolean NOT NULL,
+    selected_shop_id bigint,
+    selected_rank integer,
+    seconds_to_selection double precision,
+    feedback_count integer NOT NULL,
+    rating_count integer NOT NULL,
+    rating_mean numeric(4,3),
+    last_feedback_at timestamp with time zone,
+    CONSTRAINT recommendation_outcomes_check CHECK (((unreadable_shops >= 0) AND (unreadable_shops <= listed_shops))),
+    CONSTRAINT recommendation_outcomes_check1 CHECK (((selected_shop_id IS NULL) OR was_selected)),
+    CONSTRAINT recommendation_outcomes_check2 CHECK (((selected_rank IS NULL) OR (((selected_rank >= 1) AND (selected_rank <= listed_shops)) AND was_selected))),
+    CONSTRAINT recommendation_outcomes_check3 CHECK (((rating_count >= 0) AND (rating_count <= feedback_count))),
+    CONSTRAINT recommendation_outcomes_feedback_count_check CHECK ((feedback_count >= 0)),
+    CONSTRAINT recommendation_outcomes_listed_shops_check CHECK ((listed_shops >= 0)),
+    CONSTRAINT recommendation_outcomes_month_check CHECK ((EXTRACT(day FROM month) = (1)::numeric)),
+    CONSTRAINT recommendation_outcomes_rating_mean_check CHECK (((rating_mean >= (1)::numeric) AND (rating_mean <= (5)::numeric))),
+    CONSTRAINT recommendation_outcomes_seconds_into_session_check CHECK ((seconds_into_session >= (0)::double precision)),
+    CONSTRAINT recommendation_outcomes_seconds_to_selection_check CHECK ((seconds_to_selection >= (0)::double precision)),
+    CONSTRAINT recommendation_outcomes_user_key_check CHECK ((length(user_key) = 32))
+);
+
+
+ALTER TABLE extracts.recommendation_outcomes OWNER TO yumai_pipeline;
+
+--
+-- Name: TABLE recommendation_outcomes; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON TABLE extracts.recommendation_outcomes IS 'What became of each recommendation. One row per recommendation.';
+
+
+--
+-- Name: COLUMN recommendation_outcomes.month; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.recommendation_outcomes.month IS 'First day of the month (Asia/Seoul) in which the recommendation was made.';
+
+
+--
+-- Name: COLUMN recommendation_outcomes.recommendation_id; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.recommendation_outcomes.recommendation_id IS 'Key of the recommendation in the log.';
+
+
+--
+-- Name: COLUMN recommendation_outcomes.recommended_at; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.recommendation_outcomes.recommended_at IS 'When it was made.';
+
+
+--
+-- Name: COLUMN recommendation_outcomes.user_key; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.recommendation_outcomes.user_key IS 'Pseudonym of the user: the first 128 bits, in hex, of an HMAC-SHA-256 of the id, the same in all months that were built under one secret (ledger.user_key_id). NULL for nobody signed in.';
+
+
+--
+-- Name: COLUMN recommendation_outcomes.session_type; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.recommendation_outcomes.session_type IS 'chat, voice, api, test or admin; unknown where the session does not say.';
+
+
+--
+-- Name: COLUMN recommendation_outcomes.seconds_into_session; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.recommendation_outcomes.seconds_into_session IS 'Seconds from the start of the session to the recommendation; NULL where the session does not say, or started later.';
+
+
+--
+-- Name: COLUMN recommendation_outcomes.request_category; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.recommendation_outcomes.request_category IS 'The food that was asked for, where it is a category of shops; other for any other food, whose name is not taken over; NULL for none.';
+
+
+--
+-- Name: COLUMN recommendation_outcomes.request_budget; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.recommendation_outcomes.request_budget IS 'The budget that was named, in won.';
+
+
+--
+-- Name: COLUMN recommendation_outcomes.request_has_location; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.recommendation_outcomes.request_has_location IS 'Whether a place was named. Which one is not taken over: it may be somebody''s address.';
+
+
+--
+-- Name: COLUMN recommendation_outcomes.recommendation_method; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.recommendation_outcomes.recommendation_method IS 'How it was made: wide_deep, rag, hybrid; unknown where the log does not say.';
+
+
+--
+-- Name: COLUMN recommendation_outcomes.confidence_score; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.recommendation_outcomes.confidence_score IS 'How sure the method was, 0 to 1, as logged: one that is out of that range is too.';
+
+
+--
+-- Name: COLUMN recommendation_outcomes.wide_score; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.recommendation_outcomes.wide_score IS 'Score of the wide part of the model, as logged.';
+
+
+--
+-- Name: COLUMN recommendation_outcomes.deep_score; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.recommendation_outcomes.deep_score IS 'Score of the deep part of the model, as logged.';
+
+
+--
+-- Name: COLUMN recommendation_outcomes.rag_score; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.recommendation_outcomes.rag_score IS 'Score of the retrieval, as logged.';
+
+
+--
+-- Name: COLUMN recommendation_outcomes.shop_id; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.recommendation_outcomes.shop_id IS 'The shop that the recommendation is about; NULL where the log does not say, or the shop is gone.';
+
+
+--
+-- Name: COLUMN recommendation_outcomes.shop_category; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.recommendation_outcomes.shop_category IS 'Its category when the extract was built; unknown where the shop is gone or has none.';
+
+
+--
+-- Name: COLUMN recommendation_outcomes.shop_takes_food_card; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.recommendation_outcomes.shop_takes_food_card IS 'Whether it takes the meal card: Y, N, P (in part) or U (unknown), when the extract was built.';
+
+
+--
+-- Name: COLUMN recommendation_outcomes.shop_is_good_influence; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.recommendation_outcomes.shop_is_good_influence IS 'Whether it is a 선한영향력 shop, when the extract was built.';
+
+
+--
+-- Name: COLUMN recommendation_outcomes.list_is_readable; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.recommendation_outcomes.list_is_readable IS 'Whether the log holds a list of shops: false for an object or anything else.';
+
+
+--
+-- Name: COLUMN recommendation_outcomes.listed_shops; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.recommendation_outcomes.listed_shops IS 'Number of places in the list; 0 where it is not readable.';
+
+
+--
+-- Name: COLUMN recommendation_outcomes.unreadable_shops; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.recommendation_outcomes.unreadable_shops IS 'Number of places that name no shop in a readable way.';
+
+
+--
+-- Name: COLUMN recommendation_outcomes.was_selected; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.recommendation_outcomes.was_selected IS 'Whether something was chosen.';
+
+
+--
+-- Name: COLUMN recommendation_outcomes.selected_shop_id; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.recommendation_outcomes.selected_shop_id IS 'The shop that was chosen, as logged, even if it is gone; NULL where that cannot be read.';
+
+
+--
+-- Name: COLUMN recommendation_outcomes.selected_rank; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.recommendation_outcomes.selected_rank IS 'Its first place in the list, from 1; NULL where nothing in the list was chosen.';
+
+
+--
+-- Name: COLUMN recommendation_outcomes.seconds_to_selection; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.recommendation_outcomes.seconds_to_selection IS 'Seconds from the recommendation to the selection; NULL where nothing was chosen, the log does not say when, or says before.';
+
+
+--
+-- Name: COLUMN recommendation_outcomes.feedback_count; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.recommendation_outcomes.feedback_count IS 'Number of feedbacks on it, whenever they were given.';
+
+
+--
+-- Name: COLUMN recommendation_outcomes.rating_count; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.recommendation_outcomes.rating_count IS 'Number of those with a valid rating.';
+
+
+--
+-- Name: COLUMN recommendation_outcomes.rating_mean; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.recommendation_outcomes.rating_mean IS 'Mean of the valid ratings, 1 to 5; NULL where there is none.';
+
+
+--
+-- Name: COLUMN recommendation_outcomes.last_feedback_at; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.recommendation_outcomes.last_feedback_at IS 'When the last feedback on it was given; NULL for none.';
+
+
+--
+-- Name: score_calibration; Type: TABLE; Schema: extracts; Owner: yumai_pipeline
+--
+
+CREATE TABLE extracts.score_calibration (
+    month date NOT NULL,
+    recommendation_method character varying(50) NOT NULL,
+    score character varying(10) NOT NULL,
+    decile smallint NOT NULL,
+    recommendations bigint NOT NULL,
+    mean_score numeric(6,5),
+    selections bigint NOT NULL,
+    selection_rate numeric(6,5),
+    CONSTRAINT score_calibration_check CHECK (((selections >= 0) AND (selections <= recommendations))),
+    CONSTRAINT score_calibration_decile_check CHECK (((decile >= '-1'::integer) AND (decile <= 10))),
+    CONSTRAINT score_calibration_mean_score_check CHECK (((mean_score >= (0)::numeric) AND (mean_score <= (1)::numeric))),
+    CONSTRAINT score_calibration_month_check CHECK ((EXTRACT(day FROM month) = (1)::numeric)),
+    CONSTRAINT score_calibration_recommendations_check CHECK ((recommendations > 0)),
+    CONSTRAINT score_calibration_score_check CHECK (((score)::text = ANY ((ARRAY['confidence'::character varying, 'wide'::character varying, 'deep'::character varying, 'rag'::character varying])::text[]))),
+    CONSTRAINT score_calibration_selection_rate_check CHECK (((selection_rate >= (0)::numeric) AND (selection_rate <= (1)::numeric)))
+);
+
+
+ALTER TABLE extracts.score_calibration OWNER TO yumai_pipeline;
+
+--
+-- Name: TABLE score_calibration; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON TABLE extracts.score_calibration IS 'Whether scores say how likely a selection is. One row per month, recommendation method, score and tenth of its range.';
+
+
+--
+-- Name: COLUMN score_calibration.month; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.score_calibration.month IS 'First day of the month (Asia/Seoul) in which the recommendations were made.';
+
+
+--
+-- Name: COLUMN score_calibration.recommendation_method; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.score_calibration.recommendation_method IS 'How they were made: wide_deep, rag, hybrid; unknown where the log does not say; suppressed for merged groups of too few users (ledger.min_group_users).';
+
+
+--
+-- Name: COLUMN score_calibration.score; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.score_calibration.score IS 'Which score: confidence, wide, deep or rag.';
+
+
+--
+-- Name: COLUMN score_calibration.decile; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.score_calibration.decile IS 'The tenth of the score''s range: 1 from 0 to below 0.1, …, 10 from 0.9 to 1; 0 for a score that is out of its range; -1 for merged groups.';
+
+
+--
+-- Name: COLUMN score_calibration.recommendations; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.score_calibration.recommendations IS 'Number of recommendations with such a score; those without one are in no row.';
+
+
+--
+-- Name: COLUMN score_calibration.mean_score; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.score_calibration.mean_score IS 'Mean of these scores, 0 to 1; NULL where they are out of range.';
+
+
+--
+-- Name: COLUMN score_calibration.selections; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.score_calibration.selections IS 'Number of these recommendations from which something was chosen.';
+
+
+--
+-- Name: COLUMN score_calibration.selection_rate; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.score_calibration.selection_rate IS 'selections / recommendations, 0 to 1: equal to mean_score for a calibrated score.';
+
+
+--
+-- Name: shop_performance; Type: TABLE; Schema: extracts; Owner: yumai_pipeline
+--
+
+CREATE TABLE extracts.shop_performance (
+    month date NOT NULL,
+    shop_id bigint NOT NULL,
+    shop_name character varying(30),
+    shop_category character varying(20) NOT NULL,
+    listed bigint NOT NULL,
+    listed_top bigint NOT NULL,
+    mean_rank double precision,
+    users bigint NOT NULL,
+    selections bigint NOT NULL,
+    selections_listed bigint NOT NULL,
+    selection_rate numeric(6,5),
+    feedback_count bigint NOT NULL,
+    rating_count bigint NOT NULL,
+    rating_mean numeric(4,3),
+    positive bigint NOT NULL,
+    negative bigint NOT NULL,
+    CONSTRAINT shop_performance_check CHECK (((listed_top >= 0) AND (listed_top <= listed))),
+    CONSTRAINT shop_performance_check1 CHECK (((selections_listed >= 0) AND (selections_listed <= LEAST(listed, selections)))),
+    CONSTRAINT shop_performance_check2 CHECK (((rating_count >= 0) AND (rating_count <= feedback_count))),
+    CONSTRAINT shop_performance_check3 CHECK (((positive >= 0) AND (positive <= feedback_count))),
+    CONSTRAINT shop_performance_check4 CHECK (((negative >= 0) AND (negative <= (feedback_count - positive)))),
+    CONSTRAINT shop_performance_feedback_count_check CHECK ((feedback_count >= 0)),
+    CONSTRAINT shop_performance_listed_check CHECK ((listed >= 0)),
+    CONSTRAINT shop_performance_mean_rank_check CHECK ((mean_rank >= (1)::double precision)),
+    CONSTRAINT shop_performance_month_check CHECK ((EXTRACT(day FROM month) = (1)::numeric)),
+    CONSTRAINT shop_performance_rating_mean_check CHECK (((rating_mean >= (1)::numeric) AND (rating_mean <= (5)::numeric))),
+    CONSTRAINT shop_performance_selection_rate_check CHECK (((selection_rate >= (0)::numeric) AND (selection_rate <= (1)::numeric))),
+    CONSTRAINT shop_performance_selections_check CHECK ((selections >= 0)),
+    CONSTRAINT shop_performance_shop_id_check CHECK ((shop_id >= '-1'::integer)),
+    CONSTRAINT shop_performance_users_check CHECK ((users >= 0))
+);
+
+
+ALTER TABLE extracts.shop_performance OWNER TO yumai_pipeline;
+
+--
+-- Name: TABLE shop_performance; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON TABLE extracts.shop_performance IS 'How often each shop was listed, chosen and praised. One row per month and shop that was listed, chosen or spoken of.';
+
+
+--
+-- Name: COLUMN shop_performance.month; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.shop_performance.month IS 'First day of the month (Asia/Seoul) in which the shop was listed; of a feedback, the month of its recommendation if it has one, else its own.';
+
+
+--
+-- Name: COLUMN shop_performance.shop_id; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.shop_performance.shop_id IS 'The shop, as the log names it, even if it is gone; 0 for places, selections and feedbacks that name no shop in a readable way; -1 for shops of too few users, if such groups are merged (ledger.min_group_users).';
+
+
+--
+-- Name: COLUMN shop_performance.shop_name; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.shop_performance.shop_name IS 'Its name when the extract was built; NULL where it is gone.';
+
+
+--
+-- Name: COLUMN shop_performance.shop_category; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.shop_performance.shop_category IS 'Its category when the extract was built; unknown where it is gone or has none; suppressed for merged shops.';
+
+
+--
+-- Name: COLUMN shop_performance.listed; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.shop_performance.listed IS 'Number of recommendations whose list has the shop; twice in one list counts once.';
+
+
+--
+-- Name: COLUMN shop_performance.listed_top; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.shop_performance.listed_top IS 'Number of those in which it stands first.';
+
+
+--
+-- Name: COLUMN shop_performance.mean_rank; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.shop_performance.mean_rank IS 'Mean of its places in these lists, from 1, the first place in each; NULL where it was never listed.';
+
+
+--
+-- Name: COLUMN shop_performance.users; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.shop_performance.users IS 'Number of users to whom it was listed; nobody signed in is not counted.';
+
+
+--
+-- Name: COLUMN shop_performance.selections; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.shop_performance.selections IS 'Number of recommendations from which it was chosen, whether or not their list has it.';
+
+
+--
+-- Name: COLUMN shop_performance.selections_listed; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.shop_performance.selections_listed IS 'Number of those whose list has it.';
+
+
+--
+-- Name: COLUMN shop_performance.selection_rate; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.shop_performance.selection_rate IS 'selections_listed / listed, 0 to 1; NULL where it was never listed.';
+
+
+--
+-- Name: COLUMN shop_performance.feedback_count; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.shop_performance.feedback_count IS 'Number of feedbacks whose target is the shop.';
+
+
+--
+-- Name: COLUMN shop_performance.rating_count; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.shop_performance.rating_count IS 'Number of those with a valid rating.';
+
+
+--
+-- Name: COLUMN shop_performance.rating_mean; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.shop_performance.rating_mean IS 'Mean of the valid ratings, 1 to 5; NULL where there is none.';
+
+
+--
+-- Name: COLUMN shop_performance.positive; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.shop_performance.positive IS 'Number of feedbacks with a rating of 4 or more or, without a valid one, a positive sentiment.';
+
+
+--
+-- Name: COLUMN shop_performance.negative; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.shop_performance.negative IS 'Number of feedbacks with a rating of 2 or less or, without a valid one, a negative sentiment.';
 
 
 --
@@ -2523,6 +3433,39 @@ CREATE TABLE yumai_pipelines.alembic_version (
 
 
 ALTER TABLE yumai_pipelines.alembic_version OWNER TO yumai_pipeline;
+
+--
+-- Name: counted_feedback; Type: TABLE; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+CREATE TABLE yumai_pipelines.counted_feedback (
+    feedback_id bigint NOT NULL,
+    month date NOT NULL
+);
+
+
+ALTER TABLE yumai_pipelines.counted_feedback OWNER TO yumai_pipeline;
+
+--
+-- Name: TABLE counted_feedback; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON TABLE yumai_pipelines.counted_feedback IS 'Feedback that is still there while retention has deleted its recommendation: it counted in that month, so in no other. One row per feedback.';
+
+
+--
+-- Name: COLUMN counted_feedback.feedback_id; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN yumai_pipelines.counted_feedback.feedback_id IS 'The feedback.';
+
+
+--
+-- Name: COLUMN counted_feedback.month; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN yumai_pipelines.counted_feedback.month IS 'First day of the month in which it was counted.';
+
 
 --
 -- Name: erasures; Type: TABLE; Schema: yumai_pipelines; Owner: yumai_pipeline
@@ -2903,11 +3846,51 @@ ALTER TABLE ONLY chatbot.users
 
 
 --
+-- Name: feedback_summary feedback_summary_pkey; Type: CONSTRAINT; Schema: extracts; Owner: yumai_pipeline
+--
+
+ALTER TABLE ONLY extracts.feedback_summary
+    ADD CONSTRAINT feedback_summary_pkey PRIMARY KEY (month, feedback_type, target_type);
+
+
+--
+-- Name: ledger ledger_pkey; Type: CONSTRAINT; Schema: extracts; Owner: yumai_pipeline
+--
+
+ALTER TABLE ONLY extracts.ledger
+    ADD CONSTRAINT ledger_pkey PRIMARY KEY ("extract", month);
+
+
+--
 -- Name: recommendation_funnel recommendation_funnel_pkey; Type: CONSTRAINT; Schema: extracts; Owner: yumai_pipeline
 --
 
 ALTER TABLE ONLY extracts.recommendation_funnel
     ADD CONSTRAINT recommendation_funnel_pkey PRIMARY KEY (month, recommendation_method, shop_category);
+
+
+--
+-- Name: recommendation_outcomes recommendation_outcomes_pkey; Type: CONSTRAINT; Schema: extracts; Owner: yumai_pipeline
+--
+
+ALTER TABLE ONLY extracts.recommendation_outcomes
+    ADD CONSTRAINT recommendation_outcomes_pkey PRIMARY KEY (month, recommendation_id);
+
+
+--
+-- Name: score_calibration score_calibration_pkey; Type: CONSTRAINT; Schema: extracts; Owner: yumai_pipeline
+--
+
+ALTER TABLE ONLY extracts.score_calibration
+    ADD CONSTRAINT score_calibration_pkey PRIMARY KEY (month, recommendation_method, score, decile);
+
+
+--
+-- Name: shop_performance shop_performance_pkey; Type: CONSTRAINT; Schema: extracts; Owner: yumai_pipeline
+--
+
+ALTER TABLE ONLY extracts.shop_performance
+    ADD CONSTRAINT shop_performance_pkey PRIMARY KEY (month, shop_id);
 
 
 --
@@ -2932,6 +3915,14 @@ ALTER TABLE ONLY ml_features.user_interactions
 
 ALTER TABLE ONLY yumai_pipelines.alembic_version
     ADD CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num);
+
+
+--
+-- Name: counted_feedback counted_feedback_pkey; Type: CONSTRAINT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+ALTER TABLE ONLY yumai_pipelines.counted_feedback
+    ADD CONSTRAINT counted_feedback_pkey PRIMARY KEY (feedback_id);
 
 
 --
@@ -3243,6 +4234,34 @@ CREATE INDEX idx_user_wallet_user ON chatbot.user_wallet USING btree (user_id);
 --
 
 CREATE UNIQUE INDEX recent_conversations_key ON chatbot.recent_conversations USING btree (id, conversation_time);
+
+
+--
+-- Name: idx_recommendation_outcomes_shop; Type: INDEX; Schema: extracts; Owner: yumai_pipeline
+--
+
+CREATE INDEX idx_recommendation_outcomes_shop ON extracts.recommendation_outcomes USING btree (shop_id, month);
+
+
+--
+-- Name: idx_recommendation_outcomes_time; Type: INDEX; Schema: extracts; Owner: yumai_pipeline
+--
+
+CREATE INDEX idx_recommendation_outcomes_time ON extracts.recommendation_outcomes USING brin (recommended_at);
+
+
+--
+-- Name: idx_recommendation_outcomes_user; Type: INDEX; Schema: extracts; Owner: yumai_pipeline
+--
+
+CREATE INDEX idx_recommendation_outcomes_user ON extracts.recommendation_outcomes USING btree (user_key);
+
+
+--
+-- Name: idx_shop_performance_shop; Type: INDEX; Schema: extracts; Owner: yumai_pipeline
+--
+
+CREATE INDEX idx_shop_performance_shop ON extracts.shop_performance USING btree (shop_id, month);
 
 
 --
@@ -3784,6 +4803,14 @@ COMMENT ON CONSTRAINT user_interactions_user_id_fkey ON ml_features.user_interac
 
 
 --
+-- Name: counted_feedback counted_feedback_feedback_id_fkey; Type: FK CONSTRAINT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+ALTER TABLE ONLY yumai_pipelines.counted_feedback
+    ADD CONSTRAINT counted_feedback_feedback_id_fkey FOREIGN KEY (feedback_id) REFERENCES analytics.user_feedback(id) ON DELETE CASCADE;
+
+
+--
 -- Name: SCHEMA analytics; Type: ACL; Schema: -; Owner: yumai_pipeline
 --
 
@@ -3826,17 +4853,17 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE analytics.recommendations_log TO yuma
 
 
 --
--- Name: SEQUENCE recommendations_log_id_seq; Type: ACL; Schema: analytics; Owner: yumai_pipeline
---
-
-GRANT SELECT,USAGE ON SEQUENCE analytics.recommendations_log_id_seq TO yumai_app;
-
-
---
 -- Name: TABLE user_feedback; Type: ACL; Schema: analytics; Owner: yumai_pipeline
 --
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE analytics.user_feedback TO yumai_app;
+
+
+--
+-- Name: SEQUENCE recommendations_log_id_seq; Type: ACL; Schema: analytics; Owner: yumai_pipeline
+--
+
+GRANT SELECT,USAGE ON SEQUENCE analytics.recommendations_log_id_seq TO yumai_app;
 
 
 --
@@ -4022,10 +5049,45 @@ GRANT SELECT,USAGE ON SEQUENCE chatbot.users_id_seq TO yumai_app;
 
 
 --
+-- Name: TABLE feedback_summary; Type: ACL; Schema: extracts; Owner: yumai_pipeline
+--
+
+GRANT SELECT ON TABLE extracts.feedback_summary TO yumai_analyst;
+
+
+--
+-- Name: TABLE ledger; Type: ACL; Schema: extracts; Owner: yumai_pipeline
+--
+
+GRANT SELECT ON TABLE extracts.ledger TO yumai_analyst;
+
+
+--
 -- Name: TABLE recommendation_funnel; Type: ACL; Schema: extracts; Owner: yumai_pipeline
 --
 
 GRANT SELECT ON TABLE extracts.recommendation_funnel TO yumai_analyst;
+
+
+--
+-- Name: TABLE recommendation_outcomes; Type: ACL; Schema: extracts; Owner: yumai_pipeline
+--
+
+GRANT SELECT ON TABLE extracts.recommendation_outcomes TO yumai_analyst;
+
+
+--
+-- Name: TABLE score_calibration; Type: ACL; Schema: extracts; Owner: yumai_pipeline
+--
+
+GRANT SELECT ON TABLE extracts.score_calibration TO yumai_analyst;
+
+
+--
+-- Name: TABLE shop_performance; Type: ACL; Schema: extracts; Owner: yumai_pipeline
+--
+
+GRANT SELECT ON TABLE extracts.shop_performance TO yumai_analyst;
 
 
 --
