@@ -197,6 +197,22 @@ def test_sample_is_bounded_and_says_so(graph: Graph, connection: Connection) -> 
     assert "and 2,490 more" in evaluation.description
 
 
+def test_orphan_of_no_month_is_shown(graph: Graph, connection: Connection) -> None:
+    bypass(
+        connection,
+        "INSERT INTO chatbot.conversations (session_id, conversation_time) VALUES (gen_random_uuid(), 'infinity')",
+    )
+    run = graph.run("daily_upkeep")
+    assert run.failed_checks() >= {
+        f"chatbot/conversations:{check}" for check in ("no_orphans", "default_partition_empty")
+    }
+    for check, said in (
+        ("no_orphans", "conversation_time infinity"),
+        ("default_partition_empty", "month infinity, rows 1"),
+    ):
+        assert said in str(run.evaluations("chatbot", "conversations", check)[None].description)
+
+
 def test_conversation_of_another_user_is_found(graph: Graph, connection: Connection) -> None:
     check = ("chatbot", "conversations", "user_is_the_sessions")
     connection.execute("UPDATE chatbot.conversations SET user_id = 3 - user_id WHERE id = 4")
@@ -207,7 +223,7 @@ def test_conversation_of_another_user_is_found(graph: Graph, connection: Connect
     assert failed(run) == {"chatbot/conversations:user_is_the_sessions"}
     evaluation = run.evaluations(*check)[None]
     assert evaluation.description is not None
-    assert "- id 4, conversation_time 2024-09-30 00:00:00+09:00" in evaluation.description
+    assert "- id 4, conversation_time 2024-09-30 00:00:00+09, " in evaluation.description
     assert "user_id 2, session_user_id 1" in evaluation.description
     assert [month for month, each in run.evaluations(*check).items() if not each.passed] == ["2024-09-01", None]
     follow_the_advice(connection, evaluation)

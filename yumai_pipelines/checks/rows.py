@@ -7,6 +7,7 @@ import dagster as dg
 import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
+from psycopg.types.string import TextLoader
 
 from yumai_pipelines.assets.months import KEPT_MONTHS, accepting, months_of
 from yumai_pipelines.assets.tables import asset_key
@@ -49,6 +50,7 @@ def row_check(
 
 
 def sample(connection: psycopg.Connection[Any], listing: sql.Composed) -> list[dict[str, Any]]:
-    """The first rows of a listing, as many as a failed check shows."""
+    """The first rows of a listing, as many as a failed check shows; instants as text, since one may be infinite."""
     with connection.cursor(row_factory=dict_row) as cursor:
+        cursor.adapters.register_loader("timestamptz", TextLoader)
         return cursor.execute(sql.SQL("{} LIMIT {}").format(listing, sql.Literal(SAMPLE))).fetchall()
