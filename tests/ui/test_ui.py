@@ -1,0 +1,187 @@
+"""What people see: Dagster's UI in a real browser, on a database with some months of demonstration data."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import dagster as dg
+import psycopg
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.graph import CONVERSATIONS, FUNNEL, Graph
+from tests.support import free_port, one
+from yumai_pipelines.definitions import build_definitions
+from yumai_pipelines.dev_server import make_instance
+from yumai_pipelines.months import Month
+from yumai_pipelines.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.conftest import Databases
+
+MONTHS = 3
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A database with months of data, all of it materialized, and where Dagster keeps its events."""
+
+    url: str
+    environment: dict[str, str]
+    instance_directory: Path
+
+
+@pytest.fixture(scope="module")
+def deployment(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    home = tmp_path_factory.mktemp("home")
+    first = Month.of(datetime.now(UTC), Settings().zone) - (MONTHS - 1)
+    with databases.create() as database, databases.create() as dagster:
+        environment = {
+            "YUMAI_HOME": str(home),
+            "YUMAI_DATABASE_URL": databases.url(database),
+            "YUMAI_DAGSTER_URL": databases.url(dagster),
+            "YUMAI_FIRST_MONTH": first.key,
+            "DAGSTER_HOME": str(make_instance(home)),
+        }
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in environment.items():
+                patch.setenv(name, value)
+            demo = [str(Path(sys.executable).with_name("yumai")), "demo", "--sessions", "300", "--months", str(MONTHS)]
+            subprocess.run(demo, check=True, stdout=subprocess.DEVNULL)
+            yield Deployment(databases.url(database), environment, home / "dagster")
+
+
+@pytest.fixture(scope="module")
+def ui(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a running dagster-webserver."""
+    port = free_port()
+    command = [sys.executable, "-m", "dagster_webserver", "-m", "yumai_pipelines.definitions"]
+    with (
+        (tmp_path_factory.mktemp("webserver") / "log").open("w+") as log,
+        subprocess.Popen(
+            [*command, "-h", "127.0.0.1", "-p", str(port)],
+            env=os.environ | deployment.environment,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        ) as webserver,
+    ):
+        try:
+            while f"http://127.0.0.1:{port}" not in Path(log.name).read_text():
+                assert webserver.poll() is None, Path(log.name).read_text()
+                time.sleep(0.1)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            os.killpg(webserver.pid, signal.SIGTERM)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    names = ("chromium", "chromium-browser", "google-chrome")
+    program = os.environ.get("YUMAI_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    if program is None:
+        pytest.fail(
+            f"These tests need one of {', '.join(names)} on the PATH, or YUMAI_CHROMIUM: the path of one. On Debian: "
+            "apt-get install chromium fonts-nanum"
+        )
+    with sync_playwright() as playwright, playwright.chromium.launch(executable_path=program, args=FLAGS) as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(
+    browser: Browser, ui: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Page]:
+    """A page of the UI, of which a picture is kept in pytest's directory."""
+    with browser.new_page(base_url=ui, viewport={"width": 1600, "height": 2000}) as page:
+        page.set_default_timeout(20_000)
+        yield page
+        page.screenshot(path=tmp_path_factory.getbasetemp() / f"{request.node.name}.png")
+
+
+def names(shown: str, name: str) -> bool:
+    """Whether a text of the graph names an asset: a long name is cut in the middle."""
+    head, cut, tail = shown.partition("…")
+    return shown == name or bool(cut and name.startswith(head) and name.endswith(tail))
+
+
+def test_graph_shows_every_asset(page: Page) -> None:
+    graph = build_definitions().resolve_asset_graph()
+    keys = graph.get_all_asset_keys()
+    groups = sorted({graph.get(key).group_name for key in keys})
+    page.goto("/asset-groups?expanded=" + ",".join(f"global@global:{group}" for group in groups))
+    missing = {key.path[-1] for key in keys}
+    deadline = time.monotonic() + 20
+    while missing:
+        assert time.monotonic() < deadline, missing
+        time.sleep(0.2)
+        texts = page.locator("foreignObject").all_text_contents()
+        missing = {name for name in missing if not any(names(text, name) for text in texts)}
+
+
+def test_every_month_of_the_conversations_is_materialized(page: Page) -> None:
+    months = build_definitions().resolve_asset_graph().get(CONVERSATIONS).partitions_def
+    assert months is not None
+    keys = months.get_partition_keys()
+    page.goto("/assets/chatbot/conversations?view=partitions")
+    expect(page.get_by_text(f"Materialized ({len(keys)})")).to_be_visible()
+    expect(page.get_by_text("Missing (0)")).to_be_visible()
+    for key in keys:
+        expect(page.get_by_text(key, exact=True).last).to_be_visible()
+
+
+def test_extract_explains_its_columns(page: Page) -> None:
+    page.goto("/assets/extracts/" + FUNNEL.path[-1])
+    for text in ("selection_rate", "Median seconds from recommendation to selection", "month × recommendation method"):
+        expect(page.get_by_text(text).first).to_be_visible()
+
+
+def test_checks_have_passed(page: Page) -> None:
+    graph = build_definitions().resolve_asset_graph()
+    names = [key.name for key in graph.asset_check_keys if key.asset_key == CONVERSATIONS]
+    page.goto("/assets/chatbot/conversations?view=checks")
+    expect(page.get_by_text(f"Checks ({len(names)})")).to_be_visible()
+    expect(page.get_by_text("Succeeded", exact=True)).to_have_count(len(names))
+
+
+def test_failed_check_says_how_many_which_and_what_to_do(page: Page, deployment: Deployment) -> None:
+    with psycopg.connect(deployment.url, autocommit=True) as connection:
+        session = one(connection, "SELECT start_session(NULL)")
+        connection.execute(
+            "INSERT INTO conversations (session_id, conversation_time) VALUES (%s, '2001-01-31')", (session,)
+        )
+
+    def check() -> None:
+        with dg.DagsterInstance.from_config(str(deployment.instance_directory)) as instance:
+            graph = Graph.on(deployment.url, instance)
+            assert graph.check(*CONVERSATIONS.path, "default_partition_empty").failed_checks()
+
+    # In a thread of its own, since Playwright's event loop runs in this one, and Dagster starts another.
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(check).result()
+
+    page.goto("/assets/chatbot/conversations?view=checks&checkDetail=default_partition_empty")
+    expect(page.get_by_text("Failed", exact=True).first).to_be_visible()
+    for text in ("rows in the default partition", "month 2001-01, rows 1", "What to do: materialize those months"):
+        expect(page.get_by_text(text).first).to_be_visible()
