@@ -1,0 +1,18 @@
+-- Empties {column} in rows of {table}, and keeps each of them in the quarantine as it was.
+WITH taken AS (
+    SELECT t.*
+    FROM {table} AS t
+    WHERE {rows}
+    FOR UPDATE
+),
+
+kept AS (
+    INSERT INTO yumai_pipelines.quarantine (source_table, source_key, source_row, still_there, why, run_id)
+    SELECT {name}, jsonb_build_object({key_of_taken}), to_jsonb(taken), TRUE, {why}, {run_id}
+    FROM taken
+)
+
+UPDATE {table} AS t
+SET {column} = NULL
+FROM taken
+WHERE {same_key}
