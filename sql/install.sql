@@ -18,6 +18,7 @@ BEGIN;
 \ir migrations/0005_recommendation_funnel.sql
 \ir migrations/0006_integrity.sql
 \ir migrations/0007_extracts.sql
+\ir migrations/0008_archives.sql
 \ir functions/auto_delete_old_conversations.sql
 \ir functions/business_timezone.sql
 \ir functions/clean_inactive_sessions.sql
@@ -26,6 +27,7 @@ BEGIN;
 \ir functions/delete_old_sessions.sql
 \ir functions/end_session.sql
 \ir functions/get_shop_hours.sql
+\ir functions/note_archive_change.sql
 \ir functions/rating_of.sql
 \ir functions/source_hash_of_feedback.sql
 \ir functions/source_hash_of_recommendation.sql
@@ -34,7 +36,7 @@ CREATE TABLE yumai_pipelines.alembic_version (
     version_num varchar(32) NOT NULL,
     CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
-INSERT INTO yumai_pipelines.alembic_version (version_num) VALUES ('0007');
+INSERT INTO yumai_pipelines.alembic_version (version_num) VALUES ('0008');
 SET LOCAL ROLE NONE;
 SELECT yumai_pipelines.configure_database(:'timezone');
 COMMIT;

@@ -538,6 +538,30 @@ ALTER FUNCTION yumai_pipelines.configure_database(p_timezone text) OWNER TO yuma
 COMMENT ON FUNCTION yumai_pipelines.configure_database(p_timezone text) IS 'Sets search_path and the business''s time zone for every new connection to this database. Needs its owner.';
 
 
+--
+-- Name: note_archive_change(); Type: FUNCTION; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+CREATE FUNCTION yumai_pipelines.note_archive_change() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    INSERT INTO yumai_pipelines.archive_changes (month) VALUES (TG_ARGV[0]::date);
+    RETURN NULL;
+END
+$$;
+
+
+ALTER FUNCTION yumai_pipelines.note_archive_change() OWNER TO yumai_pipeline;
+
+--
+-- Name: FUNCTION note_archive_change(); Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON FUNCTION yumai_pipelines.note_archive_change() IS 'Trigger of a detached month, whose first day is its argument: notes that a row was changed.';
+
+
 SET default_tablespace = '';
 
 SET default_table_access_method = heap;
@@ -3435,6 +3459,156 @@ CREATE TABLE yumai_pipelines.alembic_version (
 ALTER TABLE yumai_pipelines.alembic_version OWNER TO yumai_pipeline;
 
 --
+-- Name: archive_changes; Type: TABLE; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+CREATE TABLE yumai_pipelines.archive_changes (
+    month date NOT NULL,
+    noted_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+
+ALTER TABLE yumai_pipelines.archive_changes OWNER TO yumai_pipeline;
+
+--
+-- Name: TABLE archive_changes; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON TABLE yumai_pipelines.archive_changes IS 'Changes of detached tables since they were last exported. One row per changed row; only that there is one matters.';
+
+
+--
+-- Name: COLUMN archive_changes.month; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN yumai_pipelines.archive_changes.month IS 'First day of the month whose table was changed.';
+
+
+--
+-- Name: COLUMN archive_changes.noted_at; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN yumai_pipelines.archive_changes.noted_at IS 'When.';
+
+
+--
+-- Name: archives; Type: TABLE; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+CREATE TABLE yumai_pipelines.archives (
+    month date NOT NULL,
+    state text NOT NULL,
+    partition text NOT NULL,
+    uri text,
+    row_count bigint,
+    first_time timestamp with time zone,
+    last_time timestamp with time zone,
+    checksum text,
+    bytes bigint,
+    detached_at timestamp with time zone,
+    archived_at timestamp with time zone,
+    restored_at timestamp with time zone,
+    CONSTRAINT archives_check CHECK (((state <> 'archived'::text) OR (ROW(uri, row_count, checksum, bytes) IS NOT NULL))),
+    CONSTRAINT archives_month_check CHECK ((EXTRACT(day FROM month) = (1)::numeric)),
+    CONSTRAINT archives_state_check CHECK ((state = ANY (ARRAY['detaching'::text, 'detached'::text, 'archived'::text, 'restored'::text])))
+);
+
+
+ALTER TABLE yumai_pipelines.archives OWNER TO yumai_pipeline;
+
+--
+-- Name: TABLE archives; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON TABLE yumai_pipelines.archives IS 'Where the rows of a past month of the conversations are. One row per month that was ever taken out.';
+
+
+--
+-- Name: COLUMN archives.month; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN yumai_pipelines.archives.month IS 'First day of the month, in the business''s time zone.';
+
+
+--
+-- Name: COLUMN archives.state; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN yumai_pipelines.archives.state IS 'detaching: a partition that is being detached; detached: a table in the schema yumai_pipelines; archived: the file alone;
+restored: a partition again, and left alone until somebody archives it anew.';
+
+
+--
+-- Name: COLUMN archives.partition; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN yumai_pipelines.archives.partition IS 'Name that the month''s partition had, as schema.name.';
+
+
+--
+-- Name: COLUMN archives.uri; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN yumai_pipelines.archives.uri IS 'URL of the Parquet file; its manifest stands beside it.';
+
+
+--
+-- Name: COLUMN archives.row_count; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN yumai_pipelines.archives.row_count IS 'Rows in the file.';
+
+
+--
+-- Name: COLUMN archives.first_time; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN yumai_pipelines.archives.first_time IS 'Earliest conversation_time in the file; NULL for a file without rows.';
+
+
+--
+-- Name: COLUMN archives.last_time; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN yumai_pipelines.archives.last_time IS 'Latest conversation_time in the file.';
+
+
+--
+-- Name: COLUMN archives.checksum; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN yumai_pipelines.archives.checksum IS 'Of the rows in the file, as PostgreSQL computed it of the table.';
+
+
+--
+-- Name: COLUMN archives.bytes; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN yumai_pipelines.archives.bytes IS 'Size of the file.';
+
+
+--
+-- Name: COLUMN archives.detached_at; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN yumai_pipelines.archives.detached_at IS 'When the partition was last taken out.';
+
+
+--
+-- Name: COLUMN archives.archived_at; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN yumai_pipelines.archives.archived_at IS 'When the file was last found to hold what the table held.';
+
+
+--
+-- Name: COLUMN archives.restored_at; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN yumai_pipelines.archives.restored_at IS 'When the month last came back.';
+
+
+--
 -- Name: counted_feedback; Type: TABLE; Schema: yumai_pipelines; Owner: yumai_pipeline
 --
 
@@ -3915,6 +4089,14 @@ ALTER TABLE ONLY ml_features.user_interactions
 
 ALTER TABLE ONLY yumai_pipelines.alembic_version
     ADD CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num);
+
+
+--
+-- Name: archives archives_pkey; Type: CONSTRAINT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+ALTER TABLE ONLY yumai_pipelines.archives
+    ADD CONSTRAINT archives_pkey PRIMARY KEY (month);
 
 
 --

@@ -234,6 +234,36 @@ class OnlineDDL:
                 except LockNotObtainedError as final:
                     raise final from error
 
+    def run_outside(self, step: str, tables: Sequence[Relation], statement: Callable[[], sql.Composed | None]) -> None:
+        """Run statements that allow no transaction around them, until there is none left.
+
+        Args:
+            step: name for people and for the audit event.
+            tables: what they lock; whoever holds a lock there is named when patience ends.
+            statement: the next one; it is asked again after each, and after each that gave way.
+
+        Raises:
+            LockNotObtainedError: patience ended.
+        """
+        patience = Patience(self.policy, step)
+        locks = [TableLock(table, LockMode.ACCESS_EXCLUSIVE) for table in tables]
+        timeout = f"{round(self.policy.lock_timeout.total_seconds() * 1000)}ms"
+        while (text := statement()) is not None:
+            sys.audit(STEP_EVENT, step)
+            self.statistics += LockStatistics(attempts=1)
+            self.connection.execute("SELECT set_config('lock_timeout', %s, false)", (timeout,))
+            try:
+                self.connection.execute(text)
+            except _GIVE_WAY as error:
+                self.statistics += LockStatistics(retries=1)
+                try:
+                    patience.pause(self._blockers(locks))
+                except LockNotObtainedError as final:
+                    raise final from error
+            finally:
+                if not self.connection.closed:
+                    self.connection.execute("RESET lock_timeout")
+
     def _attempt(self, locks: Sequence[TableLock], work: Callable[[], T]) -> T:
         deadline = time.monotonic() + self.policy.lock_timeout.total_seconds()
         first_lock = None

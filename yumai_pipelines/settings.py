@@ -37,6 +37,17 @@ class Settings(BaseSettings):
     timezone: str = Field(default="Asia/Seoul", description="Time zone of the business; months begin at its midnights.")
     first_month: str = Field(default="2024-08", description="The first month of the history, YYYY-MM.")
     months_ahead: int = Field(default=3, ge=1, le=24, description="Partitions kept ready after the current month.")
+    months_kept: int = Field(
+        default=6,
+        ge=1,
+        le=120,
+        description="Whole months before the current one that stay in the database; older ones may be archived.",
+    )
+    archive_url: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Directory, or any URL that fsspec knows, for archived months; without it, archive in YUMAI_HOME.",
+    )
     lock_timeout_ms: int = Field(
         default=100,
         ge=10,
@@ -81,6 +92,11 @@ class Settings(BaseSettings):
     def first(self) -> Month:
         """The first month of the history."""
         return Month.parse(self.first_month)
+
+    @property
+    def archive(self) -> str:
+        """Directory or URL of the archived months."""
+        return self.archive_url or str(self.home.expanduser().resolve() / "archive")
 
     @property
     def lock_timeout(self) -> timedelta:

@@ -1,8 +1,9 @@
 """The months' partitions of `chatbot.conversations`: made, filled and described while everybody reads and writes."""
 
 from yumai_pipelines.online_ddl import LockNotObtainedError, LockPolicy
-from yumai_pipelines.partitions.ensure import MonthReport, ensure_months
+from yumai_pipelines.partitions.ensure import MonthReport, archived_months, ensure_months
 from yumai_pipelines.partitions.tables import (
+    ArchivedMonthError,
     BoundsError,
     NameTakenError,
     Partition,
@@ -11,6 +12,7 @@ from yumai_pipelines.partitions.tables import (
 )
 
 __all__ = [
+    "ArchivedMonthError",
     "BoundsError",
     "LockNotObtainedError",
     "LockPolicy",
@@ -18,6 +20,7 @@ __all__ = [
     "NameTakenError",
     "Partition",
     "PartitionError",
+    "archived_months",
     "describe_partitions",
     "ensure_months",
 ]

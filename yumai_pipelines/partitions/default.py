@@ -19,7 +19,7 @@ import sys
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import psycopg
 from psycopg import sql
@@ -91,12 +91,26 @@ def ensure_default(ddl: OnlineDDL, partitions: Iterable[Partition]) -> Relation:
     return DEFAULT
 
 
+class Inflow(Protocol):
+    """Rows that a month gets from elsewhere, before it gets those of the default partition."""
+
+    def fill(self, table: MonthTable) -> None:
+        """Write them into the month's table, which stands aside and is empty."""
+
+    def reconcile(self, table: MonthTable) -> None:
+        """Bring them to where the foreign keys hold, which are there by now, but not proven."""
+
+    def arrive(self) -> None:
+        """Say that they are there; in the transaction in which everybody sees them."""
+
+
 def move_out_of_default(
     ddl: OnlineDDL,
     months: Sequence[MonthTable],
     default: Relation,
     zone: ZoneInfo,
     batch_rows: int,
+    inflow: Inflow | None = None,
 ) -> dict[Month, int]:
     """Give each month a partition with the rows that the default partition has of it.
 
@@ -106,6 +120,7 @@ def move_out_of_default(
         default: the default partition.
         zone: the business's time zone.
         batch_rows: rows that one transaction copies.
+        inflow: what each month gets besides.
 
     Returns:
         The rows that each month got, as counted before the exchange.
@@ -114,8 +129,9 @@ def move_out_of_default(
         LockNotObtainedError: somebody was in the way, or kept an old snapshot, for as long as the policy's patience.
         PartitionError: the default partition has a row that violates a foreign key; nothing was exchanged.
     """
-    move = _Move(ddl, tuple(months), default, _columns(ddl.connection, default), batch_rows)
+    move = _Move(ddl, tuple(months), default, _columns(ddl.connection, default), batch_rows, inflow)
     move.build(describe_partitions(ddl.connection, zone))
+    move.fill()
     move.start_mirror()
     move.copy()
     move.settle()
@@ -166,6 +182,7 @@ class _Move:
     default: Relation
     columns: tuple[str, ...]
     batch_rows: int
+    inflow: Inflow | None
 
     @property
     def connection(self) -> Connection:
@@ -196,6 +213,12 @@ class _Move:
             [],
             lambda: build(self.connection, self.default, self.next_default, check),
         )
+
+    def fill(self) -> None:
+        """Write into the months' tables what they get from elsewhere."""
+        if self.inflow is not None:
+            for month in self.months:
+                self.ddl.run(f"fill {month.month}", [], partial(self.inflow.fill, month))
 
     def start_mirror(self) -> None:
         """From here on, what is written to the default partition is written to the new tables too.
@@ -279,8 +302,15 @@ class _Move:
             )
             locks = [*self._referenced, TableLock(target, LockMode.SHARE_ROW_EXCLUSIVE)]
             self.ddl.run(f"add foreign keys to {target}", locks, partial(self.connection.execute, add))
+            self._reconcile(target)
             self._validate(target, validate)
             self._analyze(target)
+
+    def _reconcile(self, target: Relation) -> None:
+        if self.inflow is not None:
+            for month in self.months:
+                if month.aside == target:
+                    self.ddl.run(f"reconcile {month.month}", [], partial(self.inflow.reconcile, month))
 
     def _validate(self, target: Relation, statement: sql.Composed) -> None:
         """Validate, again after a second look: a row that went during its copy stands there as an orphan until then."""
@@ -327,6 +357,8 @@ class _Move:
         for month in self.months:
             attach(self.connection, month)
         _attach_default(self.connection, self.next_default, self.default)
+        if self.inflow is not None:
+            self.inflow.arrive()
         return True
 
     def _look_again(self) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from psycopg import sql
 
+from yumai_pipelines.archives import ledger
 from yumai_pipelines.online_ddl import (
     LockMode,
     LockPolicy,
@@ -22,15 +23,15 @@ from yumai_pipelines.online_ddl import (
 from yumai_pipelines.partitions.default import clean_up, ensure_default, move_out_of_default
 from yumai_pipelines.partitions.tables import (
     PARENT,
-    TIME,
+    ArchivedMonthError,
     MonthTable,
     Partition,
     attach,
     build,
     check_bounds,
     check_names,
+    count_rows,
     describe_partitions,
-    falls_between,
     has_rows,
     referenced_locks,
 )
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
+    from yumai_pipelines.archives.ledger import Archive
     from yumai_pipelines.months import Month
     from yumai_pipelines.online_ddl import Connection
     from yumai_pipelines.relations import Relation
@@ -115,6 +117,7 @@ def ensure_months(
         One report for each month, by month.
 
     Raises:
+        ArchivedMonthError: a month's rows are archived; nothing was changed.
         BoundsError: a partition stands across a month's bounds; nothing was changed.
         NameTakenError: something else has the name of a partition to be; nothing was changed.
         LockNotObtainedError: somebody was in the way for as long as the policy's patience.
@@ -131,6 +134,7 @@ def ensure_months(
         partitions = describe_partitions(connection, zone)
         present = {partition.month for partition in partitions}
         missing = [MonthTable.of(month, zone) for month in wanted if month not in present]
+        _refuse_archived(connection, missing)
         check_names(connection, missing)
         done = _create(ddl, missing, ensure_default(ddl, partitions), zone, batch_rows)
         return [
@@ -138,6 +142,25 @@ def ensure_months(
             for partition in describe_partitions(connection, zone)
             if partition.month in wanted
         ]
+
+
+def archived_months(connection: Connection, zone: ZoneInfo) -> dict[Month, Archive]:
+    """The months that have no partition, because their rows are archived, or on their way there."""
+    present = {partition.month for partition in describe_partitions(connection, zone)}
+    return {
+        month: archive for month, archive in ledger.read(connection).items() if archive.away and month not in present
+    }
+
+
+def _refuse_archived(connection: Connection, missing: Sequence[MonthTable]) -> None:
+    archives = ledger.read(connection)
+    gone = [archives[t.month] for t in missing if t.month in archives and archives[t.month].away]
+    if gone:
+        lines = "\n".join(f"  - {each.month}: {each.place}" for each in gone)
+        raise ArchivedMonthError(
+            f"These months have no partition because their rows are elsewhere:\n{lines}\nAn empty partition would look "
+            f"like a month without rows. Nothing was changed. `yumai restore-month {gone[0].month}` brings one back."
+        )
 
 
 def _create(
@@ -193,14 +216,11 @@ def _attach_empty(ddl: OnlineDDL, table: MonthTable, default: Relation) -> bool:
 def _report(connection: Connection, partition: Partition, done: _Done) -> MonthReport:
     if partition.month is None or partition.lower is None or partition.upper is None:
         raise TypeError(f"{partition.relation} has no month")
-    within = falls_between(TIME, partition.lower, partition.upper)
-    query = sql.SQL("SELECT count(*) FROM {} WHERE {}").format(PARENT.identifier, within)
-    row = connection.execute(query).fetchone()
     return MonthReport(
         month=partition.month,
         relation=partition.relation,
         action=done.action,
-        rows=row[0] if row else 0,
+        rows=count_rows(connection, PARENT, MonthTable(partition.month, partition.lower, partition.upper)),
         bytes=partition.bytes,
         lower=partition.lower,
         upper=partition.upper,

@@ -46,6 +46,10 @@ class NameTakenError(PartitionError):
     """A table that is no partition has the name of one."""
 
 
+class ArchivedMonthError(PartitionError):
+    """A month's rows are archived: an empty partition would stand for a month that has rows."""
+
+
 @dataclass(frozen=True)
 class Partition:
     """One partition of the conversations.
@@ -233,6 +237,13 @@ def has_rows(connection: Connection, table: Relation, month: MonthTable) -> bool
     """Whether the table has rows of the month."""
     query = sql.SQL("SELECT EXISTS (SELECT FROM {} WHERE {})").format(table.identifier, month.bounds)
     return connection.execute(query).fetchone() == (True,)
+
+
+def count_rows(connection: Connection, table: Relation, month: MonthTable) -> int:
+    """The rows of the month that the table has."""
+    query = sql.SQL("SELECT count(*) FROM {} WHERE {}").format(table.identifier, month.bounds)
+    row = connection.execute(query).fetchone()
+    return row[0] if row else 0
 
 
 def foreign_keys(connection: Connection, table: Relation = PARENT) -> list[ForeignKey]:

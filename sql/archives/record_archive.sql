@@ -1,0 +1,12 @@
+-- The month %(month)s is in the file %(uri)s, and nowhere else.
+UPDATE yumai_pipelines.archives
+SET
+    state = 'archived',
+    uri = %(uri)s,
+    row_count = %(rows)s,
+    first_time = %(first)s,
+    last_time = %(last)s,
+    checksum = %(checksum)s,
+    bytes = %(bytes)s,
+    archived_at = now()
+WHERE month = %(month)s

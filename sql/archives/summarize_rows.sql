@@ -1,0 +1,28 @@
+-- What {table} holds: rows, first and last {time}, octets of the longest row, and four sums that make up the checksum.
+-- Each row's text {text} is hashed by SHA-256; each sum is over one quarter of the hashes, read as a number. Sums do not
+-- depend on the order, and a row that is there twice counts twice.
+SELECT
+    count(*) AS rows,
+    min(digests.time) AS first,
+    max(digests.time) AS last,
+    coalesce(max(digests.octets), 0) AS longest,
+    ARRAY[
+        coalesce(sum(('x' || encode(substring(digests.digest FROM 1 FOR 8), 'hex'))::bit(64)::bigint), 0),
+        coalesce(sum(('x' || encode(substring(digests.digest FROM 9 FOR 8), 'hex'))::bit(64)::bigint), 0),
+        coalesce(sum(('x' || encode(substring(digests.digest FROM 17 FOR 8), 'hex'))::bit(64)::bigint), 0),
+        coalesce(sum(('x' || encode(substring(digests.digest FROM 25 FOR 8), 'hex'))::bit(64)::bigint), 0)
+    ] AS sums
+FROM (
+    SELECT
+        texts.time,
+        octet_length(texts.text) AS octets,
+        sha256(texts.text) AS digest
+    FROM (
+        SELECT
+            {time} AS time,
+            convert_to({text}, 'UTF8') AS text
+        FROM {table}
+        OFFSET 0
+    ) AS texts
+    OFFSET 0
+) AS digests

@@ -1,0 +1,315 @@
+"""Past months leave the conversations: their partitions become files, and a table is dropped when its file is proven.
+
+1. The partition is detached and set aside, in one transaction. It keeps its foreign keys, so a session that goes takes
+   its rows along there too; a trigger notes that.
+2. In one snapshot, PostgreSQL computes the rows' checksum and sends them. They become a Parquet file, which is read
+   back.
+3. One transaction finds that nothing has changed since, and records the file. From then on the table is rubbish.
+
+A run killed anywhere leaves the rows in the table or in a proven file, and the next one goes on from there.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Literal
+
+from psycopg import sql
+
+from yumai_pipelines.archives import ledger
+from yumai_pipelines.archives.checksum import print_plainly, summarize_table
+from yumai_pipelines.archives.columns import columns_of
+from yumai_pipelines.archives.files import Manifest, export_rows, summarize_file
+from yumai_pipelines.archives.store import ArchiveError, size_of
+from yumai_pipelines.months import Month
+from yumai_pipelines.online_ddl import (
+    STEP_EVENT,
+    LockMode,
+    OnlineDDL,
+    TableLock,
+    advisory_lock,
+)
+from yumai_pipelines.partitions import ensure_months
+from yumai_pipelines.partitions.default import clean_up
+from yumai_pipelines.partitions.detach import detach
+from yumai_pipelines.partitions.ensure import ADVISORY_LOCK
+from yumai_pipelines.partitions.tables import (
+    PARENT,
+    MonthTable,
+    check_bounds,
+    count_rows,
+    describe_partitions,
+    execute,
+    mark,
+    rename,
+)
+from yumai_pipelines.relations import Relation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+    from zoneinfo import ZoneInfo
+
+    from yumai_pipelines.archives.columns import Column
+    from yumai_pipelines.archives.store import Store
+    from yumai_pipelines.archives.summary import Summary
+    from yumai_pipelines.online_ddl import Connection, LockPolicy
+
+Action = Literal["archived", "already archived", "restored, left alone", "no rows"]
+
+ARCHIVE_LOCK = "yumai_pipelines: archives of chatbot.conversations"
+
+ATTEMPTS = 3
+"""Exports of a month whose rows change meanwhile, before somebody is asked to wait for a quieter hour."""
+
+_TRIGGERS = {"yumai_note_rows": "INSERT OR UPDATE OR DELETE", "yumai_note_truncate": "TRUNCATE"}
+
+
+@dataclass(frozen=True)
+class ArchiveReport:
+    """What was done for one month.
+
+    Attributes:
+        month: the month.
+        action: `archived` now, `already archived`, `restored, left alone`, or `no rows` anywhere.
+        archive: what the ledger has of it; None when it was never taken out.
+        late_rows: rows of the month in the default partition: they came after it had been taken out.
+        lock_held_ms: time for which others may have had to wait, in milliseconds.
+        retries: attempts that gave way to somebody.
+    """
+
+    month: Month
+    action: Action
+    archive: ledger.Archive | None
+    late_rows: int
+    lock_held_ms: float
+    retries: int
+
+
+def oldest_kept(as_of: datetime, zone: ZoneInfo, kept: int) -> Month:
+    """The oldest month that is not archived: `kept` whole months before the one of the instant."""
+    return Month.of(as_of, zone) - kept
+
+
+def archive_months(
+    connection: Connection,
+    months: Sequence[Month],
+    *,
+    store: Store,
+    zone: ZoneInfo,
+    policy: LockPolicy,
+    kept: int,
+    as_of: datetime,
+    again: bool = False,
+) -> Iterator[ArchiveReport]:
+    """Take past months out of the conversations, into proven Parquet files.
+
+    Idempotent; a run that was killed is made good by the next. Rows of these months in the default partition get their
+    partition first. A writer waits no longer than the lock timeout. Section 7.2 of the database document.
+
+    Args:
+        connection: in autocommit mode, as the owner of the conversations.
+        months: what to archive.
+        store: where the files go.
+        zone: the business's time zone, at whose midnights months begin.
+        policy: how long others may be stopped, and how long to try.
+        kept: whole months before the current one that stay.
+        as_of: now.
+        again: archive months too that were restored.
+
+    Yields:
+        One report for each month, by month, once it is done.
+
+    Raises:
+        ArchiveError: a month is not past, or changes faster than it is exported; or the store cannot be written; or a
+            file does not hold what the table holds. The table is kept.
+        BoundsError: a partition stands across a month's bounds.
+        LockNotObtainedError: somebody was in the way for as long as the policy's patience.
+    """
+    oldest = oldest_kept(as_of, zone, kept)
+    if young := sorted(month for month in months if month >= oldest):
+        raise ArchiveError(
+            f"{', '.join(map(str, young))}: not past yet. The current month and {kept} before it are kept, from "
+            f"{oldest} on (YUMAI_MONTHS_KEPT). Nothing was changed."
+        )
+    with advisory_lock(connection, ARCHIVE_LOCK, policy):
+        for month in sorted(set(months)):
+            yield _Departure(connection, MonthTable.of(month, zone), store, zone, policy).run(again=again)
+
+
+@dataclass(frozen=True)
+class _Departure:
+    """One month's way out."""
+
+    connection: Connection
+    month: MonthTable
+    store: Store
+    zone: ZoneInfo
+    policy: LockPolicy
+
+    @cached_property
+    def ddl(self) -> OnlineDDL:
+        return OnlineDDL(self.connection, self.policy)
+
+    @property
+    def table(self) -> Relation:
+        """Where the partition waits for its file."""
+        return ledger.table_of(self.month.month)
+
+    @property
+    def entry(self) -> ledger.Archive | None:
+        """What the ledger says of the month now."""
+        return ledger.read(self.connection).get(self.month.month)
+
+    def run(self, *, again: bool) -> ArchiveReport:
+        """Go on from wherever the month is."""
+        action = self._leave(again=again)
+        if action == "archived":
+            self._prove()
+        with advisory_lock(self.connection, ADVISORY_LOCK, self.policy):
+            clean_up(self.ddl)
+        statistics = self.ddl.statistics
+        return ArchiveReport(
+            month=self.month.month,
+            action=action,
+            archive=self.entry,
+            late_rows=self._late_rows(),
+            lock_held_ms=statistics.held.total_seconds() * 1000,
+            retries=statistics.retries,
+        )
+
+    def _leave(self, *, again: bool) -> Action:
+        """See to it that the month's rows are in the detached table, where they are to go and not gone yet."""
+        entry = self.entry
+        state = entry.state if entry else None
+        if state == "archived":
+            return "already archived"
+        if state == "restored" and not again:
+            return "restored, left alone"
+        if state == "detached":
+            return "archived"
+        with advisory_lock(self.connection, ADVISORY_LOCK, self.policy):
+            leaving = self._partition()
+            if leaving is None and entry is not None and state == "detaching":
+                leaving = Relation(*entry.partition.split(".", 1))
+            if leaving is None:
+                return "no rows"
+            month = self.month.month
+            detach(
+                self.ddl,
+                leaving,
+                self._default(),
+                announce=partial(ledger.record_departure, self.connection, month, "detaching", leaving),
+                leave=partial(self._set_aside, leaving),
+            )
+        return "archived"
+
+    def _partition(self) -> Relation | None:
+        """The month's partition; made first when rows of the month are in the default partition."""
+        partitions = describe_partitions(self.connection, self.zone)
+        check_bounds(partitions, [self.month.month], self.zone)
+        for partition in partitions:
+            if partition.month == self.month.month:
+                return partition.relation
+        if not self._late_rows():
+            return None
+        (report,) = ensure_months(self.connection, [self.month.month], zone=self.zone, policy=self.policy)
+        return report.relation
+
+    def _set_aside(self, partition: Relation) -> None:
+        """Take a table that is no partition any more out of everybody's sight; from here on, its changes are noted."""
+        rename(self.connection, partition, self.table)
+        for trigger, events in _TRIGGERS.items():
+            execute(
+                self.connection,
+                "CREATE TRIGGER {} AFTER {} ON {} FOR EACH {} EXECUTE FUNCTION yumai_pipelines.note_archive_change({})",
+                sql.Identifier(trigger),
+                sql.SQL(events),
+                self.table.identifier,
+                sql.SQL("STATEMENT" if events == "TRUNCATE" else "ROW"),
+                sql.Literal(str(ledger.first_day(self.month.month))),
+            )
+            enable = "ALTER TABLE {} ENABLE ALWAYS TRIGGER {}"
+            execute(self.connection, enable, self.table.identifier, sql.Identifier(trigger))
+        description = f"Conversations of {self.month.month}, detached; dropped when their file is proven."
+        execute(self.connection, "COMMENT ON TABLE {} IS {}", self.table.identifier, sql.Literal(description))
+        ledger.record_departure(self.connection, self.month.month, "detached", partition)
+
+    def _prove(self) -> None:
+        """Come to a file that holds what the table holds, and record it."""
+        for _ in range(ATTEMPTS):
+            if self._record(*self._export()):
+                return
+        raise ArchiveError(
+            f"Rows of {self.month.month} went during each of {ATTEMPTS} exports: sessions are being deleted. The "
+            f"others are in {self.table}. Run again when that is over, or bring the month back with `yumai "
+            f"restore-month {self.month.month}`."
+        )
+
+    def _export(self) -> tuple[Summary, str]:
+        """Write the table's rows into a file, and read it back.
+
+        What has been noted is forgotten in the snapshot of the export: what is noted afterwards is not in the file.
+        """
+        sys.audit(STEP_EVENT, f"export {self.month.month}")
+        directory = f"{PARENT.name}/{self.month.month.key}"
+        self.store.remove_partial(directory)
+        with self.connection.transaction():
+            self.connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            print_plainly(self.connection)
+            ledger.forget_changes(self.connection, self.month.month)
+            columns = columns_of(self.connection, self.table)
+            summary, longest = summarize_table(self.connection, self.table, columns)
+            name = f"{directory}/{summary.checksum[:16]}"
+            with self.store.writing(f"{name}.parquet") as file:
+                comment = f"Conversations of {self.month.month}, {self.month.lower} to {self.month.upper}."
+                export_rows(self.connection, self.table, columns, file, longest, comment)
+        uri = self.store.uri(f"{name}.parquet")
+        self._compare(uri, summary, columns)
+        sys.audit(STEP_EVENT, f"write the manifest of {self.month.month}")
+        manifest = Manifest(
+            month=self.month.month.key,
+            table=str(PARENT),
+            summary=summary,
+            columns=columns,
+            lower=self.month.lower,
+            upper=self.month.upper,
+            bytes=size_of(uri),
+        )
+        with self.store.writing(f"{name}.json") as file:
+            file.write(manifest.to_json().encode())
+        return summary, uri
+
+    def _compare(self, uri: str, expected: Summary, columns: Sequence[Column]) -> None:
+        sys.audit(STEP_EVENT, f"read {self.month.month} back")
+        found, found_columns = summarize_file(uri)
+        if (found, found_columns) != (expected, tuple(columns)):
+            raise ArchiveError(
+                f"{uri} does not hold what {self.table} holds: the file has {found}, the table {expected}. The table "
+                "is kept. Look for a disk or a store that damages files, and run again."
+            )
+
+    def _record(self, summary: Summary, uri: str) -> bool:
+        """Say that the rows are in the file, and that the table may go; False when it has changed meanwhile."""
+
+        def work() -> bool:
+            if ledger.has_changed(self.connection, self.month.month):
+                return False
+            ledger.record_archive(self.connection, self.month.month, summary, uri, size_of(uri))
+            mark(self.connection, self.table)
+            return True
+
+        return self.ddl.run(
+            f"record the archive of {self.month.month}", [TableLock(self.table, LockMode.SHARE_ROW_EXCLUSIVE)], work
+        )
+
+    def _default(self) -> Relation | None:
+        partitions = describe_partitions(self.connection, self.zone)
+        return next((partition.relation for partition in partitions if partition.is_default), None)
+
+    def _late_rows(self) -> int:
+        """Rows of the month in the default partition."""
+        default = self._default()
+        return 0 if default is None else count_rows(self.connection, default, self.month)

@@ -1,0 +1,192 @@
+"""How a column of the table becomes one of the file, and again one of the table; nothing is read or written here.
+
+Each value has a plain form, a number or a text, that PostgreSQL and Arrow make alike: rows leave the table in it, and
+the checksum is computed over it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+import pyarrow as pa
+from psycopg import sql
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from yumai_pipelines.online_ddl import Connection
+    from yumai_pipelines.relations import Relation
+
+TYPE_KEY = b"postgres_type"
+COMMENT_KEY = b"comment"
+
+_INTEGERS = {"smallint": pa.int16(), "integer": pa.int32(), "bigint": pa.int64()}
+_LISTS = {
+    f"{name}[]": pa.list_(kind)
+    for name, kind in {**_INTEGERS, "text": pa.string(), "character varying": pa.string()}.items()
+}
+_LARGEST_SCALE = 6
+"""Arrow writes small decimals of more digits with an exponent, PostgreSQL does not."""
+
+_to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def _same(array: pa.Array) -> pa.Array:
+    return array
+
+
+def _to_text(array: pa.Array) -> pa.Array:
+    return array.cast(pa.string())
+
+
+@dataclass(frozen=True)
+class Form:
+    """How the values of an SQL type are written.
+
+    Attributes:
+        arrow: their type in the file.
+        plain: SQL of the plain form, with the column as `{}`.
+        plain_type: Arrow's type of the plain form, as it is read from CSV.
+        parse: makes values of plain forms.
+        format: makes the plain forms of values, as text.
+        literal: makes what COPY reads.
+    """
+
+    arrow: pa.DataType
+    plain: str = "{}"
+    plain_type: pa.DataType = None
+    parse: Callable[[pa.Array], pa.Array] = _same
+    format: Callable[[pa.Array], pa.Array] = _to_text
+    literal: Callable[[pa.Array], pa.Array] = _same
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the plain form is a text of any content, and no number."""
+        return bool(self.csv_type == pa.string())
+
+    @property
+    def csv_type(self) -> pa.DataType:
+        """Arrow's type of the plain form."""
+        return self.arrow if self.plain_type is None else self.plain_type
+
+
+def _list_form(arrow: pa.DataType) -> Form:
+    def parse(array: pa.Array) -> pa.Array:
+        return pa.array([None if text is None else json.loads(text) for text in array.to_pylist()], type=arrow)
+
+    def to_text(array: pa.Array) -> pa.Array:
+        return pa.array([None if value is None else _to_json(value) for value in array.to_pylist()], type=pa.string())
+
+    def literal(array: pa.Array) -> pa.Array:
+        return pa.array([None if value is None else _array_literal(value) for value in array.to_pylist()], pa.string())
+
+    return Form(arrow, "array_to_json({})::text", pa.string(), parse, to_text, literal)
+
+
+def _array_literal(values: list[int | str | None]) -> str:
+    return "{" + ",".join(map(_element, values)) + "}"
+
+
+def _element(value: int | str | None) -> str:
+    if value is None:
+        return "NULL"
+    return '"' + re.sub(r'(["\\])', r"\\\1", str(value)) + '"'
+
+
+_AS_TEXT = Form(pa.string(), "{}::text")
+"""What PostgreSQL prints and reads again, for every type that has no other form."""
+
+
+def form_of(sql_type: str) -> Form:
+    """The form of an SQL type, as `format_type` spells it."""
+    if sql_type in _INTEGERS:
+        return Form(_INTEGERS[sql_type])
+    if sql_type == "timestamp with time zone":
+        return Form(
+            pa.timestamp("us", tz="UTC"),
+            "(extract(epoch FROM {}) * 1000000)::bigint",
+            pa.int64(),
+            parse=lambda array: array.cast(pa.timestamp("us", tz="UTC")),
+            format=lambda array: _to_text(array.cast(pa.int64())),
+        )
+    if sql_type == "date":
+        return Form(
+            pa.date32(),
+            "{} - date '1970-01-01'",
+            pa.int32(),
+            parse=lambda array: array.cast(pa.date32()),
+            format=lambda array: _to_text(array.cast(pa.int32())),
+        )
+    if sql_type == "boolean":
+        return Form(
+            pa.bool_(),
+            "{}::int",
+            pa.int8(),
+            parse=lambda array: array.cast(pa.bool_()),
+            format=lambda array: _to_text(array.cast(pa.int8())),
+        )
+    if (numeric := re.fullmatch(r"numeric\((\d+),(\d+)\)", sql_type)) is not None:
+        precision, scale = int(numeric[1]), int(numeric[2])
+        if scale <= min(precision, _LARGEST_SCALE) and precision <= 38:
+            return Form(pa.decimal128(precision, scale))
+    kind = _LISTS.get(re.sub(r"\(\d+\)", "", sql_type))
+    return _AS_TEXT if kind is None else _list_form(kind)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the table.
+
+    Attributes:
+        name: its name.
+        sql_type: its type, as `format_type` spells it.
+        nullable: whether it may be NULL.
+        comment: what the database says of it.
+    """
+
+    name: str
+    sql_type: str
+    nullable: bool
+    comment: str | None
+
+    @property
+    def form(self) -> Form:
+        """How its values are written."""
+        return form_of(self.sql_type)
+
+    @property
+    def plain(self) -> sql.Composed:
+        """SQL of its plain form."""
+        return sql.SQL(self.form.plain).format(sql.Identifier(self.name))
+
+    @property
+    def field(self) -> pa.Field:
+        """The column of the file."""
+        metadata = {TYPE_KEY: self.sql_type.encode()}
+        if self.comment:
+            metadata[COMMENT_KEY] = self.comment.encode()
+        return pa.field(self.name, self.form.arrow, self.nullable, metadata)
+
+    @classmethod
+    def of_field(cls, field: pa.Field) -> Self:
+        """The column that a column of a file was made from.
+
+        Raises:
+            KeyError: it was made from none.
+        """
+        comment = field.metadata.get(COMMENT_KEY)
+        return cls(field.name, field.metadata[TYPE_KEY].decode(), field.nullable, comment and comment.decode())
+
+
+def columns_of(connection: Connection, table: Relation) -> tuple[Column, ...]:
+    """The columns of a table that can be written, in its order: the generated ones are left out."""
+    rows = connection.execute(
+        "SELECT attname, format_type(atttypid, atttypmod), NOT attnotnull, col_description(attrelid, attnum) "
+        "FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = '' "
+        "ORDER BY attnum",
+        (table.quoted,),
+    )
+    return tuple(Column(*row) for row in rows)

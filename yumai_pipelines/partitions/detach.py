@@ -1,0 +1,71 @@
+"""A partition leaves the conversations, rows and all. What becomes of it then is the caller's business."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from psycopg import sql
+
+from yumai_pipelines.online_ddl import LockMode, TableLock
+from yumai_pipelines.partitions.tables import PARENT, execute, referenced_locks
+from yumai_pipelines.sql_files import read_sql
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from yumai_pipelines.online_ddl import OnlineDDL
+    from yumai_pipelines.relations import Relation
+
+
+def detach(
+    ddl: OnlineDDL,
+    partition: Relation,
+    default: Relation | None,
+    *,
+    announce: Callable[[], None],
+    leave: Callable[[], None],
+) -> None:
+    """Detach a partition, or go on with what a killed run has begun.
+
+    PostgreSQL refuses DETACH … CONCURRENTLY while there is a default partition. Then the whole table is locked, for
+    what changes in the catalogue alone.
+
+    Args:
+        ddl: how locks are taken.
+        partition: what is to leave.
+        default: the default partition, if there is one.
+        announce: says that the partition may be on its way out, where that takes more than one transaction.
+        leave: what is done with the detached table; in the transaction of the DETACH where that has one.
+
+    Raises:
+        LockNotObtainedError: somebody was in the way for as long as the policy's patience.
+    """
+    if default is None:
+        ddl.run(f"announce that {partition} leaves", [], announce)
+        ddl.run_outside(
+            f"detach {partition} concurrently", [PARENT, partition], lambda: _next_statement(ddl, partition)
+        )
+        ddl.run(f"set {partition} aside", [TableLock(partition, LockMode.ACCESS_EXCLUSIVE)], leave)
+        return
+
+    def work() -> None:
+        execute(ddl.connection, "ALTER TABLE {} DETACH PARTITION {}", PARENT.identifier, partition.identifier)
+        leave()
+
+    locks = [
+        *referenced_locks(ddl.connection, LockMode.SHARE_ROW_EXCLUSIVE),
+        *(TableLock(table, LockMode.ACCESS_EXCLUSIVE) for table in (PARENT, default, partition)),
+    ]
+    ddl.run(f"detach {partition}", locks, work)
+
+
+def _next_statement(ddl: OnlineDDL, partition: Relation) -> sql.Composed | None:
+    """What is left to do of DETACH … CONCURRENTLY; None when the table is no partition any more."""
+    row = ddl.connection.execute(
+        read_sql("partitions", "is_detach_pending.sql"), {"parent": PARENT.quoted, "partition": partition.quoted}
+    ).fetchone()
+    if row is None:
+        return None
+    return sql.SQL("ALTER TABLE {} DETACH PARTITION {} {}").format(
+        PARENT.identifier, partition.identifier, sql.SQL("FINALIZE" if row[0] else "CONCURRENTLY")
+    )
