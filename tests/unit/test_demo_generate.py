@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -262,6 +262,12 @@ def test_months_begin_at_seoul_midnights() -> None:
     start = make(size, datetime(2025, 1, 1, 1, 0, tzinfo=SEOUL))[catalog.SESSIONS].session_start
     assert start.min() >= pd.Timestamp("2025-01-01 00:00", tz="Asia/Seoul")
     assert start.max() <= pd.Timestamp("2025-01-01 01:00", tz="Asia/Seoul")
+
+
+@pytest.mark.parametrize("minutes", [0, 1, 60])
+def test_a_month_that_has_just_begun_has_its_sessions(minutes: int) -> None:
+    until = datetime(2025, 1, 1, tzinfo=SEOUL) + timedelta(minutes=minutes)
+    assert len(make(Size(sessions=3, months=1), until)[catalog.SESSIONS]) == 3
 
 
 @pytest.mark.parametrize(("sessions", "months"), [(0, 8), (10, 0)])

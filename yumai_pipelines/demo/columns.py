@@ -71,7 +71,7 @@ def as_text(column: Column) -> Column:
 
 def pick(words: Iterable[str], which: Ints) -> Column:
     """The words at these places; null for a negative place."""
-    return pa.array(list(words), pa.string()).take(optional(which, which >= 0))
+    return pa.array(list(words), pa.string()).take(natural(which))
 
 
 def any_of(rng: np.random.Generator, words: Sequence[str], rows: int) -> Column:
@@ -102,6 +102,11 @@ class Groups:
 def optional(values: npt.NDArray[Any], present: Bools) -> Column:
     """The values, null where they are not present."""
     return pa.array(values, mask=~present)
+
+
+def natural(values: Ints) -> Column:
+    """The values, null where they are negative."""
+    return optional(values, values >= 0)
 
 
 def instants(microseconds: Ints, present: Bools | None = None) -> Column:

@@ -29,11 +29,10 @@ from yumai_pipelines.demo.columns import (
     instants,
     logit,
     lognormal,
-    optional,
+    natural,
     pick,
     render,
 )
-from yumai_pipelines.demo.sessions import NOBODY
 from yumai_pipelines.demo.world import PLATFORMS
 
 if TYPE_CHECKING:
@@ -41,8 +40,8 @@ if TYPE_CHECKING:
 
     from yumai_pipelines.demo.batches import Numbers
     from yumai_pipelines.demo.recommendations import Recommendations
-    from yumai_pipelines.demo.sessions import Sessions, Turns
-    from yumai_pipelines.demo.world import World
+    from yumai_pipelines.demo.sessions import Turns
+    from yumai_pipelines.demo.stretch import Stretch
 
 _RATINGS = (
     ('{"rating": <rating>}', 90.0),
@@ -64,42 +63,27 @@ _LATE = 0.07
 """How much of what is rated is rated after days, often in the next month."""
 
 
-def feedback_rows(
-    rng: np.random.Generator,
-    world: World,
-    sessions: Sessions,
-    turns: Turns,
-    conversation_ids: Ints,
-    made: Recommendations,
-    numbers: Numbers,
-) -> Batch:
+def feedback_rows(rng: np.random.Generator, stretch: Stretch, numbers: Numbers) -> Batch:
     """All feedback that was given by now, by time."""
-    satisfaction = _satisfaction(rng, made)
-    remarks = pa.concat_tables(
-        [
-            *_on_recommendations(rng, turns, made, satisfaction),
-            *_on_the_rest(rng, turns, conversation_ids),
-        ]
-    )
+    sessions = stretch.sessions
+    remarks = pa.concat_tables([*_on_recommendations(rng, stretch), *_on_the_rest(rng, stretch.turns)])
     time = remarks["time"].to_numpy()
     order = np.argsort(time, kind="stable")
-    remarks = remarks.take(pa.array(order[time[order] <= world.period.until]))
+    remarks = remarks.take(pa.array(order[time[order] <= stretch.until]))
     session = remarks["session"].to_numpy()
-    user = sessions.user[session]
+    platform = pick(PLATFORMS, sessions.platform[session])
     return Batch.of(
         catalog.FEEDBACK,
         id=numbers.take(catalog.FEEDBACK, len(session)),
-        session_id=sessions.ids.take(pa.array(session)),
+        session_id=sessions.ids_of(session),
         related_recommendation_id=remarks["recommendation"],
-        user_id=optional(user + 1, user != NOBODY),
+        user_id=sessions.user_ids_of(session),
         time_stamp=instants(remarks["time"].to_numpy()),
         feedback_type=remarks["kind"],
         feedback_target_type=remarks["target"],
         feedback_target_id=remarks["target_id"],
         feedback_content=remarks["content"],
-        context=fill(
-            '{"platform": "<platform>"}', len(session), {"platform": pick(PLATFORMS, sessions.platform[session])}
-        ),
+        context=fill('{"platform": "<platform>"}', len(session), {"platform": platform}),
     )
 
 
@@ -109,95 +93,73 @@ def _satisfaction(rng: np.random.Generator, made: Recommendations) -> Floats:
     return 3.2 + 0.7 * made.chosen + 0.35 * merit + rng.normal(0, 0.8, len(merit))
 
 
-def _on_recommendations(
-    rng: np.random.Generator, turns: Turns, made: Recommendations, satisfaction: Floats
-) -> Iterator[Table]:
-    chosen, count = made.chosen, len(made.ids)
-    shop = np.where(chosen, made.chosen_shop, made.shops[:, 0])
+def _on_recommendations(rng: np.random.Generator, stretch: Stretch) -> Iterator[Table]:
+    """Feedback on a recommendation, or on the shop that it was about."""
+    made, chosen = stretch.made, stretch.made.chosen
+    satisfaction = _satisfaction(rng, made)
+    shop = np.where(chosen, made.chosen_shop, made.shops[:, 0]) + 1
     moment = np.where(chosen, made.chosen_at, made.time)
 
-    def remark(which: Ints, delay: Ints, kind: str, content: Column, *, about_shop: bool) -> Table:
-        target = as_text(pa.array(shop[which] + 1)) if about_shop else as_text(pa.array(made.ids[which]))
-        return _remarks(
-            turns.session[made.turn[which]],
-            moment[which] + delay,
-            kind,
-            "shop" if about_shop else "recommendation",
-            target,
-            content,
-            pa.array(made.ids[which]),
-        )
+    def remark(kind: str, target: str, which: Ints, delay: Ints, content: Column) -> Table:
+        about = shop[which] if target == "shop" else made.ids[which]
+        session = stretch.turns.session[made.turn[which]]
+        return _remarks(session, moment[which] + delay, kind, target, about, content, made.ids[which])
 
     tapped = _some(rng, 0.55 * chosen)
-    slots = {"shop": pa.array(shop[tapped] + 1)}
-    content = fill('{"shop_id": <shop>}', len(tapped), slots)
-    yield remark(tapped, np.full(len(tapped), SECOND), "selection", content, about_shop=True)
+    content = fill('{"shop_id": <shop>}', len(tapped), {"shop": pa.array(shop[tapped])})
+    yield remark("selection", "shop", tapped, np.full(len(tapped), SECOND), content)
 
-    looked = _some(rng, np.full(count, 0.16))
+    looked = _some(rng, np.full(len(made.ids), 0.16))
     dwell = lognormal(rng, 20, 0.8, len(looked))
-    yield remark(looked, dwell, "implicit", _signals(rng, dwell), about_shop=False)
+    yield remark("implicit", "recommendation", looked, dwell, _signals(rng, dwell))
 
-    rated = _some(rng, 0.04 + 0.28 * chosen)
-    yield remark(rated, _after_the_meal(rng, len(rated)), "rating", _ratings(rng, satisfaction[rated]), about_shop=True)
-
-    marked = _some(rng, np.full(count, 0.03))
-    yield remark(
-        marked, _after_the_meal(rng, len(marked)), "rating", _ratings(rng, satisfaction[marked]), about_shop=False
-    )
-
-    wrote = _some(rng, 0.02 + 0.06 * chosen)
-    yield remark(wrote, _after_the_meal(rng, len(wrote)), "text", _opinions(rng, satisfaction[wrote]), about_shop=True)
+    for kind, target, probability, contents in (
+        ("rating", "shop", 0.04 + 0.28 * chosen, _ratings),
+        ("rating", "recommendation", np.full(len(made.ids), 0.03), _ratings),
+        ("text", "shop", 0.02 + 0.06 * chosen, _opinions),
+    ):
+        judged = _some(rng, probability)
+        delay = _after_the_meal(rng, len(judged))
+        yield remark(kind, target, judged, delay, contents(rng, satisfaction[judged]))
 
     shared = _some(rng, 0.03 * chosen)
     channel = any_of(rng, vocabulary.SHARE_CHANNELS, len(shared))
     content = fill('{"channel": "<channel>"}', len(shared), {"channel": channel})
-    yield remark(shared, lognormal(rng, 90, 0.7, len(shared)), "share", content, about_shop=True)
+    yield remark("share", "shop", shared, lognormal(rng, 90, 0.7, len(shared)), content)
 
     upset = _some(rng, 0.02 * (satisfaction < 3))
-    yield remark(
-        upset, lognormal(rng, 60, 0.7, len(upset)), "complaint", _complaints(rng, len(upset)), about_shop=False
-    )
+    delay = lognormal(rng, 60, 0.7, len(upset))
+    yield remark("complaint", "recommendation", upset, delay, _complaints(rng, satisfaction[upset]))
 
 
-def _on_the_rest(rng: np.random.Generator, turns: Turns, conversation_ids: Ints) -> Iterator[Table]:
+def _on_the_rest(rng: np.random.Generator, turns: Turns) -> Iterator[Table]:
     """Feedback on a turn of the conversation, or on the service as a whole: no recommendation is behind it."""
-    every = np.ones(len(turns.session))
-    for probability, kind, target in (
-        (0.006, "rating", "conversation"),
-        (0.003, "text", "conversation"),
-        (0.004, "rating", "service"),
-        (0.002, "complaint", "service"),
+    for kind, target, probability, contents in (
+        ("rating", "conversation", 0.006, _ratings),
+        ("text", "conversation", 0.003, _opinions),
+        ("rating", "service", 0.004, _ratings),
+        ("complaint", "service", 0.002, _complaints),
     ):
-        which = _some(rng, probability * every)
+        which = _some(rng, np.full(len(turns.ids), probability))
         count = len(which)
-        mood = rng.normal(3.8, 1.0, count)
-        contents = {"rating": _ratings, "text": _opinions}
-        content = contents[kind](rng, mood) if kind in contents else _complaints(rng, count)
-        about = conversation_ids[which] if target == "conversation" else np.ones(count, dtype=np.int64)
-        yield _remarks(
-            turns.session[which],
-            turns.answered[which] + lognormal(rng, 15, 0.7, count),
-            kind,
-            target,
-            as_text(pa.array(about)),
-            content,
-            pa.nulls(count, pa.int64()),
-        )
+        about = turns.ids[which] if target == "conversation" else np.ones(count, dtype=np.int64)
+        time = turns.answered[which] + lognormal(rng, 15, 0.7, count)
+        content = contents(rng, rng.normal(3.8, 1.0, count))
+        yield _remarks(turns.session[which], time, kind, target, about, content, np.full(count, -1))
 
 
 def _remarks(
-    session: Ints, time: Ints, kind: str, target: str, target_id: Column, content: Column, recommendation: Column
+    session: Ints, time: Ints, kind: str, target: str, about: Ints, content: Column, recommendation: Ints
 ) -> Table:
-    count = len(session)
     return pa.table(
         {
             "session": session,
             "time": time,
-            "kind": pa.repeat(kind, count),
-            "target": pa.repeat(target, count),
-            "target_id": target_id,
+            "kind": pa.repeat(kind, len(session)),
+            "target": pa.repeat(target, len(session)),
+            "target_id": as_text(pa.array(about)),
             "content": content,
-            "recommendation": recommendation,
+            "recommendation": natural(recommendation),
         }
     )
 
@@ -238,7 +200,8 @@ def _sentiment(satisfaction: Floats) -> Ints:
     return np.where(satisfaction >= 3.6, 0, np.where(satisfaction >= 2.8, 1, 2))
 
 
-def _complaints(rng: np.random.Generator, count: int) -> Column:
+def _complaints(rng: np.random.Generator, satisfaction: Floats) -> Column:
+    count = len(satisfaction)
     slots = {"text": any_of(rng, vocabulary.COMPLAINTS, count), "sentiment": pa.repeat("negative", count)}
     return fill(_TEXT, count, slots)
 

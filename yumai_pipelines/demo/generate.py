@@ -11,21 +11,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from yumai_pipelines import catalog
 from yumai_pipelines.demo.batches import Batch, Numbers, Period
 from yumai_pipelines.demo.columns import DAY, HOUR, SECOND, Floats, Ints
-from yumai_pipelines.demo.conversations import (
-    applied_coupons,
-    conversation_rows,
-    interaction_rows,
-    nlu_rows,
-    session_rows,
-)
+from yumai_pipelines.demo.conversations import conversation_rows, nlu_rows, session_rows
 from yumai_pipelines.demo.feedback import feedback_rows
+from yumai_pipelines.demo.interactions import interaction_rows
 from yumai_pipelines.demo.orders import order_batches
-from yumai_pipelines.demo.recommendations import recommend, recommendation_rows
-from yumai_pipelines.demo.sessions import open_sessions, talk
-from yumai_pipelines.demo.world import World, make_world, world_batches
+from yumai_pipelines.demo.recommendations import recommendation_rows
+from yumai_pipelines.demo.stretch import Stretch, happen
+from yumai_pipelines.demo.world import make_world, world_batches
 from yumai_pipelines.months import Month
 
 if TYPE_CHECKING:
@@ -106,7 +100,7 @@ def generate(size: Size, *, until: datetime, zone: ZoneInfo) -> Iterator[Chunk]:
         if len(chosen):
             room = np.minimum(period.until - chosen, HOUR)
             starts = np.sort(chosen + (rng.random(len(chosen)) * room).astype(np.int64))
-            yield Chunk(len(starts), _happenings(rng, world, starts, numbers))
+            yield Chunk(len(starts), _rows(rng, happen(rng, world, starts, numbers), numbers))
 
 
 def _microseconds(instant: datetime) -> int:
@@ -115,30 +109,25 @@ def _microseconds(instant: datetime) -> int:
 
 def _rhythm(period: Period, zone: ZoneInfo) -> tuple[Ints, Floats]:
     """The hours of the period, and their shares of the sessions: rhythm of day and week, and growth."""
-    hours = np.arange(period.since, period.until, HOUR)
+    hours = np.arange(period.since, period.until + 1, HOUR)  # one even at the first instant of a month
     local = [datetime.fromtimestamp(int(hour) // SECOND, zone) for hour in hours]
     day = np.array([(_WEEKEND if each.weekday() >= 5 else _WORKDAY)[each.hour] for each in local])
     week = np.array([_WEEKDAYS[each.weekday()] for each in local])
     growth = _GROWTH_A_MONTH ** ((hours - period.since) / (30 * DAY))
-    part = np.minimum(period.until - hours, HOUR) / HOUR
+    part = np.minimum(period.until + 1 - hours, HOUR) / HOUR
     shares: Floats = day * week * growth * part
     return hours, shares / shares.sum()
 
 
-def _happenings(rng: np.random.Generator, world: World, starts: Ints, numbers: Numbers) -> tuple[Batch, ...]:
-    """All that comes of the sessions that start at these times."""
-    sessions = open_sessions(rng, world, starts)
-    turns = talk(rng, world, sessions)
-    made = recommend(rng, world, sessions, turns, numbers)
-    coupon = applied_coupons(rng, world, sessions, turns)
-    ids = numbers.take(catalog.CONVERSATIONS, len(turns.session))
-    feedback = feedback_rows(rng, world, sessions, turns, ids, made, numbers)
+def _rows(rng: np.random.Generator, stretch: Stretch, numbers: Numbers) -> tuple[Batch, ...]:
+    """What happened, in all tables."""
+    feedback = feedback_rows(rng, stretch, numbers)
     return (
-        session_rows(rng, world, sessions, turns, made),
-        conversation_rows(rng, world, sessions, turns, ids, made, coupon),
-        recommendation_rows(rng, sessions, turns, made),
+        session_rows(rng, stretch),
+        conversation_rows(rng, stretch),
+        recommendation_rows(rng, stretch),
         feedback,
-        interaction_rows(rng, world, sessions, turns, made, coupon, feedback, numbers),
-        nlu_rows(rng, sessions, turns, numbers),
-        *order_batches(rng, world, sessions, turns, made, numbers),
+        interaction_rows(rng, stretch, feedback, numbers),
+        nlu_rows(rng, stretch, numbers),
+        *order_batches(rng, stretch, numbers),
     )

@@ -65,6 +65,8 @@ def fill(
                 _copy(connection, copy)
                 counts[copy.relation] += copy.rows
             report(chunk)
+        # Rough statistics for the pipeline that follows: a third of the time of full ones, which autovacuum brings.
+        connection.execute("SELECT set_config('default_statistics_target', '30', true)")
         for table in TABLES:
             if "id" in table.key:
                 _advance_identity(connection, table.relation)

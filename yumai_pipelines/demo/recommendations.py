@@ -28,11 +28,11 @@ from yumai_pipelines.demo.columns import (
     joined,
     logit,
     lognormal,
+    natural,
     optional,
     pick,
     render,
     sigmoid,
-    sql_array,
     thousandths,
 )
 from yumai_pipelines.demo.sessions import NOBODY
@@ -41,12 +41,13 @@ from yumai_pipelines.demo.world import CATEGORIES, HUBS
 if TYPE_CHECKING:
     from yumai_pipelines.demo.batches import Numbers
     from yumai_pipelines.demo.sessions import Sessions, Turns
+    from yumai_pipelines.demo.stretch import Stretch
     from yumai_pipelines.demo.world import World
 
 METHODS = ("wide_deep", "rag", "hybrid")
 LONGEST_LIST = 5
 NOTHING = -1
-"""The rank of what was chosen where nothing was."""
+"""In the place of a rank, a shop or a method where there is none."""
 
 _METHOD_SHARES = (40.0, 25.0, 35.0)
 _CONFIDENCE = np.array([0.7, 1.4, 1.0])
@@ -153,51 +154,47 @@ def recommend(
     )
 
 
-def recommendation_rows(rng: np.random.Generator, sessions: Sessions, turns: Turns, made: Recommendations) -> Batch:
+def recommendation_rows(rng: np.random.Generator, stretch: Stretch) -> Batch:
     """Rows of the log."""
+    sessions, turns, made = stretch.sessions, stretch.turns, stretch.made
     session, count = turns.session[made.turn], len(made.turn)
-    user = sessions.user[session]
-    top = np.where(made.flaw == _EMPTY, NOTHING, made.shops[:, 0])
-    forgotten = happens(rng, _FORGOTTEN, count)
-    place = np.where(turns.mentions_of("place")[made.turn], sessions.place[session], -1)
-    food = np.where(turns.mentions_of("food")[made.turn], turns.category[made.turn], -1)
+    top = np.where(made.flaw == _EMPTY, NOTHING, made.shops[:, 0] + 1)
     return Batch.of(
         catalog.RECOMMENDATIONS,
         id=made.ids,
-        user_id=optional(user + 1, user != NOBODY),
-        shop_id=optional(top + 1, (top != NOTHING) & ~happens(rng, _FORGOTTEN / 2, count)),
-        session_id=sessions.ids.take(pa.array(session)),
+        user_id=sessions.user_ids_of(session),
+        shop_id=natural(np.where(happens(rng, _FORGOTTEN / 2, count), NOTHING, top)),
+        session_id=sessions.ids_of(session),
         time_stamp=instants(made.time),
-        request_food_type=pick(CATEGORIES, food),
-        request_budget=optional(turns.budget[made.turn], turns.mentions_of("budget")[made.turn]),
-        request_location=pick(HUBS, place),
+        request_food_type=pick(CATEGORIES, turns.mentioned("food", made.turn)),
+        request_budget=natural(turns.mentioned("budget", made.turn)),
+        request_location=pick(HUBS, turns.mentioned("place", made.turn)),
         recommendations=_lists(rng, made),
         recommendation_count=np.where(made.flaw == _EMPTY, 0, made.size),
-        top_recommendation_shop_id=optional(top + 1, top != NOTHING),
+        top_recommendation_shop_id=natural(top),
         user_selection=_selections(rng, made),
         selection_timestamp=instants(made.chosen_at, made.chosen),
-        recommendation_method=pick(METHODS, np.where(forgotten, -1, made.method)),
+        recommendation_method=pick(METHODS, np.where(happens(rng, _FORGOTTEN, count), NOTHING, made.method)),
         **_scores(rng, made),
     )
 
 
 def recommended_shops(made: Recommendations) -> Column:
-    """The listed shops of each recommendation, as a PostgreSQL array."""
+    """The ids of each recommendation's listed shops, `12,7,31`."""
     size = np.where(made.readable, made.size, 0)
     shops = made.shops[made.listed & made.readable[:, None]]
-    return sql_array(pa.array(shops + 1), size)
+    return joined(pa.array(shops + 1), size, ",")
 
 
 def _candidates(
     rng: np.random.Generator, world: World, sessions: Sessions, turns: Turns, turn: Ints
 ) -> tuple[Ints, Floats]:
     """Shops of the wanted category around the wanted place, and their appeal on the scale of log odds."""
-    session, category = turns.session[turn], turns.category[turn]
-    around = (category, sessions.place[session])
+    category, around = turns.category[turn], (turns.category[turn], turns.place[turn])
     pool, distance = world.shops.nearby[around], world.shops.distance[around]
     lots = np.argsort(rng.random(pool.shape), axis=1)[:, :LONGEST_LIST]
     shops, km = np.take_along_axis(pool, lots, axis=1), np.take_along_axis(distance, lots, axis=1)
-    user = sessions.user[session]
+    user = sessions.user[turns.session[turn]]
     liking = np.log(world.users.taste[user, category] * len(CATEGORIES)) * (user != NOBODY)
     mood = 0.6 * liking + rng.normal(-1.9, 0.6, len(turn))
     merit = 2.0 * (world.shops.quality[shops] - 0.6) + 0.8 * (world.shops.popularity[shops] - 0.45)

@@ -1,6 +1,6 @@
 """Who talks when, and about what: sessions and their turns, before anything is recommended.
 
-How they are written into tables stands in `conversations`.
+How they come into tables stands in `conversations`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
 
+from yumai_pipelines import catalog
 from yumai_pipelines.demo import vocabulary
 from yumai_pipelines.demo.columns import (
     DAY,
@@ -22,12 +24,14 @@ from yumai_pipelines.demo.columns import (
     draw_each,
     happens,
     lognormal,
+    optional,
     slots_of,
     uuids,
 )
 from yumai_pipelines.demo.world import PLATFORMS, appetite, somewhere
 
 if TYPE_CHECKING:
+    from yumai_pipelines.demo.batches import Numbers
     from yumai_pipelines.demo.world import World
 
 INTENTS = tuple(intent.name for intent in vocabulary.INTENTS)
@@ -42,6 +46,7 @@ _FOLLOW_UPS = np.array(
 ) + 0.25 * np.maximum(_OPENINGS, 0.5)
 
 _ANONYMOUS = 0.12
+_USUAL_BUDGET = 9000
 _MEAN_TURNS = 4.0
 _LONGEST = 14
 _DISTRACTION = 0.2
@@ -76,12 +81,21 @@ class Sessions:
         known: Bools = self.user != NOBODY
         return known
 
+    def ids_of(self, which: Ints) -> Column:
+        """The ids of these sessions, as rows hold them."""
+        return self.ids.take(pa.array(which))
+
+    def user_ids_of(self, which: Ints) -> Column:
+        """The ids of their users; null where nobody has signed in."""
+        return optional(self.user[which] + 1, self.known[which])
+
 
 @dataclass(frozen=True)
 class Turns:
     """Their turns, session by session.
 
     Attributes:
+        ids: keys of the conversations.
         session: places in `Sessions`.
         number: from 1, in the session.
         time: when the user said it.
@@ -90,13 +104,15 @@ class Turns:
         response: for the answer's wording.
         intent: places in `INTENTS`.
         previous: the intent before; negative at first.
-        category: the food, places in `CATEGORIES`.
         question: what was said, places in `QUESTIONS`, by intent.
-        mentions: which of `vocabulary.SLOT_NAMES` that names, a row each.
+        category: the food, places in `CATEGORIES`.
+        place: where, places in `vocabulary.DISTRICTS`.
         budget: in won.
         people: how many will eat.
+        coupon: the coupon that is applied, places in the world's; negative for none.
     """
 
+    ids: Ints
     session: Ints
     number: Ints
     time: Ints
@@ -105,21 +121,28 @@ class Turns:
     response: Ints
     intent: Ints
     previous: Ints
-    category: Ints
     question: Ints
-    mentions: Bools
+    category: Ints
+    place: Ints
     budget: Ints
     people: Ints
+    coupon: Ints
 
     @property
     def answered(self) -> Ints:
         """When the answer was there."""
         return self.time + self.nlu + self.rag + self.response
 
-    def mentions_of(self, slot: str) -> Bools:
-        """Which turns name this."""
-        named: Bools = self.mentions[:, vocabulary.SLOT_NAMES.index(slot)]
+    @property
+    def mentions(self) -> Bools:
+        """Which of `vocabulary.SLOT_NAMES` each turn names, a row each."""
+        named: Bools = _MENTIONS[self.question]
         return named
+
+    def mentioned(self, slot: str, which: Ints) -> Ints:
+        """The food, place, budget or people of these turns; negative where they do not name it."""
+        values = {"food": self.category, "place": self.place, "budget": self.budget, "people": self.people}
+        return np.where(self.mentions[which, vocabulary.SLOT_NAMES.index(slot)], values[slot][which], -1)
 
 
 def open_sessions(rng: np.random.Generator, world: World, starts: Ints) -> Sessions:
@@ -141,11 +164,10 @@ def open_sessions(rng: np.random.Generator, world: World, starts: Ints) -> Sessi
     )
 
 
-def talk(rng: np.random.Generator, world: World, sessions: Sessions) -> Turns:
+def talk(rng: np.random.Generator, world: World, sessions: Sessions, numbers: Numbers) -> Turns:
     """The sessions' turns, those that are answered by now."""
     session = np.repeat(np.arange(len(sessions.start)), sessions.turns)
-    count = len(session)
-    nlu, rag, response = (lognormal(rng, median, 0.35, count) for median in (0.06, 0.18, 0.65))
+    nlu, rag, response = (lognormal(rng, median, 0.35, len(session)) for median in (0.06, 0.18, 0.65))
     time = _times(rng, sessions, session)
     answered = time + nlu + rag + response <= world.period.until
     session, time, nlu, rag, response = (each[answered] for each in (session, time, nlu, rag, response))
@@ -153,13 +175,11 @@ def talk(rng: np.random.Generator, world: World, sessions: Sessions) -> Turns:
     count, first = len(session), np.cumsum(lengths) - lengths
     number = np.arange(count) - first[session] + 1
     intent = _intents(rng, first, lengths)
-    question = QUESTIONS.draw(rng, intent)
     user = sessions.user[session]
-    distracted = happens(rng, _DISTRACTION, count)
-    category = sessions.craving[session]
-    category[distracted] = draw_each(rng, _tastes(world, user[distracted]))
-    budget = np.where(user == NOBODY, 9000, world.users.budget[user]) * rng.lognormal(0, 0.25, count)
+    usual_budget = np.where(user == NOBODY, _USUAL_BUDGET, world.users.budget[user])
+    budget = np.maximum(1, (usual_budget * rng.lognormal(0, 0.25, count) / 1000).round().astype(np.int64)) * 1000
     return Turns(
+        ids=numbers.take(catalog.CONVERSATIONS, count),
         session=session,
         number=number,
         time=time,
@@ -168,11 +188,12 @@ def talk(rng: np.random.Generator, world: World, sessions: Sessions) -> Turns:
         response=response,
         intent=intent,
         previous=np.where(number > 1, np.roll(intent, 1), -1),
-        category=category,
-        question=question,
-        mentions=_MENTIONS[question],
-        budget=np.maximum(1, (budget / 1000).round().astype(np.int64)) * 1000,
+        question=QUESTIONS.draw(rng, intent),
+        category=_categories(rng, world, sessions, session),
+        place=sessions.place[session],
+        budget=budget,
         people=2 + rng.poisson(2.2, count),
+        coupon=_coupons(rng, world, intent, user),
     )
 
 
@@ -188,6 +209,21 @@ def _tastes(world: World, user: Ints) -> Floats:
     tastes = world.users.taste[user]
     tastes[user == NOBODY] = appetite(1)
     return tastes
+
+
+def _categories(rng: np.random.Generator, world: World, sessions: Sessions, session: Ints) -> Ints:
+    """What the session is about, or now and then something else."""
+    category = sessions.craving[session]
+    distracted = happens(rng, _DISTRACTION, len(session))
+    category[distracted] = draw_each(rng, _tastes(world, sessions.user[session[distracted]]))
+    return category
+
+
+def _coupons(rng: np.random.Generator, world: World, intent: Ints, user: Ints) -> Ints:
+    """The coupon of a turn, for some of those that ask for one."""
+    count = len(intent)
+    gets = (intent == INTENTS.index("COUPON_INQUIRY")) & (user != NOBODY) & happens(rng, 0.35, count)
+    return np.where(gets, rng.integers(0, len(world.coupon_codes), count), -1)
 
 
 def _times(rng: np.random.Generator, sessions: Sessions, session: Ints) -> Ints:
