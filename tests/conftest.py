@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 DOCKER_IMAGE = "postgres:17"
+OF_THE_TESTS = {"YUMAI_TEST_POSTGRES", "YUMAI_CHROMIUM"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -62,6 +63,9 @@ SERVER = pytest.StashKey[Server]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # The settings of whoever runs the tests are none of theirs; this comes before anything reads them.
+    for name in [name for name in os.environ if name.startswith("YUMAI_") and name not in OF_THE_TESTS]:
+        del os.environ[name]
     config.stash[SERVER] = Server(config.getoption("--postgres"))
 
 

@@ -22,10 +22,9 @@ NOBODY_LISTENS = "postgresql://u:s3cret@127.0.0.1:1/yumai"
 
 
 def yumai(*arguments: str, cwd: str | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("YUMAI_")}
     command = [str(YUMAI), *arguments]
     return subprocess.run(
-        command, cwd=cwd, env={**clean, **environment}, capture_output=True, text=True, timeout=120, check=False
+        command, cwd=cwd, env=os.environ | environment, capture_output=True, text=True, timeout=120, check=False
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -61,8 +60,7 @@ def elsewhere(directory: Path) -> Path:
 
 
 def run(elsewhere: Path, *command: object) -> str:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("YUMAI_")}
-    done = subprocess.run([*map(str, command)], cwd=elsewhere, env=clean, capture_output=True, text=True, check=False)
+    done = subprocess.run([*map(str, command)], cwd=elsewhere, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
