@@ -10,6 +10,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from psycopg import sql
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
@@ -120,10 +121,10 @@ def summarize(
 
 
 def show(console: Console, summary: Summary) -> None:
-    """Print the table, empty months in one line, and below it what failed."""
-    table = Table("month", "partition")
-    for heading in ("conversations", "recommendations", "feedback", "extract rows", "checks"):
-        table.add_column(heading, justify="right")
+    """Print the table, neighbouring empty months in one line, and below it what failed. It fits 80 columns."""
+    table = Table("month", "partition", box=SIMPLE_HEAD, padding=0, pad_edge=False)
+    for heading in ("conver-\nsations", "recommen-\ndations", "feedback", "extract\nrows", "checks\npassed"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for has_rows, group in groupby(summary.months, key=lambda month: month.has_rows):
         months = list(group)
         for line in [[month] for month in months] if has_rows else [months]:
@@ -163,7 +164,7 @@ def _cells(months: Sequence[MonthSummary], others: Sequence[Check] = ()) -> list
     partitions = [month.partition for month in months if month.partition]
     extracted = [month.extract_rows for month in months if month.extract_rows is not None]
     return [
-        f"{first.month} – {last.month}" if several else str(first.month),
+        f"{first.month} to\n{last.month}" if several else str(first.month),
         f"{len(partitions)} partitions" if several else ", ".join(each.name for each in partitions),
         *(f"{sum(rows):,}" for rows in zip(*(month.rows for month in months), strict=True)),
         f"{sum(extracted):,}" if extracted else "–",
@@ -172,7 +173,7 @@ def _cells(months: Sequence[MonthSummary], others: Sequence[Check] = ()) -> list
 
 
 def _share(checks: Sequence[Check]) -> Text:
-    """`58 passed, 1 warned`, in the colour of the worst."""
-    counts = {verdict: sum(check.verdict == verdict for check in checks) for verdict in Verdict}
-    said = {verdict: f"{count:,} {verdict}" for verdict, count in counts.items() if count}
-    return Text(", ".join(said.values()), style=_STYLES[[Verdict.PASSED, *said][-1]])
+    """`58/60`, in the colour of the worst."""
+    verdicts = [check.verdict for check in checks]
+    worst = next((each for each in (Verdict.FAILED, Verdict.WARNED) if each in verdicts), Verdict.PASSED)
+    return Text(f"{verdicts.count(Verdict.PASSED)}/{len(verdicts)}", style=_STYLES[worst])
