@@ -3448,6 +3448,97 @@ ALTER TABLE ml_features.user_interactions ALTER COLUMN id ADD GENERATED ALWAYS A
 
 
 --
+-- Name: adoption_report; Type: TABLE; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+CREATE TABLE yumai_pipelines.adoption_report (
+    run_id text NOT NULL,
+    "position" integer NOT NULL,
+    what text NOT NULL,
+    relation text NOT NULL,
+    count_before bigint NOT NULL,
+    count_after bigint NOT NULL,
+    sample jsonb NOT NULL,
+    handling text NOT NULL,
+    reported_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT adoption_report_count_after_check CHECK ((count_after >= 0)),
+    CONSTRAINT adoption_report_count_before_check CHECK ((count_before >= 0))
+);
+
+
+ALTER TABLE yumai_pipelines.adoption_report OWNER TO yumai_pipeline;
+
+--
+-- Name: TABLE adoption_report; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON TABLE yumai_pipelines.adoption_report IS 'What was found in an older database when it was adopted. One row per run, case and table; empty where the schema was installed.';
+
+
+--
+-- Name: COLUMN adoption_report.run_id; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN yumai_pipelines.adoption_report.run_id IS 'The run that finished the adoption.';
+
+
+--
+-- Name: COLUMN adoption_report."position"; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN yumai_pipelines.adoption_report."position" IS 'The order in which they were counted.';
+
+
+--
+-- Name: COLUMN adoption_report.what; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN yumai_pipelines.adoption_report.what IS 'The case, such as a session that is unknown.';
+
+
+--
+-- Name: COLUMN adoption_report.relation; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN yumai_pipelines.adoption_report.relation IS 'The table, with the column where one matters.';
+
+
+--
+-- Name: COLUMN adoption_report.count_before; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN yumai_pipelines.adoption_report.count_before IS 'How many there were before the first run.';
+
+
+--
+-- Name: COLUMN adoption_report.count_after; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN yumai_pipelines.adoption_report.count_after IS 'How many there are after the last; rows grow while the application writes.';
+
+
+--
+-- Name: COLUMN adoption_report.sample; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN yumai_pipelines.adoption_report.sample IS 'Keys of a few of them, as they were before.';
+
+
+--
+-- Name: COLUMN adoption_report.handling; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN yumai_pipelines.adoption_report.handling IS 'What was done.';
+
+
+--
+-- Name: COLUMN adoption_report.reported_at; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN yumai_pipelines.adoption_report.reported_at IS 'When the adoption was finished.';
+
+
+--
 -- Name: alembic_version; Type: TABLE; Schema: yumai_pipelines; Owner: yumai_pipeline
 --
 
@@ -4081,6 +4172,14 @@ ALTER TABLE ONLY ml_features.nlu_features
 
 ALTER TABLE ONLY ml_features.user_interactions
     ADD CONSTRAINT user_interactions_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: adoption_report adoption_report_pkey; Type: CONSTRAINT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+ALTER TABLE ONLY yumai_pipelines.adoption_report
+    ADD CONSTRAINT adoption_report_pkey PRIMARY KEY (run_id, "position");
 
 
 --
