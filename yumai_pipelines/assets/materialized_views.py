@@ -3,13 +3,12 @@
 import time
 
 import dagster as dg
-from psycopg import sql
 
 from yumai_pipelines.assets.partitions import conversations
 from yumai_pipelines.assets.tables import ENGINEERING, asset_key, relation_metadata, section
 from yumai_pipelines.catalog import RECENT_CONVERSATIONS
 from yumai_pipelines.resources import PostgresResource
-from yumai_pipelines.sql_files import read_sql
+from yumai_pipelines.views import refresh
 
 
 @dg.asset(
@@ -28,21 +27,14 @@ def recent_conversations(postgres: PostgresResource) -> dg.MaterializeResult[Non
     first filling of a view that holds no data locks it. Section 7.1 of the database document.
     """
     started = time.monotonic()
-    view = RECENT_CONVERSATIONS
-    with postgres.connect("refresh recent_conversations") as connection, connection.transaction():
-        (filled,) = connection.execute(
-            "SELECT relispopulated FROM pg_class WHERE oid = %s::regclass", (view.quoted,)
-        ).fetchone() or (False,)
-        refresh = "REFRESH MATERIALIZED VIEW CONCURRENTLY {}" if filled else "REFRESH MATERIALIZED VIEW {}"
-        connection.execute(sql.SQL(refresh).format(view.identifier))
-        record = sql.SQL(read_sql("views", "record_refresh.sql")).format(view=view.identifier)
-        as_of, rows = connection.execute(record, {"view_name": str(view)}).fetchone() or (None, 0)
+    with postgres.connect("refresh recent_conversations") as connection:
+        refreshed = refresh(connection, RECENT_CONVERSATIONS)
     return dg.MaterializeResult(
         metadata={
-            "dagster/row_count": rows,
-            "rows": rows,
-            "as_of": str(as_of),
+            "dagster/row_count": refreshed.rows,
+            "rows": refreshed.rows,
+            "as_of": str(refreshed.as_of),
             "seconds": round(time.monotonic() - started, 3),
-            "concurrently": filled,
+            "concurrently": refreshed.concurrently,
         }
     )

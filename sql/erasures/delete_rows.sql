@@ -1,0 +1,3 @@
+-- Deletes rows of {table} that are {theirs}.
+DELETE FROM {table} AS t
+WHERE {theirs}

@@ -1,0 +1,170 @@
+"""A person's data removed: all that hangs on a user, wherever it stands. Orders and reviews stay, without the person.
+
+What is outside of the database (archived months, backups, Dagster's own records) is told in `docs/integrity.md`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from yumai_pipelines.catalog import EXTRACTS, RECENT_CONVERSATIONS, SESSIONS, TABLES, USERS, OnDelete, table_of
+from yumai_pipelines.database import DatabaseError
+from yumai_pipelines.sql_files import read_sql
+from yumai_pipelines.views import refresh
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date
+    from zoneinfo import ZoneInfo
+
+    import psycopg
+
+    from yumai_pipelines.catalog import Table
+
+OF_THE_PERSON = tuple(table for table in TABLES if table.user_key)
+KEPT = tuple(table for table in OF_THE_PERSON if table.user_key and table.user_key.on_delete is OnDelete.SET_NULL)
+"""Records of the business: they outlive the user, and no longer say whose they were."""
+
+
+class UnknownUserError(DatabaseError):
+    """There is nobody to erase."""
+
+
+class TellingReasonError(DatabaseError):
+    """The reason names the person who is to be forgotten."""
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """What was erased.
+
+    Attributes:
+        counts: rows that were deleted, or stay without the person, by table; as the audit row has them.
+        months: first days of the months whose extracts were built from such rows, and are to be built anew.
+    """
+
+    counts: dict[str, int]
+    months: tuple[date, ...]
+
+
+def erase_user(
+    connection: psycopg.Connection[Any],
+    *,
+    reason: str,
+    run_id: str,
+    zone: ZoneInfo,
+    user_id: int | None = None,
+    external_user_id: str | None = None,
+) -> Erasure:
+    """Remove a person's data, in one transaction: all of it, or, if the run is killed, nothing yet.
+
+    Rows are deleted table by table, not by the cascade of the foreign keys, so that they are counted, and go even where
+    triggers are disabled. A person whose row in users is gone already can be erased by id.
+
+    Args:
+        connection: as the owner of the tables.
+        reason: why, in words that name nobody; kept in the audit row.
+        run_id: the run, for the audit row.
+        zone: the business's time zone, for the months.
+        user_id: the person's id.
+        external_user_id: or their id outside.
+
+    Raises:
+        UnknownUserError: neither the users nor any other table know them. Nothing was changed.
+        TellingReasonError: the reason holds an id, a name, an address or a number of theirs. Nothing was changed.
+        ValueError: both ids or none are given, or no reason.
+    """
+    if (user_id is None) == (external_user_id is None) or not reason.strip():
+        raise ValueError("Erasing somebody takes a reason, and either user_id or external_user_id.")
+    with connection.transaction():
+        user, names = _find(connection, user_id, external_user_id)
+        _refuse_telling(reason, [str(user), *names])
+        months = _months(connection, user, zone)
+        counts = _erase(connection, user)
+        if not counts:
+            raise UnknownUserError(f"Nothing is known of user {user}: neither a user nor a row of theirs is left.")
+        refresh(connection, RECENT_CONVERSATIONS)
+        connection.execute(
+            read_sql("erasures", "record_erasure.sql"),
+            {"reason": reason.strip(), "counts": Jsonb(counts), "run_id": run_id},
+        )
+    return Erasure(counts, months)
+
+
+def _find(
+    connection: psycopg.Connection[Any], user_id: int | None, external_user_id: str | None
+) -> tuple[int, Sequence[str]]:
+    """The person's id, and what names them; a person of whom only the id is left has no name."""
+    person = connection.execute(
+        read_sql("erasures", "find_person.sql"), {"user_id": user_id, "external_user_id": external_user_id}
+    ).fetchone()
+    if person:
+        return person[0], person[1]
+    if user_id is None:
+        raise UnknownUserError(
+            "No user has this external_user_id. Nothing was changed. If they were erased before, that is all: "
+            "see yumai_pipelines.erasures for when."
+        )
+    return user_id, []
+
+
+def _refuse_telling(reason: str, names: Sequence[str]) -> None:
+    if any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", reason, re.IGNORECASE) for name in names):
+        raise TellingReasonError(
+            "The reason names the person, and is kept when they are forgotten. Nothing was changed. Say why, not who."
+        )
+
+
+def _months(connection: psycopg.Connection[Any], user: int, zone: ZoneInfo) -> tuple[date, ...]:
+    """The months of the person's rows in the sources of the extracts."""
+    sources = {source for extract in EXTRACTS for source in extract.sources}
+    months = {
+        month
+        for table in map(table_of, sources)
+        for (month,) in connection.execute(
+            _statement(
+                "list_months.sql", table, user, time=sql.Identifier(table.time or ""), zone=sql.Literal(zone.key)
+            )
+        )
+    }
+    return tuple(sorted(months))
+
+
+def _erase(connection: psycopg.Connection[Any], user: int) -> dict[str, int]:
+    """Delete what is theirs, and take them out of what stays; returns rows by table."""
+    counts = {
+        "yumai_pipelines.quarantine": connection.execute(
+            read_sql("erasures", "delete_quarantined_rows.sql"),
+            {"user": user, "kept": [str(table.relation) for table in KEPT]},
+        ).rowcount
+    }
+    for table in KEPT:
+        columns = (table.user_key.column if table.user_key else "", *table.personal)
+        emptied = sql.SQL(", ").join(sql.SQL("{} = NULL").format(sql.Identifier(column)) for column in columns)
+        quarantined = {"user": user, "table": str(table.relation), "without": Jsonb(dict.fromkeys(columns))}
+        connection.execute(read_sql("erasures", "forget_quarantined_rows.sql"), quarantined)
+        counts[f"{table.relation}, which stay"] = connection.execute(
+            _statement("forget_rows.sql", table, user, emptied=emptied)
+        ).rowcount
+    # Whoever writes into one of their sessions waits now, and is refused when it is gone.
+    connection.execute("SELECT FROM chatbot.session_master WHERE user_id = %s FOR UPDATE", (user,))
+    for table in reversed(OF_THE_PERSON):
+        if table not in KEPT:
+            counts[str(table.relation)] = connection.execute(_statement("delete_rows.sql", table, user)).rowcount
+    users = "DELETE FROM chatbot.users WHERE id = %s"
+    counts[str(USERS)] = connection.execute(users, (user,)).rowcount
+    return {table: rows for table, rows in counts.items() if rows}
+
+
+def _statement(name: str, table: Table, user: int, **parts: sql.Composable) -> sql.Composed:
+    theirs = sql.SQL("t.user_id = {}").format(sql.Literal(user))
+    if table.session_key:
+        theirs = sql.SQL(
+            "({} OR t.session_id = ANY(ARRAY(SELECT s.session_id FROM {} AS s WHERE s.user_id = {})))"
+        ).format(theirs, SESSIONS.identifier, sql.Literal(user))
+    return sql.SQL(read_sql("erasures", name)).format(table=table.relation.identifier, theirs=theirs, **parts)
