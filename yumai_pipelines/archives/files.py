@@ -91,7 +91,7 @@ def export_rows(
         sql.SQL(", ").join(column.plain for column in columns), table.identifier
     )
     try:
-        with pq.ParquetWriter(file, schema, compression="zstd") as writer:
+        with pq.ParquetWriter(file, schema, compression="zstd", write_page_checksum=True) as writer:
             if longest == 0:
                 return
             with connection.cursor() as cursor, cursor.copy(query) as copy:
@@ -197,7 +197,7 @@ def load_rows(connection: Connection, uri: str, table: Relation) -> tuple[Column
 def _read(uri: str, work: Callable[[pq.ParquetFile, tuple[Column, ...]], T]) -> T:
     with reading(uri) as file:
         try:
-            parquet = pq.ParquetFile(file)
+            parquet = pq.ParquetFile(file, page_checksum_verification=True)
             return work(parquet, tuple(map(Column.of_field, parquet.schema_arrow)))
         except (pa.ArrowException, KeyError, TypeError) as error:
             raise ArchiveError(f"{uri} is no Parquet file of an archived month, or it is damaged: {error}.") from error
