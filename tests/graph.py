@@ -76,9 +76,15 @@ class Graph:
     def on(cls, url: str, instance: dg.DagsterInstance) -> Graph:
         return cls(build_definitions({"postgres": PostgresResource(url=url)}), instance)
 
-    def run(self, job: str, tags: dict[str, str] | None = None) -> Run:
-        """Run a job to its end, whatever that is."""
-        return self._execute(self.definitions.resolve_job_def(job), tags)
+    def run(self, job: str, tags: dict[str, str] | None = None, **config: object) -> Run:
+        """Run a job to its end, whatever that is; `config` is that of its only op."""
+        definition = self.definitions.resolve_job_def(job)
+        run_config = {"ops": {definition.nodes[0].name: {"config": config}}} if config else None
+        return Run(
+            definition.execute_in_process(
+                instance=self.instance, tags=tags, run_config=run_config, raise_on_error=False
+            )
+        )
 
     def materialize(self, *keys: dg.AssetKey, tags: dict[str, str] | None = None) -> Run:
         """Materialize assets as from the UI: their own checks come along."""

@@ -17,6 +17,7 @@ from yumai_pipelines.checks.integrity import INTEGRITY_CHECKS
 from yumai_pipelines.checks.materialized_views import VIEW_CHECKS
 from yumai_pipelines.checks.partitions import PARTITION_CHECKS
 from yumai_pipelines.checks.schema import SCHEMA_CHECKS
+from yumai_pipelines.operations import OPERATIONS
 from yumai_pipelines.resources import PostgresResource
 from yumai_pipelines.schedules import JOBS, SCHEDULES
 
@@ -44,7 +45,7 @@ def build_definitions(resource_overrides: Mapping[str, Any] | None = None) -> dg
             *EXTRACT_ASSETS,
         ],
         asset_checks=[*SCHEMA_CHECKS, *PARTITION_CHECKS, *INTEGRITY_CHECKS, *VIEW_CHECKS, *EXTRACT_CHECKS],
-        jobs=JOBS,
+        jobs=[*JOBS, *OPERATIONS],
         schedules=SCHEDULES,
         resources={"postgres": PostgresResource(), **(resource_overrides or {})},
         executor=dg.in_process_executor,
