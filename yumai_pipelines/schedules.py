@@ -1,13 +1,16 @@
 """Every job and cron, on one screen. What an asset does stands in `assets`, what is tested in `checks`.
 
-Schedules are in the business's time zone and run from the start: each of them may run any number of times, and a
-database whose months run out, whose view goes stale and whose extracts are missing serves nobody.
+Schedules are in the business's time zone, and each of them may run any number of times. They run from the start, since
+a database whose months run out, whose view goes stale and whose extracts are missing serves nobody; what takes rows
+out of it waits until somebody switches it on.
 """
 
 from __future__ import annotations
 
 import dagster as dg
 
+from yumai_pipelines.archives.archive import oldest_kept
+from yumai_pipelines.assets.archives import archived_conversations
 from yumai_pipelines.assets.extracts import EXTRACT_ASSETS
 from yumai_pipelines.assets.materialized_views import recent_conversations
 from yumai_pipelines.assets.partitions import conversations
@@ -45,7 +48,13 @@ monthly_extracts = dg.define_asset_job(
     description="Builds the extracts of months that are over, if the logs that they are built from pass their checks.",
 )
 
-JOBS = [install_schema, monthly_partitions, daily_upkeep, monthly_extracts]
+monthly_archive = dg.define_asset_job(
+    "monthly_archive",
+    dg.AssetSelection.assets(archived_conversations),
+    description="Takes months that are past out of the conversations, into Parquet files.",
+)
+
+JOBS = [install_schema, monthly_partitions, daily_upkeep, monthly_extracts, monthly_archive]
 
 
 @dg.schedule(
@@ -88,7 +97,17 @@ def monthly_extracts_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRe
     return _run(_first_missing(built, settings.first, max(closed - 1, settings.first)), closed)
 
 
-SCHEDULES = [monthly_partitions_schedule, daily_upkeep_schedule, monthly_extracts_schedule]
+@dg.schedule(cron_schedule="0 5 1 * *", job=monthly_archive, execution_timezone=_TIMEZONE)
+def monthly_archive_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """Every month that is past, also those that earlier runs missed. Off until somebody switches it on."""
+    settings = Settings()
+    last = oldest_kept(context.scheduled_execution_time, settings.zone, settings.months_kept) - 1
+    if last < settings.first:
+        return dg.SkipReason(f"No month is past yet: the history begins with {settings.first}.")
+    return _run(settings.first, last)
+
+
+SCHEDULES = [monthly_partitions_schedule, daily_upkeep_schedule, monthly_extracts_schedule, monthly_archive_schedule]
 
 
 def _first_missing(made: set[str], first: Month, latest: Month) -> Month:

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, ClassVar
 from zoneinfo import ZoneInfo
 
+import dagster as dg
 import psycopg
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.graph import Graph, months
 from tests.support import Connection, Value, every, one
 from yumai_pipelines.archives.archive import ArchiveReport, archive_months
 from yumai_pipelines.archives.restore import RestoreReport, restore_month
@@ -292,23 +294,17 @@ def flip_a_bit(path: Path) -> None:
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize(
-    "damage", [change_a_value, swap_two_values, repeat_a_row, lose_a_row, cut_the_file, flip_a_bit]
-)
 def test_a_file_that_does_not_match_keeps_the_table(
-    database: str,
-    connection: Connection,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    damage: Callable[[Path], None],
+    database: str, connection: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ensure(database, "2024-08")
     plant(connection)
     before = contents(connection)
-    monkeypatch.setattr(Meddling, "meddle", damage, raising=False)
-    with pytest.raises(ArchiveError, match=r"does not hold what|it is damaged|page integrity"):
-        archive(database, Meddling.at(str(tmp_path)), "2024-08")
-    assert one(connection, "SELECT count(*) FROM yumai_pipelines.conversations_2024_08_detached") == 20
+    for damage in (change_a_value, swap_two_values, repeat_a_row, lose_a_row, cut_the_file, flip_a_bit):
+        monkeypatch.setattr(Meddling, "meddle", damage, raising=False)
+        with pytest.raises(ArchiveError, match=r"does not hold what|it is damaged|page integrity"):
+            archive(database, Meddling.at(str(tmp_path)), "2024-08")
+        assert one(connection, "SELECT count(*) FROM yumai_pipelines.conversations_2024_08_detached") == 20
     (report,) = archive(database, tmp_path, "2024-08")
     assert report.action == "archived"
     restore(database, "2024-08")
@@ -471,22 +467,20 @@ def test_only_what_is_archived_can_be_restored(database: str, tmp_path: Path) ->
         restore(database, "2024-08")
 
 
-@pytest.mark.parametrize("damage", [lose_a_row, swap_two_values, cut_the_file, Path.unlink])
-def test_a_damaged_file_is_not_restored(
-    database: str, connection: Connection, tmp_path: Path, damage: Callable[[Path], None]
-) -> None:
+def test_a_damaged_file_is_not_restored(database: str, connection: Connection, tmp_path: Path) -> None:
     ensure(database, "2024-08")
     plant(connection)
     before = contents(connection)
     archive(database, tmp_path, "2024-08")
     (path,) = tmp_path.rglob("*.parquet")
     copy = path.read_bytes()
-    damage(path)
-    with pytest.raises(ArchiveError, match=r"damaged|cannot be read") as refusal:
-        restore(database, "2024-08")
-    assert path.name in str(refusal.value)
-    assert len(contents(connection)) == len(before) - 20
-    path.write_bytes(copy)
+    for damage in (lose_a_row, swap_two_values, cut_the_file, Path.unlink):
+        damage(path)
+        with pytest.raises(ArchiveError, match=r"damaged|cannot be read") as refusal:
+            restore(database, "2024-08")
+        assert path.name in str(refusal.value)
+        assert len(contents(connection)) == len(before) - 20
+        path.write_bytes(copy)
     restore(database, "2024-08")
     assert contents(connection) == before
 
@@ -571,3 +565,98 @@ def test_without_a_default_partition_nobody_is_stopped(database: str, connection
     assert (report.action, report.archive.row_count, report.lock_held_ms > 0) == ("archived", 20, True)
     assert [each.action for each in archive(database, tmp_path, "2024-09")] == ["archived"]
     assert (restore(database, "2024-08").rows, restore(database, "2024-09").rows) == (20, 11)
+
+
+# The graph
+
+
+ARCHIVED = dg.AssetKey(["chatbot", "archived_conversations"])
+
+
+@pytest.fixture
+def kept_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Where the graph keeps archives."""
+    monkeypatch.setenv("YUMAI_ARCHIVE_URL", str(tmp_path))
+
+
+@pytest.mark.usefixtures("kept_for")
+def test_a_range_of_months_is_archived_in_one_run_and_shows_each(
+    graph: Graph, connection: Connection, database: str
+) -> None:
+    ensure(database, "2024-08", "2024-09")
+    plant(connection, rows=75)
+
+    run = graph.run("monthly_archive", months("2024-08", "2024-11"))
+
+    assert run.success
+    by_month = run.materialized(*ARCHIVED.path)
+    assert {month: (each["action"], each.get("rows")) for month, each in by_month.items()} == {
+        "2024-08-01": ("archived", 20),
+        "2024-09-01": ("archived", 19),
+        "2024-10-01": ("archived", 20),
+        "2024-11-01": ("archived", 16),
+    }
+    august = by_month["2024-08-01"]
+    assert august["uri"].startswith("file://")
+    assert august["checksum"] == one(
+        connection, "SELECT checksum FROM yumai_pipelines.archives WHERE month = '2024-08-01'"
+    )
+    assert august["first_time"] == "2024-08-01 00:00:00+09:00"
+    assert august["bytes"] > 0
+    assert (august["late_rows"], august["retries"]) == (0, 0)
+
+
+@pytest.mark.usefixtures("kept_for")
+def test_a_range_leaves_archived_months_alone_and_a_run_for_one_fails(
+    graph: Graph, connection: Connection, database: str
+) -> None:
+    plant(connection, rows=20)
+    assert graph.run("monthly_partitions", months("2024-08", "2024-10")).success
+    assert graph.run("monthly_archive", months("2024-09")).success
+    assert graph.run("monthly_archive", months("2024-08")).success
+
+    run = graph.run("monthly_partitions", months("2024-08", "2024-11"))
+
+    assert run.failed_checks() == {"chatbot/conversations:months_ahead"}
+    actions = {month: each["action"] for month, each in run.materialized("chatbot", "conversations").items()}
+    assert actions == {
+        "2024-08-01": "left alone",
+        "2024-09-01": "left alone",
+        "2024-10-01": "recognized",
+        "2024-11-01": "created",
+    }
+    august = run.materialized("chatbot", "conversations")["2024-08-01"]
+    assert "archived in file://" in august["rows_are"]
+    restore(database, "2024-08")
+    assert graph.check("chatbot", "conversations", "months_tile").failed_checks() == set()
+    connection.execute("DELETE FROM yumai_pipelines.archives")
+    assert graph.check("chatbot", "conversations", "months_tile").failed_checks() == {
+        "chatbot/conversations:months_tile"
+    }
+
+
+@pytest.mark.usefixtures("kept_for")
+def test_a_run_for_an_archived_month_alone_fails_and_names_the_file(graph: Graph, connection: Connection) -> None:
+    plant(connection, rows=20)
+    assert graph.run("monthly_archive", months("2024-08")).success
+    run = graph.run("monthly_partitions", months("2024-08"))
+    assert not run.success
+    (failure,) = (each.step_failure_data.error for each in run.outcome.get_step_failure_events())
+    assert failure is not None
+    assert "`yumai restore-month 2024-08` brings one back" in str(failure.cause or failure)
+
+
+@pytest.mark.usefixtures("kept_for")
+def test_a_restored_month_is_archived_anew_when_a_run_is_told_so(
+    graph: Graph, connection: Connection, database: str
+) -> None:
+    plant(connection, rows=20)
+    assert graph.run("monthly_archive", months("2024-08")).success
+    restore(database, "2024-08")
+    actions = [
+        graph.run("monthly_archive", months("2024-08"), again=again).materialized(*ARCHIVED.path)["2024-08-01"][
+            "action"
+        ]
+        for again in (False, True)
+    ]
+    assert actions == ["restored, left alone", "archived"]

@@ -14,7 +14,13 @@ import pytest
 from yumai_pipelines import schema_snapshot
 from yumai_pipelines.catalog import EXTRACTS, SESSION_CHILDREN, TABLES
 from yumai_pipelines.definitions import build_definitions, defs
-from yumai_pipelines.schedules import JOBS, SCHEDULES, monthly_extracts_schedule, monthly_partitions_schedule
+from yumai_pipelines.schedules import (
+    JOBS,
+    SCHEDULES,
+    monthly_archive_schedule,
+    monthly_extracts_schedule,
+    monthly_partitions_schedule,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,6 +55,7 @@ def test_asset_keys() -> None:
         "chatbot/recent_conversations",
         "chatbot/inactive_sessions",
         "chatbot/session_monitoring",
+        "chatbot/archived_conversations",
         *("/".join((table.relation.schema, table.relation.name)) for table in TABLES),
         *("/".join((extract.relation.schema, extract.relation.name)) for extract in EXTRACTS),
     }
@@ -61,6 +68,7 @@ def test_materializable_assets() -> None:
         "chatbot/recent_conversations",
         "chatbot/inactive_sessions",
         "chatbot/session_monitoring",
+        "chatbot/archived_conversations",
         *("/".join((extract.relation.schema, extract.relation.name)) for extract in EXTRACTS),
     }
 
@@ -71,6 +79,7 @@ def test_assets_of_each_job() -> None:
         "monthly_partitions": {"chatbot/conversations"},
         "daily_upkeep": {"chatbot/recent_conversations", "chatbot/inactive_sessions", "chatbot/session_monitoring"},
         "monthly_extracts": {"/".join((extract.relation.schema, extract.relation.name)) for extract in EXTRACTS},
+        "monthly_archive": {"chatbot/archived_conversations"},
     }
 
 
@@ -103,9 +112,12 @@ def test_schedules() -> None:
         "monthly_partitions_schedule": ("monthly_partitions", "0 1 1 * *"),
         "daily_upkeep_schedule": ("daily_upkeep", "0 4 * * *"),
         "monthly_extracts_schedule": ("monthly_extracts", "0 2 1 * *"),
+        "monthly_archive_schedule": ("monthly_archive", "0 5 1 * *"),
     }
     assert {each.execution_timezone for each in SCHEDULES} == {"Asia/Seoul"}
-    assert {each.default_status for each in SCHEDULES} == {dg.DefaultScheduleStatus.RUNNING}
+    assert {each.name for each in SCHEDULES if each.default_status != dg.DefaultScheduleStatus.RUNNING} == {
+        "monthly_archive_schedule"
+    }
 
 
 def test_months_are_seouls() -> None:
@@ -118,6 +130,10 @@ def test_months_are_seouls() -> None:
     funnel = GRAPH.get(dg.AssetKey(["extracts", "recommendation_funnel"])).partitions_def
     assert isinstance(funnel, dg.MonthlyPartitionsDefinition)
     assert funnel.get_partition_keys(current_time=datetime(2024, 9, 30, 15, tzinfo=UTC)) == ["2024-08-01", "2024-09-01"]
+    archived = GRAPH.get(dg.AssetKey(["chatbot", "archived_conversations"])).partitions_def
+    assert isinstance(archived, dg.MonthlyPartitionsDefinition)
+    assert archived.get_partition_keys(current_time=datetime(2025, 2, 28, 14, 59, tzinfo=UTC)) == []
+    assert archived.get_partition_keys(current_time=datetime(2025, 2, 28, 15, tzinfo=UTC)) == ["2024-08-01"]
 
 
 @pytest.mark.parametrize("key", [key for key in ASSETS if GRAPH.get(key).is_partitioned], ids=str)
@@ -206,6 +222,14 @@ def test_no_extract_is_asked_for_before_the_history_begins(tick: Tick) -> None:
         "2024-07 is before the first month of the history, 2024-08."
     )
     assert tick(monthly_extracts_schedule, "2024-09-01 02:00", {}) == ("2024-08-01", "2024-08-01")
+
+
+def test_every_past_month_is_asked_to_be_archived(tick: Tick) -> None:
+    assert tick(monthly_archive_schedule, "2025-02-28 23:59", {}) == (
+        "No month is past yet: the history begins with 2024-08."
+    )
+    assert tick(monthly_archive_schedule, "2025-03-01 05:00", {}) == ("2024-08-01", "2024-08-01")
+    assert tick(monthly_archive_schedule, "2025-06-01 05:00", {}) == ("2024-08-01", "2024-11-01")
 
 
 def test_resources_can_be_replaced() -> None:

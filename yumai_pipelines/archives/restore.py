@@ -154,13 +154,12 @@ class _Arrival:
         """What the foreign keys would have done, had the rows been there."""
         for key in table_of(CONVERSATIONS).foreign_keys:
             cascades = key.on_delete is OnDelete.CASCADE
-            name = "delete_broken_references.sql" if cascades else "clear_broken_references.sql"
-            statement = sql.SQL(read_sql("checks", name)).format(
+            name = "delete_gone.sql" if cascades else "clear_gone.sql"
+            statement = sql.SQL(read_sql("archives", name)).format(
                 table=table.aside.identifier,
                 column=sql.Identifier(key.column),
                 referenced=key.referenced.identifier,
                 referenced_column=sql.Identifier(key.referenced_column),
-                scope=sql.SQL("true"),
             )
             count = self.connection.execute(statement).rowcount
             (self.gone if cascades else self.cleared)[key.name] = count

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def monthly(settings: Settings, last: int) -> dg.MonthlyPartitionsDefinition:
-    """The months from the first of the history on; `last` is 0 for the last closed one, 1 for the current one."""
+    """The months from the first of the history on; `last` is 0 for the last closed one, 1 for the next."""
     return dg.MonthlyPartitionsDefinition(
         start_date=settings.first.partition_key,
         timezone=settings.timezone,
@@ -33,6 +33,9 @@ KEPT_MONTHS = monthly(_SETTINGS, last=_SETTINGS.months_ahead + 1)
 
 CLOSED_MONTHS = monthly(_SETTINGS, last=0)
 """The months of the extracts: those that are over."""
+
+PAST_MONTHS = monthly(_SETTINGS, last=-_SETTINGS.months_kept)
+"""The months that may be archived: those that are over for longer than they are kept."""
 
 
 def months_of(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> list[Month] | None:

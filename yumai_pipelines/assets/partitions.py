@@ -6,7 +6,8 @@ from yumai_pipelines.assets.months import KEPT_MONTHS, accepting, months_of
 from yumai_pipelines.assets.schema import schema
 from yumai_pipelines.assets.tables import ENGINEERING, asset_key, relation_metadata, section
 from yumai_pipelines.catalog import CONVERSATIONS
-from yumai_pipelines.partitions import LockPolicy, MonthReport, ensure_months
+from yumai_pipelines.months import Month
+from yumai_pipelines.partitions import LockPolicy, MonthReport, archived_months, ensure_months
 from yumai_pipelines.resources import PostgresResource
 
 with accepting(dg.BetaWarning):
@@ -29,16 +30,24 @@ def conversations(context: dg.AssetExecutionContext, postgres: PostgresResource)
 
     Materializing a month makes sure that its partition exists, with every index and foreign key, and holds every row
     of the month: rows that had landed in the default partition are moved. Idempotent, in any order, over gaps; a range
-    of months is one run. A writer waits no longer than the lock timeout. Sections 3.2 and 7.2 of the database document.
+    of months is one run. A writer waits no longer than the lock timeout. A range leaves months alone that are archived;
+    a run for nothing else fails, and names the file. Sections 3.2 and 7.2 of the database document.
     """
     settings = postgres.settings
+    months = months_of(context) or []
     with postgres.connect("partitions") as connection:
+        archives = archived_months(connection, settings.zone)
+        archived = [archives[month] for month in months if month in archives]
         reports = ensure_months(
             connection,
-            months_of(context) or [],
+            months if len(archived) == len(months) else [month for month in months if month not in archives],
             zone=settings.zone,
             policy=LockPolicy(settings.lock_timeout, settings.lock_patience),
         )
+    for archive in archived:
+        context.log.warning(f"{archive.month} was left alone: its rows are {archive.place}.")
+        note = {"action": "left alone", "rows_are": archive.place, "rows": 0}
+        context.add_asset_metadata(note, partition_key=Month.parse(archive.month).partition_key)
     for report in reports:
         context.add_asset_metadata(_metadata(report), partition_key=report.month.partition_key)
     return dg.MaterializeResult()

@@ -3,7 +3,7 @@
 Each check looks at all partitions, whatever months a run is about: the catalogue is small. Section 3.2 of the document.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from itertools import pairwise
 from zoneinfo import ZoneInfo
@@ -16,7 +16,7 @@ from yumai_pipelines.assets.tables import asset_key
 from yumai_pipelines.catalog import CONVERSATIONS
 from yumai_pipelines.checks.findings import SAMPLE, Finding, result
 from yumai_pipelines.months import Month
-from yumai_pipelines.partitions import Partition, describe_partitions
+from yumai_pipelines.partitions import Partition, archived_months, describe_partitions
 from yumai_pipelines.resources import PostgresResource
 from yumai_pipelines.sql_files import read_sql
 
@@ -25,9 +25,13 @@ _KEY = asset_key(CONVERSATIONS)
 
 @dg.asset_check(asset=_KEY)
 def months_tile(postgres: PostgresResource) -> dg.AssetCheckResult:
-    """Each partition holds one month of the business's time zone, and the months follow on each other without a gap."""
+    """Each partition holds one month of the business's time zone, and the months follow on each other without a gap.
+
+    Archived months are no gap.
+    """
+    zone = postgres.settings.zone
     with postgres.connect("check bounds") as connection:
-        return result(tiling(describe_partitions(connection, postgres.settings.zone), postgres.settings.zone))
+        return result(tiling(describe_partitions(connection, zone), archived_months(connection, zone), zone))
 
 
 @dg.asset_check(asset=_KEY)
@@ -70,8 +74,8 @@ def indexes_on_every_partition(postgres: PostgresResource) -> dg.AssetCheckResul
     )
 
 
-def tiling(partitions: Sequence[Partition], zone: ZoneInfo) -> Finding:
-    """Partitions that hold no month, and gaps between those that follow on each other."""
+def tiling(partitions: Sequence[Partition], archived: Collection[Month], zone: ZoneInfo) -> Finding:
+    """Partitions that hold no month, and gaps between those that follow on each other, archived months aside."""
     bounded = [each for each in partitions if not each.is_default]
     faults = [
         {
@@ -83,6 +87,9 @@ def tiling(partitions: Sequence[Partition], zone: ZoneInfo) -> Finding:
     ]
     for earlier, later in pairwise(bounded):
         if earlier.upper is not None and later.lower is not None and earlier.upper != later.lower:
+            missing = Month.of(earlier.upper, zone).through(Month.of(later.lower, zone) - 1)
+            if earlier.upper < later.lower and all(month in archived for month in missing):
+                continue
             kind = "a gap" if earlier.upper < later.lower else "an overlap"
             between = f"{kind} from {earlier.upper} to {later.lower}"
             faults.append({"partition": f"{earlier.relation} and {later.relation}", "fault": between})
@@ -127,7 +134,9 @@ def strays(default: Partition, months: Sequence[dict[str, object]]) -> Finding:
         sample=list(months[:SAMPLE]),
         cause="their months had no partition when they were written: months ahead were not made, or a client's clock "
         "or time zone is wrong.",
-        remedy="materialize those months of chatbot/conversations: it moves the rows while everybody goes on.",
+        remedy="materialize those months of chatbot/conversations: it moves the rows while everybody goes on. An "
+        "archived month takes them in when it is restored (yumai restore-month), and can be archived again. Rows "
+        "decades off stay until somebody corrects their time.",
         severity=dg.AssetCheckSeverity.WARN,
         metadata={"bytes": default.bytes},
     )
