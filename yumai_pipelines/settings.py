@@ -55,6 +55,10 @@ class Settings(BaseSettings):
         description="Longest wait of one DDL attempt for its locks, so longest stall of a writer. "
         "Below PostgreSQL's deadlock_timeout, so that maintenance gives way before anybody is cancelled.",
     )
+    legacy_timezone: str = Field(
+        default="Asia/Seoul",
+        description="Time zone whose wall time the naive time columns of an older database hold; `yumai adopt` reads them so.",
+    )
     lock_patience_s: float = Field(
         default=300, gt=0, description="Total time that DDL is retried before it gives up, in seconds."
     )
@@ -69,7 +73,7 @@ class Settings(BaseSettings):
             raise ValueError("it is no libpq URL, as in postgresql://user:password@localhost:5432/yumai") from None
         return value
 
-    @field_validator("timezone")
+    @field_validator("timezone", "legacy_timezone")
     @classmethod
     def _known_time_zone(cls, value: str) -> str:
         try:

@@ -74,7 +74,9 @@ def table_of(month: Month) -> Relation:
 
 
 def read(connection: Connection) -> dict[Month, Archive]:
-    """Every month that was ever taken out."""
+    """Every month that was ever taken out; none from an older database, which gets its ledger when it is adopted."""
+    if connection.execute("SELECT to_regclass('yumai_pipelines.archives')").fetchone() == (None,):
+        return {}
     with connection.cursor(row_factory=class_row(Archive)) as cursor:
         return {Month.parse(each.month): each for each in cursor.execute(read_sql("archives", "list_archives.sql"))}
 

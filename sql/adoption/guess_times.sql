@@ -1,0 +1,9 @@
+-- Gives rows of {table} that do not say when they happened the time of the row before them, or, failing that, after them.
+UPDATE {table} AS t
+SET
+    {time} = coalesce(
+        (SELECT p.{time} FROM {table} AS p WHERE p.{key} < t.{key} AND p.{time} IS NOT NULL ORDER BY p.{key} DESC LIMIT 1),
+        (SELECT n.{time} FROM {table} AS n WHERE n.{key} > t.{key} AND n.{time} IS NOT NULL ORDER BY n.{key} LIMIT 1),
+        now()
+    )
+WHERE {scope} AND t.{time} IS NULL

@@ -1,0 +1,18 @@
+-- What depends on column %(column)s of %(table)s, its own default, the indexes %(indexes)s and our triggers aside.
+SELECT pg_describe_object(d.classid, d.objid, d.objsubid) AS dependent
+FROM pg_depend AS d
+INNER JOIN pg_attribute AS a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+WHERE
+    d.refclassid = 'pg_class'::regclass
+    AND d.refobjid = %(table)s::regclass
+    AND a.attname = %(column)s
+    AND d.classid <> 'pg_attrdef'::regclass
+    AND NOT EXISTS (
+        SELECT FROM pg_trigger AS t
+        WHERE d.classid = 'pg_trigger'::regclass AND t.oid = d.objid AND t.tgname LIKE 'yumai%%'
+    )
+    AND NOT EXISTS (
+        SELECT FROM unnest(%(indexes)s::text[]) AS i (name)
+        WHERE d.classid = 'pg_class'::regclass AND d.objid = to_regclass(i.name)
+    )
+ORDER BY 1

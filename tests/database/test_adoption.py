@@ -1,0 +1,312 @@
+"""An older database is adopted: what it becomes, what becomes of its rows, what is refused and what is left alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+
+from tests.support import every, login, one
+from yumai_pipelines import schema, schema_snapshot
+from yumai_pipelines.adoption import (
+    AdoptionReport,
+    Case,
+    adopt,
+    inspect,
+)
+from yumai_pipelines.adoption.target import BASE
+from yumai_pipelines.catalog import TABLES
+from yumai_pipelines.settings import Settings
+from yumai_pipelines.sql_files import read_sql, sql_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.conftest import Databases
+
+LEGACY = Path(__file__).parents[1] / "legacy"
+SETTINGS = Settings(lock_patience_s=60)
+AS_OF = datetime(2025, 4, 1, 10, tzinfo=UTC)
+SHAPES = (
+    (),
+    ("interim_sessions",),
+    ("half_done_script",),
+    ("unknown_objects",),
+    ("unknown_objects", "interim_sessions"),
+)
+EXTENSIONS = b"""
+    CREATE EXTENSION pg_trgm SCHEMA public;
+    CREATE EXTENSION btree_gin SCHEMA public;
+    CREATE EXTENSION pgcrypto SCHEMA public;
+    CREATE FUNCTION public.uuid_generate_v4() RETURNS uuid LANGUAGE sql AS 'SELECT gen_random_uuid()';
+"""
+
+
+@contextmanager
+def older(databases: Databases, *files: str, options: str = "") -> Iterator[tuple[str, str]]:
+    """An older database of a shape: the URL of the tests' login, and that of the role that owns all of it."""
+    with (
+        databases.create() as name,
+        psycopg.connect(databases.url(name), autocommit=True) as admin,
+        login(admin, databases.url(name), options) as owner,
+    ):
+        admin.execute(EXTENSIONS)
+        role = sql.Identifier(str(conninfo_to_dict(owner)["user"]))
+        database = sql.Identifier(admin.info.dbname)
+        admin.execute(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(database, role))
+        admin.execute(sql.SQL("ALTER DATABASE {} SET TimeZone = 'Asia/Seoul'").format(database))
+        with psycopg.connect(owner, autocommit=True) as connection:
+            for file in ("schema", "rows", *files):
+                connection.execute((LEGACY / f"{file}.sql").read_bytes())
+        yield databases.url(name), owner
+
+
+@pytest.fixture
+def plain(databases: Databases) -> Iterator[tuple[str, str]]:
+    """From before session_master, with every defect."""
+    with older(databases) as urls:
+        yield urls
+
+
+def catalogue(url: str) -> dict[tuple[str, str], schema_snapshot.SchemaObject]:
+    with psycopg.connect(url, autocommit=True) as connection:
+        return {(each.kind, each.name): each for each in schema_snapshot.describe(connection)}
+
+
+def rows_of(url: str) -> dict[str, Counter[str]]:
+    """Every row of every older table, with its times as instants and without what adoption fills in."""
+    changing = "{session_id,time_stamp,time_stamp_naive,updated_at}"
+    rows = {}
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("SET TimeZone = 'Asia/Seoul'")
+        for table in TABLES:
+            if one(connection, "SELECT to_regclass(%s)", table.relation.quoted) is None:
+                continue
+            query = sql.SQL("SELECT (to_jsonb(t) - {}::text[])::text FROM {} AS t").format(
+                sql.Literal(changing), table.relation.identifier
+            )
+            rows[str(table.relation)] = Counter(row.replace("+09:00", "") for (row,) in connection.execute(query))
+    return rows
+
+
+def instants_of(url: str) -> set[tuple[str, int, datetime]]:
+    """The times of the logs as instants, whatever their type."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("SET TimeZone = 'Asia/Seoul'")
+        found = set()
+        for name in ("ml_features.user_interactions", "analytics.recommendations_log", "analytics.user_feedback"):
+            query = sql.SQL("SELECT id, time_stamp::timestamptz FROM {} WHERE time_stamp IS NOT NULL").format(
+                sql.Identifier(*name.split("."))
+            )
+            found |= {(name, number, at) for number, at in connection.execute(query)}
+        return found
+
+
+def adopted(url: str, settings: Settings = SETTINGS) -> AdoptionReport:
+    return adopt(url, settings, as_of=AS_OF)
+
+
+def is_extra(name: str) -> bool:
+    """What adoption adds for the older application, and takes away again when that is switched off."""
+    return ".yumai_" in name or name.startswith(
+        ("yumai_pipelines.accept_", "yumai_pipelines.wall_time_of_", "yumai_pipelines.recover_user")
+    )
+
+
+def is_kept(before: schema_snapshot.SchemaObject | None, after: schema_snapshot.SchemaObject) -> bool:
+    """Whether an unknown object is what it was; PostgreSQL prints the new name of the naive column that it reads."""
+    spelled = after.definition.replace("time_stamp_naive AS time_stamp", "time_stamp")
+    return before is not None and before.definition == spelled.replace("time_stamp_naive", "time_stamp")
+
+
+def test_the_target_is_what_the_first_migrations_make(empty_database: str) -> None:
+    with psycopg.connect(empty_database) as connection:
+        files = sorted(sql_path("bootstrap").glob("*.sql")) + [
+            path for path in sorted(sql_path("migrations").glob("*.sql")) if path.name[:4] <= BASE
+        ]
+        for path in files:
+            connection.execute(path.read_bytes())
+        made = schema_snapshot.to_lines(schema_snapshot.describe(connection))
+    assert made == read_sql("adoption", "target.jsonl")
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids="+".join)
+def test_every_shape_ends_where_a_fresh_install_does(
+    databases: Databases, database: str, shape: tuple[str, ...]
+) -> None:
+    with older(databases, *shape) as (url, _):
+        before, rows, instants = catalogue(url), rows_of(url), instants_of(url)
+        report = adopted(url)
+        after, fresh = catalogue(url), catalogue(database)
+
+        assert {key: after.get(key) for key in fresh} == fresh
+        extra = {key for key in after.keys() - fresh.keys() if not is_extra(key[1])}
+        assert {name for kind, name in extra if not is_kept(before.get((kind, name)), after[kind, name])} <= {
+            "analytics.recommendations_log.time_stamp_naive",
+            "analytics.user_feedback.time_stamp_naive",
+        }
+
+        for table, older_rows in rows.items():
+            now = rows_of(url)[table]
+            if table == "chatbot.session_master":
+                assert sum(now.values()) > sum(older_rows.values())
+            elif table == "chatbot.users":
+                assert not older_rows - now
+            else:
+                assert now == older_rows, table
+        assert instants_of(url) >= instants
+        assert report.shape != "adopted"
+        again = adopted(url)
+        assert (again.shape, again.steps, again.cases) == ("adopted", (), ())
+        assert schema.upgrade(url, SETTINGS).migrations == ()
+
+
+def test_unknown_objects_give_the_same_answers_as_before(databases: Databases) -> None:
+    questions = (
+        "SELECT * FROM analytics.recommendations_by_hour ORDER BY hour",
+        "SELECT id, time_stamp FROM analytics.everything_of_feedback ORDER BY id",
+        "SELECT * FROM chatbot.campaigns",
+        "SELECT analytics.count_feedback()",
+    )
+    with older(databases, "unknown_objects") as (url, owner):
+        with psycopg.connect(owner, autocommit=True) as application:
+            answers = [every(application, question) for question in questions]
+        report = adopted(url)
+        assert "relation chatbot.campaigns" in report.unknown
+        with psycopg.connect(owner, autocommit=True) as application:
+            assert [every(application, question) for question in questions] == answers
+            application.execute(
+                "INSERT INTO analytics.user_feedback (session_id, time_stamp, feedback_type) "
+                "VALUES (gen_random_uuid(), '2025-03-01 12:00', 'text')"
+            )
+            newest = one(application, "SELECT max(time_stamp) FROM analytics.everything_of_feedback")
+            assert newest == datetime.fromisoformat("2025-03-01 12:00")
+            assert one(application, "SELECT to_regclass('analytics.feedback_by_user_and_time')") is not None
+
+
+EXPECTED = {
+    ("session_id unknown", "chatbot.conversations"): (65, 0),
+    ("session_id unknown", "ml_features.user_interactions"): (11, 0),
+    ("no session", "ml_features.user_interactions"): (2, 0),
+    ("no time", "ml_features.user_interactions"): (1, 0),
+    ("user_id unknown", "analytics.recommendations_log"): (1, 0),
+    ("session_id unknown", "analytics.recommendations_log"): (11, 0),
+    ("no session", "analytics.recommendations_log"): (1, 0),
+    ("session_id unknown", "analytics.user_feedback"): (11, 0),
+    ("no session", "analytics.user_feedback"): (1, 0),
+    ("session of several users", "chatbot.conversations"): (1, 1),
+    ("no user", "chatbot.conversations"): (1, 1),
+    ("wall time", "analytics.recommendations_log.selection_timestamp"): (10, 0),
+    ("wall time", "analytics.recommendations_log.time_stamp"): (12, 0),
+    ("wall time", "analytics.user_feedback.time_stamp"): (12, 0),
+    ("wall time", "ml_features.user_interactions.time_stamp"): (12, 0),
+    ("rows", "chatbot.users"): (20, 21),
+    ("rows", "chatbot.conversations"): (65, 65),
+    ("rows", "analytics.user_feedback"): (12, 12),
+}
+
+
+def counted(cases: tuple[Case, ...]) -> dict[tuple[str, str], int]:
+    return {(case.what, case.relation): case.found for case in cases}
+
+
+def test_the_inventory_counts_every_case_and_changes_nothing(plain: tuple[str, str]) -> None:
+    url, _ = plain
+    before = catalogue(url), rows_of(url)
+    inventory = inspect(url, SETTINGS)
+    assert (catalogue(url), rows_of(url)) == before
+    assert (inventory.shape, inventory.refusals) == ("from before session_master", ())
+    assert [month.key for month in inventory.missing_months] == ["2024-12"]
+    assert {key: counted(inventory.cases)[key] for key in EXPECTED} == {key: n for key, (n, _) in EXPECTED.items()}
+    assert {c.relation: c.sample for c in inventory.cases if c.what == "no session"} == {
+        "ml_features.user_interactions": ("12", "13"),
+        "analytics.recommendations_log": ("12",),
+        "analytics.user_feedback": ("12",),
+    }
+    assert "relation chatbot.session_master is missing" in inventory.differences
+    assert "function chatbot.update_updated_at_column()" in inventory.unknown
+
+
+def test_the_report_says_what_was_found_and_what_is_left(plain: tuple[str, str]) -> None:
+    url, _ = plain
+    report = adopt(url, SETTINGS, as_of=AS_OF, run_id="friday")
+    with psycopg.connect(url) as connection:
+        written = {
+            (what, relation): (before, after)
+            for what, relation, before, after in every(
+                connection,
+                "SELECT what, relation, count_before, count_after FROM yumai_pipelines.adoption_report "
+                "WHERE run_id = 'friday'",
+            )
+        }
+    assert {key: written[key] for key in EXPECTED} == EXPECTED
+    assert {key: before for key, (before, _) in written.items()} == counted(report.cases)
+
+
+SESSION = """
+    SELECT user_id, session_start AT TIME ZONE 'Asia/Seoul', session_end AT TIME ZONE 'Asia/Seoul', is_active,
+           session_metadata ->> 'recovered', session_metadata ->> 'from', session_metadata ->> 'why'
+      FROM chatbot.session_master WHERE session_id = %s::text::uuid
+"""
+
+
+def test_sessions_are_recovered_from_what_was_done_in_them(plain: tuple[str, str]) -> None:
+    url, _ = plain
+    adopted(url)
+    no_master, no_conversation = "the database had no session_master", "no conversation has this session"
+    with psycopg.connect(url) as connection:
+
+        def session(name: str) -> tuple[object, ...]:
+            number = one(connection, "SELECT CASE WHEN %s ~ '-' THEN %s ELSE md5(%s) END", name, name, name)
+            return tuple(every(connection, SESSION, number)[0])
+
+        def at(text: str) -> datetime:
+            return datetime.fromisoformat(text)
+
+        conversations = "chatbot.conversations"
+        assert session("session 3") == (
+            3, at("2024-08-10 12:00"), at("2024-08-10 12:06"), False, "true", conversations, no_master,
+        )  # fmt: skip
+        assert session("shared")[:4] == (3, at("2024-10-05 10:00"), at("2024-10-05 11:00"), False)
+        assert session("nobody")[:2] == (None, at("2024-11-05 10:00"))
+        # Its last turn is within the day before the adoption.
+        assert session("new year")[:4] == (1, at("2025-01-01 00:00"), None, True)
+        assert session("12345678-1234-1234-1234-123456789012") == (
+            2, at("2024-09-03 09:00"), at("2024-09-03 09:00"), False, "true", "ml_features.user_interactions",
+            no_conversation,
+        )  # fmt: skip
+        assert session("gone")[0] == 999
+        assert every(connection, "SELECT external_user_id, user_status FROM chatbot.users WHERE id = 999") == [
+            ("recovered:999", "DELETED")
+        ]
+        assert one(connection, "INSERT INTO chatbot.users (nickname) VALUES ('next') RETURNING id") > 999
+        given = every(
+            connection,
+            "SELECT s.user_id, s.session_start = t.time_stamp, s.is_active, s.session_metadata ->> 'why' "
+            "FROM ml_features.user_interactions AS t JOIN chatbot.session_master AS s USING (session_id) "
+            "WHERE t.id IN (12, 13) ORDER BY t.id",
+        )
+        assert given == [(7, True, False, "the row had no session"), (8, True, False, "the row had no session")]
+        # A row that does not say when it happened gets the time of the row before it.
+        time = "SELECT time_stamp AT TIME ZONE 'Asia/Seoul' FROM ml_features.user_interactions WHERE id = 13"
+        assert one(connection, time) == at("2025-02-03 00:00")
+
+
+def test_known_sessions_of_an_interim_session_master_stay_as_they_are(databases: Databases) -> None:
+    with older(databases, "interim_sessions") as (url, _):
+        query = "SELECT session_id, user_id, session_start, is_active, session_metadata FROM chatbot.session_master"
+        with psycopg.connect(url, autocommit=True) as connection:
+            before = set(map(str, every(connection, query)))
+            adopted(url)
+            assert set(map(str, every(connection, query))) >= before
+            assert set(every(connection, "SELECT session_type FROM chatbot.session_master")) == {("chat",)}
+            why = "SELECT session_metadata ->> 'why' FROM chatbot.session_master WHERE session_id = %s::text::uuid"
+            nobody = one(connection, "SELECT md5('nobody')")
+            assert one(connection, why, nobody) == "session_master did not have it"

@@ -1,0 +1,23 @@
+"""An older YUMAI database is taken over in place, while its application goes on writing. Section 8.2, done right."""
+
+from yumai_pipelines.adoption.inventory import ADOPTED, Case, Inventory
+from yumai_pipelines.adoption.run import (
+    AdoptionError,
+    AdoptionIncompleteError,
+    AdoptionReport,
+    NotToBeAdoptedError,
+    adopt,
+    inspect,
+)
+
+__all__ = [
+    "ADOPTED",
+    "AdoptionError",
+    "AdoptionIncompleteError",
+    "AdoptionReport",
+    "Case",
+    "Inventory",
+    "NotToBeAdoptedError",
+    "adopt",
+    "inspect",
+]

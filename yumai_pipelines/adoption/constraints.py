@@ -1,0 +1,301 @@
+"""Constraints that an older database lacks: added NOT VALID in a moment, validated while writers go on.
+
+Foreign keys go to each partition first and then to the parent, which takes over what is proven there. What rows
+violate is not added, and told at the end; rows that foreign keys do not like are repaired between the two halves.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import class_row
+
+from yumai_pipelines.adoption.indexes import make_index
+from yumai_pipelines.adoption.steps import Statement, exclusively, family, stopping_writers
+from yumai_pipelines.adoption.target import (
+    NAIVE,
+    NOT_VALID,
+    ColumnShape,
+    constraint_text,
+    differences,
+    home,
+    named,
+    own_name,
+    referenced,
+)
+from yumai_pipelines.catalog import CONVERSATIONS, RECENT_CONVERSATIONS, TABLES
+from yumai_pipelines.online_ddl import LockMode, TableLock
+from yumai_pipelines.relations import Relation
+from yumai_pipelines.sql_files import read_sql
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from yumai_pipelines.adoption.steps import Steps
+    from yumai_pipelines.online_ddl import Connection
+    from yumai_pipelines.schema_snapshot import SchemaObject
+
+TWO_TURNS_IN_ONE_INSTANT = "UNIQUE (session_id, conversation_time)"
+"""What the older conversations refused, and these do not."""
+
+
+class Constraint(NamedTuple):
+    """A constraint as the catalogue has it."""
+
+    name: str
+    definition: str
+    columns: list[str]
+
+    @property
+    def is_foreign_key(self) -> bool:
+        """Whether it points to another table."""
+        return self.definition.startswith("FOREIGN KEY")
+
+    def competes_with(self, definition: str) -> bool:
+        """Whether it is a foreign key of the same column."""
+        return definition.startswith(f"FOREIGN KEY ({', '.join(self.columns)}) ")
+
+    def says(self, definition: str) -> bool:
+        """Whether it is the same, proven or not."""
+        return self.definition.removesuffix(NOT_VALID) == definition
+
+
+class PendingKey(NamedTuple):
+    """A foreign key that new rows obey, and older ones may not."""
+
+    table: Relation
+    name: str
+    column: str
+    referenced: Relation
+    referenced_column: str
+
+
+def list_constraints(connection: Connection, table: Relation) -> list[Constraint]:
+    """A table's own constraints: not those that it has from its parent."""
+    with connection.cursor(row_factory=class_row(Constraint)) as cursor:
+        return cursor.execute(read_sql("adoption", "list_constraints.sql"), {"table": table.quoted}).fetchall()
+
+
+def allow_two_turns_in_one_instant(steps: Steps) -> None:
+    """Drop the older conversations' unique constraint on session and time."""
+    for each in list_constraints(steps.connection, CONVERSATIONS):
+        if each.definition == TWO_TURNS_IN_ONE_INSTANT:
+            tables = exclusively(*family(steps.connection, CONVERSATIONS))
+            steps.briefly(f"drop {each.name}", tables, [_drop(CONVERSATIONS, each.name)])
+
+
+def add_foreign_keys(steps: Steps) -> None:
+    """Add the missing foreign keys, for new rows; those of the same column that say something else go.
+
+    From here on nothing new can be wrong, so the repair of older rows comes to an end.
+    """
+    for relation, keys in _missing(steps.connection, "FOREIGN KEY").items():
+        _, *partitions = tables = family(steps.connection, relation)
+        statements: list[Statement] = []
+        others: list[Relation] = []
+        for table in tables:
+            found = [each for each in list_constraints(steps.connection, table) if each.is_foreign_key]
+            for key in keys:
+                same = [each for each in found if each.says(key.definition)]
+                wrong = [each for each in found if each.competes_with(key.definition) and each not in same[:1]]
+                statements += [_drop(table, each.name) for each in wrong]
+                others += [other for each in wrong if (other := referenced(each.definition))]
+                if same and same[0].name != own_name(key):
+                    statements.append(_rename(table, same[0].name, own_name(key)))
+                elif not same and (not partitions or table != relation):
+                    statements.append(_add(table, own_name(key), key.definition + NOT_VALID))
+        if statements:
+            others += [other for key in keys if (other := referenced(key.definition))]
+            steps.briefly(f"add foreign keys to {relation}", _key_locks(others, tables), statements)
+
+
+def list_pending_keys(connection: Connection) -> list[PendingKey]:
+    """The foreign keys that are not proven yet, by table and column."""
+    names = [key.name for table in TABLES for key in table.foreign_keys]
+    rows = connection.execute(read_sql("adoption", "list_pending_keys.sql"), {"names": names}).fetchall()
+    return [PendingKey(Relation(*row[:2]), row[2], row[3], Relation(*row[4:6]), row[6]) for row in rows]
+
+
+def prove_foreign_keys(steps: Steps) -> None:
+    """Validate what is not proven, and add to each partitioned table the keys that all of its partitions have.
+
+    A key that a row still violates holds for new rows alone, and is among what differs at the end.
+    """
+    violated: set[str] = set()
+    for key in list_pending_keys(steps.connection):
+        try:
+            steps.gently(f"prove {key.name} of {key.table}", _validate(key.table, [key.name]))
+        except psycopg.errors.ForeignKeyViolation:
+            violated.add(key.name)
+    for relation, missing in _missing(steps.connection, "FOREIGN KEY").items():
+        tables = family(steps.connection, relation)
+        keys = [key for key in missing if own_name(key) not in violated]
+        if len(tables) > 1 and keys:
+            others = [other for key in keys if (other := referenced(key.definition))]
+            statements = [_add(relation, own_name(key), key.definition) for key in keys]
+            steps.briefly(f"add foreign keys to {relation} itself", _key_locks(others, tables), statements)
+
+
+def add_checks(steps: Steps) -> None:
+    """Add and prove the missing checks that no row violates; one that only has another name gets the right one."""
+    for relation, checks in _missing(steps.connection, "CHECK").items():
+        found = list_constraints(steps.connection, relation)
+        names = {each.name: each for each in found}
+        statements: list[Statement] = []
+        unproven: list[str] = []
+        for check in checks:
+            name = own_name(check)
+            same = next((each for each in found if each.says(check.definition)), None)
+            if same is None and _violations(steps.connection, relation, check.definition):
+                continue
+            if name in names and same != names[name]:
+                statements.append(_drop(relation, name))
+            if same is None:
+                statements.append(_add(relation, name, check.definition + NOT_VALID))
+            elif same.name != name:
+                statements.append(_rename(relation, same.name, name))
+            if same is None or same.definition.endswith(NOT_VALID):
+                unproven.append(name)
+        if statements:
+            steps.briefly(f"add checks to {relation}", exclusively(*family(steps.connection, relation)), statements)
+        if unproven:
+            steps.gently(f"prove {', '.join(unproven)} of {relation}", _validate(relation, unproven))
+
+
+def add_unique_keys(steps: Steps) -> None:
+    """Add the missing primary and unique keys of tables without partitions, on indexes built concurrently."""
+    for kind in ("PRIMARY KEY", "UNIQUE"):
+        for relation, keys in _missing(steps.connection, kind).items():
+            if len(family(steps.connection, relation)) > 1:
+                continue
+            for key in keys:
+                _add_unique(steps, relation, own_name(key), kind, key.definition)
+
+
+def _add_unique(steps: Steps, relation: Relation, name: str, kind: str, definition: str) -> None:
+    found = list_constraints(steps.connection, relation)
+    same = next((each for each in found if each.definition == definition), None)
+    locks = exclusively(relation)
+    if same is not None:
+        steps.briefly(f"rename {same.name} to {name}", locks, [_rename(relation, same.name, name)])
+        return
+    columns = sql.SQL(definition.removeprefix(kind))
+    repeated = sql.SQL("SELECT EXISTS (SELECT FROM {} GROUP BY {} HAVING count(*) > 1 AND num_nulls{} = 0)").format(
+        relation.identifier, columns, columns
+    )
+    if any(each.name == name for each in found) or steps.connection.execute(repeated).fetchone() == (True,):
+        return
+    make_index(
+        steps, relation, Relation(relation.schema, name), f"UNIQUE USING btree {definition.removeprefix(kind)[1:]}"
+    )
+    use = sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} {} USING INDEX {}").format(
+        relation.identifier, sql.Identifier(name), sql.SQL(kind), sql.Identifier(name)
+    )
+    steps.briefly(f"add {name}", locks, [use])
+
+
+def require_values(steps: Steps) -> None:
+    """Declare columns NOT NULL, in three steps of which none scans under a lock; one that has NULLs stays as it is."""
+    wanted: dict[Relation, list[str]] = {}
+    for each in named(differences(steps.connection), "column"):
+        if each.expected is None or each.found is None or home(each) == RECENT_CONVERSATIONS:
+            continue
+        shape, now = ColumnShape.parse(each.expected.definition), ColumnShape.parse(each.found.definition)
+        if shape.not_null and not now.not_null and now.type != NAIVE:
+            wanted.setdefault(home(each), []).append(own_name(each))
+    for relation, columns in wanted.items():
+        prove_values(steps, relation, columns)
+        proven = [name for name, is_proven in _null_checks(steps.connection, relation).items() if is_proven]
+        statements: list[Statement] = []
+        for column in proven:
+            statements += [
+                sql.SQL("ALTER TABLE {} ALTER {} SET NOT NULL").format(relation.identifier, sql.Identifier(column)),
+                drop_proof(relation, column),
+            ]
+        if statements:
+            tables = exclusively(*family(steps.connection, relation))
+            steps.briefly(f"declare {', '.join(proven)} of {relation} NOT NULL", tables, statements)
+
+
+def prove_values(steps: Steps, relation: Relation, columns: Iterable[str]) -> None:
+    """Prove by a check that columns have no NULL, as far as they have none."""
+    present = _null_checks(steps.connection, relation)
+    tables = exclusively(*family(steps.connection, relation))
+    for column in columns:
+        if column not in present:
+            condition = sql.SQL("CHECK ({} IS NOT NULL) NOT VALID").format(sql.Identifier(column))
+            if _violations(steps.connection, relation, f'CHECK ("{column}" IS NOT NULL)'):
+                continue
+            statement = sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} {}").format(
+                relation.identifier, sql.Identifier(_null_check(column)), condition
+            )
+            steps.briefly(f"require {column} of {relation} for new rows", tables, [statement])
+        if not present.get(column, False):
+            steps.gently(f"prove {column} of {relation}", _validate(relation, [_null_check(column)]))
+
+
+def drop_proof(relation: Relation, column: str) -> sql.Composed:
+    """Drop the check by which it was proven that a column has no NULL."""
+    return _drop(relation, _null_check(column))
+
+
+def _null_check(column: str) -> str:
+    return f"yumai_{column}_there"
+
+
+def _null_checks(connection: Connection, relation: Relation) -> dict[str, bool]:
+    rows = connection.execute(read_sql("adoption", "list_null_checks.sql"), {"table": relation.quoted}).fetchall()
+    return dict(rows)
+
+
+def _missing(connection: Connection, kind: str) -> dict[Relation, list[SchemaObject]]:
+    """The target's constraints of a kind that a database lacks, or has otherwise, by table."""
+    missing: dict[Relation, list[SchemaObject]] = {}
+    for each in named(differences(connection), "constraint"):
+        expected, found = each.expected, each.found
+        if expected and expected.definition.startswith(kind) and (not found or found.definition != expected.definition):
+            missing.setdefault(home(each), []).append(expected)
+    return missing
+
+
+def _violations(connection: Connection, relation: Relation, check: str) -> bool:
+    query = sql.SQL("SELECT EXISTS (SELECT FROM {} WHERE NOT {})").format(
+        relation.identifier, sql.SQL(check.removeprefix("CHECK "))
+    )
+    return connection.execute(query).fetchone() == (True,)
+
+
+def _key_locks(others: Iterable[Relation], tables: list[Relation]) -> list[TableLock]:
+    """The locks for foreign keys that come and go: the tables that are pointed to last, since writers come to them so.
+
+    What watches over them there is replaced, which takes an exclusive lock.
+    """
+    pointed_to = [each for each in dict.fromkeys(others) if each not in tables]
+    return [
+        *stopping_writers(*pointed_to),
+        *exclusively(*tables),
+        *(TableLock(each, LockMode.ACCESS_EXCLUSIVE, strengthens=True) for each in pointed_to),
+    ]
+
+
+def _add(table: Relation, name: str, definition: str) -> sql.Composed:
+    return sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} {}").format(
+        table.identifier, sql.Identifier(name), constraint_text(definition)
+    )
+
+
+def _drop(table: Relation, name: str) -> sql.Composed:
+    return sql.SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(table.identifier, sql.Identifier(name))
+
+
+def _rename(table: Relation, old: str, new: str) -> sql.Composed:
+    return sql.SQL("ALTER TABLE {} RENAME CONSTRAINT {} TO {}").format(
+        table.identifier, sql.Identifier(old), sql.Identifier(new)
+    )
+
+
+def _validate(table: Relation, names: Iterable[str]) -> sql.Composed:
+    actions = sql.SQL(", ").join(sql.SQL("VALIDATE CONSTRAINT {}").format(sql.Identifier(name)) for name in names)
+    return sql.SQL("ALTER TABLE {} {}").format(table.identifier, actions)

@@ -1,0 +1,52 @@
+"""Functions of the older system that clients call under names that are ours: replaced in one transaction each.
+
+CREATE OR REPLACE cannot change what a function returns or is called with, and a second one of the name would make calls
+ambiguous.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import psycopg
+from psycopg import sql
+
+from yumai_pipelines import schema_snapshot
+from yumai_pipelines.adoption.ownership import function_names
+from yumai_pipelines.sql_files import sql_path
+
+if TYPE_CHECKING:
+    from yumai_pipelines.adoption.steps import Steps
+    from yumai_pipelines.online_ddl import Connection
+    from yumai_pipelines.schema_snapshot import SchemaObject
+
+
+def replace_functions(steps: Steps) -> None:
+    """Put this version's functions in the place of those of their names; one that something depends on is renamed."""
+    ours = {each.name: _head(each) for each in schema_snapshot.shipped() if each.kind == "function"}
+    names = function_names()
+    superseded: dict[str, list[SchemaObject]] = {}
+    for each in schema_snapshot.describe(steps.connection):
+        name = each.name.partition("(")[0]
+        if each.kind == "function" and name in names and ours.get(each.name) != _head(each):
+            superseded.setdefault(name, []).append(each)
+    for name, found in superseded.items():
+        steps.briefly(f"replace function {name}", [], partial(_replace, steps.connection, name, found))
+
+
+def _replace(connection: Connection, name: str, found: list[SchemaObject]) -> None:
+    connection.execute("SET LOCAL check_function_bodies = off")
+    for each in found:
+        try:
+            with connection.transaction():
+                connection.execute(sql.SQL("DROP FUNCTION {}").format(sql.SQL(each.name)))
+        except psycopg.errors.DependentObjectsStillExist:
+            older = sql.Identifier(f"{name.rpartition('.')[2]}_older")
+            connection.execute(sql.SQL("ALTER FUNCTION {} RENAME TO {}").format(sql.SQL(each.name), older))
+    connection.execute(sql_path("functions", f"{name.rpartition('.')[2]}.sql").read_bytes())
+
+
+def _head(function: SchemaObject) -> str:
+    """What CREATE OR REPLACE cannot change: all that stands before the language."""
+    return function.definition.partition("\n LANGUAGE ")[0]

@@ -1,0 +1,126 @@
+"""Indexes that an older database lacks: built concurrently, on a partitioned table partition by partition."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from psycopg import sql
+from psycopg.rows import class_row
+
+from yumai_pipelines.adoption.steps import exclusively, family, stopping_writers
+from yumai_pipelines.adoption.target import differences, index_tail, indexed, named
+from yumai_pipelines.catalog import RECENT_CONVERSATIONS
+from yumai_pipelines.relations import Relation
+from yumai_pipelines.sql_files import read_sql
+
+if TYPE_CHECKING:
+    from yumai_pipelines.adoption.steps import Steps
+    from yumai_pipelines.online_ddl import Connection
+
+
+class Index(NamedTuple):
+    """An index as the catalogue has it."""
+
+    schema: str
+    name: str
+    definition: str
+    valid: bool
+    part_of: str | None
+
+    @property
+    def relation(self) -> Relation:
+        """Its name."""
+        return Relation(self.schema, self.name)
+
+    @property
+    def tail(self) -> str:
+        """What it is without its name and table."""
+        return index_tail(self.definition)
+
+
+def list_indexes(connection: Connection, table: Relation) -> list[Index]:
+    """The indexes of a table that belong to no constraint."""
+    with connection.cursor(row_factory=class_row(Index)) as cursor:
+        return cursor.execute(read_sql("adoption", "list_indexes.sql"), {"table": table.quoted}).fetchall()
+
+
+def make_indexes(steps: Steps) -> None:
+    """Build the indexes that are missing, or differ, or that a killed run left invalid."""
+    for each in named(differences(steps.connection), "index"):
+        if each.expected is None or (each.found and each.found.definition == each.expected.definition):
+            continue
+        table = indexed(each.expected.definition)
+        if table == RECENT_CONVERSATIONS:
+            continue
+        name = Relation(*each.name.split("."))
+        if len(family(steps.connection, table)) > 1 or " ON ONLY " in each.expected.definition:
+            _make_on_partitions(steps, table, name, index_tail(each.expected.definition))
+        else:
+            make_index(steps, table, name, index_tail(each.expected.definition))
+
+
+def make_index(steps: Steps, table: Relation, name: Relation, tail: str) -> None:
+    """Make sure that a table has a valid index under the name: rename one that is the same, or build it."""
+    found = {index.name: index for index in list_indexes(steps.connection, table)}
+    same = next((index for index in found.values() if index.tail == tail and index.valid), None)
+    present = found.get(name.name)
+    if present is not None and present == same:
+        return
+    if present is not None:
+        drop = sql.SQL("DROP INDEX {}").format(present.relation.identifier)
+        steps.briefly(f"drop {present.name}, which differs or was not finished", exclusively(table), [drop])
+    if same is not None and same != present:
+        rename = sql.SQL("ALTER INDEX {} RENAME TO {}").format(same.relation.identifier, sql.Identifier(name.name))
+        steps.briefly(f"rename {same.name} to {name.name}", stopping_writers(table), [rename])
+        return
+    _build(steps, table, name, tail)
+
+
+def _build(steps: Steps, table: Relation, name: Relation | None, tail: str) -> None:
+    """Build an index; without a name, PostgreSQL finds one that is free."""
+    unique = "UNIQUE " if tail.startswith("UNIQUE ") else ""
+    statement = sql.SQL("CREATE {}INDEX CONCURRENTLY {} ON {} {}").format(
+        sql.SQL(unique),
+        sql.SQL("") if name is None else sql.Identifier(name.name),
+        table.identifier,
+        sql.SQL(tail.removeprefix(unique)),
+    )
+    steps.gently(f"build {'an index' if name is None else name.name} on {table}: {tail}", statement)
+
+
+def _make_on_partitions(steps: Steps, parent: Relation, name: Relation, tail: str) -> None:
+    connection = steps.connection
+    found = {index.name: index for index in list_indexes(connection, parent)}
+    same = next((index for index in found.values() if index.tail == tail), None)
+    present = found.get(name.name)
+    _, *partitions = tables = family(connection, parent)
+    if present is not None and present.tail != tail:
+        drop = sql.SQL("DROP INDEX {}").format(present.relation.identifier)
+        steps.briefly(f"drop {name.name}, which differs", exclusively(*tables), [drop])
+        present = None
+    if present is None and same is not None:
+        rename = sql.SQL("ALTER INDEX {} RENAME TO {}").format(same.relation.identifier, sql.Identifier(name.name))
+        steps.briefly(f"rename {same.name} to {name.name}", stopping_writers(parent), [rename])
+    elif present is None:
+        create = sql.SQL("CREATE INDEX {} ON ONLY {} {}").format(
+            sql.Identifier(name.name), parent.identifier, sql.SQL(tail)
+        )
+        steps.briefly(f"begin {name.name}", stopping_writers(parent), [create])
+    for partition in partitions:
+        _make_part(steps, partition, name, tail)
+
+
+def _make_part(steps: Steps, partition: Relation, parent: Relation, tail: str) -> None:
+    def parts() -> list[Index]:
+        return [index for index in list_indexes(steps.connection, partition) if index.tail == tail]
+
+    if any(index.part_of == str(parent) for index in parts()):
+        return
+    for broken in [index for index in parts() if not index.valid]:
+        drop = sql.SQL("DROP INDEX {}").format(broken.relation.identifier)
+        steps.briefly(f"drop {broken.name}, which was not finished", exclusively(partition), [drop])
+    if not parts():
+        _build(steps, partition, None, tail)
+    part = next(index for index in parts() if index.part_of is None)
+    attach = sql.SQL("ALTER INDEX {} ATTACH PARTITION {}").format(parent.identifier, part.relation.identifier)
+    steps.briefly(f"attach {part.name}", [], [attach])

@@ -1,0 +1,303 @@
+"""What an older database looks like, and what adoption would do about it. Nothing is changed: it runs READ ONLY.
+
+How a thing is done stands with who does it; here it is counted, with a few examples of each case.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
+from zoneinfo import ZoneInfo
+
+from psycopg import sql
+
+from yumai_pipelines.adoption.compatibility import column_type
+from yumai_pipelines.adoption.ownership import function_names, list_obstacles, list_possessions
+from yumai_pipelines.adoption.target import differences
+from yumai_pipelines.adoption.wall_time import list_naive_columns
+from yumai_pipelines.catalog import CONVERSATIONS, SESSION_CHILDREN, SESSIONS, SHOPS, TABLES, USERS
+from yumai_pipelines.database import schema_revision
+from yumai_pipelines.partitions import describe_partitions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from yumai_pipelines.catalog import ForeignKey
+    from yumai_pipelines.months import Month
+    from yumai_pipelines.online_ddl import Connection
+    from yumai_pipelines.partitions import Partition
+    from yumai_pipelines.relations import Relation
+    from yumai_pipelines.settings import Settings
+
+SAMPLE = 5
+
+BEFORE = "from before session_master"
+INTERIM = "with an interim session_master"
+PARTLY = "with a session_master, and not yet adopted"
+UNDER_WAY = "whose adoption is under way"
+ADOPTED = "adopted"
+
+_NUCLEUS: dict[Relation, tuple[str, ...]] = {
+    USERS: ("id",),
+    SHOPS: ("id",),
+    **{table.relation: (*table.key, "session_id", "user_id", table.time or "") for table in SESSION_CHILDREN},
+}
+_LATER_COLUMNS = ("session_type", "user_agent", "ip_address", "updated_at")
+
+
+@dataclass(frozen=True)
+class Case:
+    """Something that was found, and what becomes of it.
+
+    Attributes:
+        what: the case.
+        relation: the table, with the column where one matters.
+        found: how many rows (or sessions, or months).
+        sample: keys of a few of them.
+        handling: what adoption does.
+    """
+
+    what: str
+    relation: str
+    found: int
+    sample: tuple[str, ...]
+    handling: str
+
+    def __str__(self) -> str:
+        """One line for people."""
+        examples = f" ({', '.join(self.sample)}{', …' if self.found > len(self.sample) else ''})" if self.sample else ""
+        return f"{self.relation}: {self.what}: {self.found}{examples}; {self.handling}"
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """What a database is, and what adoption would do with it.
+
+    Attributes:
+        shape: which older database it is; `adopted` when there is nothing to do, None when it is none of YUMAI's.
+        refusals: why it cannot be adopted as it is, each with what to do.
+        owners: whose its objects are.
+        cases: what was counted.
+        missing_months: months without a partition between months that have one.
+        differences: objects that would be added or altered.
+        unknown: objects that are left alone.
+    """
+
+    shape: str | None
+    refusals: tuple[str, ...]
+    owners: tuple[str, ...] = ()
+    cases: tuple[Case, ...] = ()
+    missing_months: tuple[Month, ...] = ()
+    differences: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+
+
+def take_inventory(connection: Connection, settings: Settings) -> Inventory:
+    """Look at all of a database, in one READ ONLY transaction.
+
+    Args:
+        connection: of the login that would adopt it, in autocommit mode.
+        settings: the zone of the months, and of naive times.
+    """
+    with connection.transaction():
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        lacking = _lacking(connection)
+        if lacking:
+            return Inventory(
+                None, (f"This is no YUMAI database: it has no {', no '.join(lacking)}. Nothing was changed.",)
+            )
+        shape = _shape(connection)
+        if shape == ADOPTED:
+            return Inventory(shape, ())
+        partitions = describe_partitions(connection, settings.zone)
+        unlike = differences(connection)
+        names = function_names()
+        return Inventory(
+            shape=shape,
+            refusals=(*_wrong_bounds(connection, partitions, settings), *list_obstacles(connection)),
+            owners=tuple(sorted({each.owner for each in list_possessions(connection)})),
+            cases=tuple(count_cases(connection, settings.legacy_timezone)),
+            missing_months=missing_months(partitions),
+            differences=tuple(str(each) for each in unlike if each.expected is not None),
+            unknown=tuple(
+                f"{each.kind} {each.name}"
+                for each in unlike
+                if each.expected is None
+                and not each.name.startswith("yumai_pipelines.")
+                and not (each.kind == "function" and each.name.partition("(")[0] in names)
+            ),
+        )
+
+
+def _lacking(connection: Connection) -> list[str]:
+    """The tables and columns without which a database is none of YUMAI's."""
+    lacking: list[str] = []
+    for relation, columns in _NUCLEUS.items():
+        kind = connection.execute(
+            "SELECT c.relkind, pg_get_partkeydef(c.oid) FROM pg_class AS c WHERE c.oid = to_regclass(%s)",
+            (relation.quoted,),
+        ).fetchone()
+        if kind is None:
+            lacking.append(f"table {relation}")
+            continue
+        if relation == CONVERSATIONS and kind[1] != "RANGE (conversation_time)":
+            lacking.append(f"{relation} that is partitioned by RANGE (conversation_time)")
+        lacking += [f"column {relation}.{name}" for name in columns if column_type(connection, relation, name) is None]
+    return lacking
+
+
+def _shape(connection: Connection) -> str:
+    def exists(name: str) -> bool:
+        return connection.execute("SELECT to_regclass(%s)", (name,)).fetchone() != (None,)
+
+    if exists("yumai_pipelines.adoption_run"):
+        return UNDER_WAY
+    if schema_revision(connection) is not None:
+        return ADOPTED
+    if not exists(SESSIONS.quoted):
+        return BEFORE
+    lacks = [name for name in _LATER_COLUMNS if column_type(connection, SESSIONS, name) is None]
+    return INTERIM if lacks else PARTLY
+
+
+def _wrong_bounds(connection: Connection, partitions: list[Partition], settings: Settings) -> Iterator[str]:
+    """Months that do not begin at midnights of the business: they say in which zone the database was run."""
+    wrong = [each for each in partitions if not each.is_default and each.month is None]
+    if not wrong:
+        return
+    names = ", ".join(str(each.relation) for each in wrong[:SAMPLE])
+    utc = [each for each in describe_partitions(connection, ZoneInfo("UTC")) if not each.is_default]
+    if all(each.month is not None for each in utc):
+        yield (
+            f"The partitions of {CONVERSATIONS} begin at midnights in UTC ({names}), and YUMAI_TIMEZONE is "
+            f"{settings.timezone}. They are not converted: when these are the months that are meant, set "
+            f"YUMAI_TIMEZONE=UTC; if months of {settings.timezone} are, make such partitions first and move the rows. "
+            f"YUMAI_LEGACY_TIMEZONE ({settings.legacy_timezone}) says apart from that how naive times are read."
+        )
+        return
+    spans = "; ".join(
+        f"{each.relation} from {each.lower or 'MINVALUE'} to {each.upper or 'MAXVALUE'}" for each in wrong[:SAMPLE]
+    )
+    yield (
+        f"Partitions of {CONVERSATIONS} are no months in {settings.timezone}: {spans}. Set YUMAI_TIMEZONE to the zone "
+        "at whose midnights they begin, or detach them, move their rows, and run again: bounds cannot be guessed."
+    )
+
+
+def missing_months(partitions: list[Partition]) -> tuple[Month, ...]:
+    """The months between others that have no partition of their own."""
+    present = sorted(each.month for each in partitions if each.month)
+    return tuple(month for left, right in pairwise(present) for month in (left + 1).through(right - 1))
+
+
+class _Query(NamedTuple):
+    what: str
+    relation: str
+    rows: sql.Composed
+    key: sql.Composable
+    handling: str
+
+
+def count_cases(connection: Connection, zone: str) -> Iterator[Case]:
+    """Count every case, in the order of the tables; what a constraint rules out is not looked for."""
+    for query in _queries(connection, zone):
+        row = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(query.rows)).fetchone()
+        found = int(row[0]) if row else 0
+        sample: tuple[str, ...] = ()
+        if found and query.what != "rows":
+            keys = sql.SQL("SELECT {} FROM {} LIMIT {}").format(query.key, query.rows, sql.Literal(SAMPLE))
+            sample = tuple(str(key) for (key,) in connection.execute(keys))
+        if found or query.what == "rows":
+            yield Case(query.what, query.relation, found, sample, query.handling)
+
+
+def _queries(connection: Connection, zone: str) -> Iterator[_Query]:
+    present = [table for table in TABLES if _is_there(connection, table.relation)]
+    for table in present:
+        key = sql.SQL("t.{}::text").format(sql.Identifier(table.key[0]))
+        name = str(table.relation)
+        everything = sql.SQL("{} AS t").format(table.relation.identifier)
+        yield _Query("rows", name, everything, key, "every one stays")
+        for foreign_key in table.foreign_keys:
+            yield from _broken(connection, foreign_key, key)
+        if table in SESSION_CHILDREN:
+            if not _is_required(connection, table.relation, "session_id"):
+                none = everything + sql.SQL(" WHERE t.session_id IS NULL")
+                yield _Query("no session", name, none, key, "each row gets a recovered session of its own")
+            if table.relation != CONVERSATIONS:
+                alone = everything + sql.SQL(
+                    " WHERE t.session_id IS NOT NULL AND NOT EXISTS "
+                    "(SELECT FROM {} AS c WHERE c.session_id = t.session_id)"
+                ).format(CONVERSATIONS.identifier)
+                yield _Query(
+                    "session without a conversation", name, alone, key, "it keeps its session, if need be recovered"
+                )
+            if table.time and not _is_required(connection, table.relation, table.time):
+                untimed = everything + sql.SQL(" WHERE t.{} IS NULL").format(sql.Identifier(table.time))
+                yield _Query("no time", name, untimed, key, "it gets the time of the row before it")
+    shared = sql.SQL(
+        "(SELECT c.session_id FROM {} AS c GROUP BY c.session_id HAVING min(c.user_id) <> max(c.user_id)) AS t"
+    ).format(CONVERSATIONS.identifier)
+    yield _Query(
+        "session of several users",
+        str(CONVERSATIONS),
+        shared,
+        sql.SQL("t.session_id::text"),
+        "one session, of the user of its first conversation; each conversation keeps its user",
+    )
+    nobody = sql.SQL("{} AS t WHERE t.user_id IS NULL").format(CONVERSATIONS.identifier)
+    yield _Query("no user", str(CONVERSATIONS), nobody, sql.SQL("t.id::text"), "stays: somebody who has not signed in")
+    for relation, columns in list_naive_columns(connection).items():
+        for column in columns:
+            naive = sql.SQL("{} AS t WHERE t.{} IS NOT NULL").format(relation.identifier, sql.Identifier(column))
+            yield _Query(
+                "wall time",
+                f"{relation}.{column}",
+                naive,
+                sql.SQL("t.id::text"),
+                f"read in {zone}, and made an instant",
+            )
+
+
+def _broken(connection: Connection, key: ForeignKey, primary: sql.Composable) -> Iterator[_Query]:
+    """Rows that refer to nothing, unless a foreign key that was validated says that there are none."""
+    if _is_proven(connection, key):
+        return
+    rows = sql.SQL("{} AS t WHERE t.{column} IS NOT NULL").format(
+        key.table.identifier, column=sql.Identifier(key.column)
+    )
+    if _is_there(connection, key.referenced):
+        rows += sql.SQL(" AND NOT EXISTS (SELECT FROM {} AS r WHERE r.{} = t.{})").format(
+            key.referenced.identifier, sql.Identifier(key.referenced_column), sql.Identifier(key.column)
+        )
+    handling = {
+        USERS: "the user is made again under its id, as recovered and DELETED",
+        SESSIONS: "its session is made from the rows that name it, as recovered",
+    }.get(key.referenced, "the reference is emptied, and the row kept as it was in yumai_pipelines.quarantine")
+    yield _Query(f"{key.column} unknown", str(key.table), rows, primary, handling)
+
+
+def _is_there(connection: Connection, relation: Relation) -> bool:
+    return connection.execute("SELECT to_regclass(%s)", (relation.quoted,)).fetchone() != (None,)
+
+
+def _is_proven(connection: Connection, key: ForeignKey) -> bool:
+    """Whether any validated foreign key of the column leads there."""
+    if not _is_there(connection, key.referenced):
+        return False
+    row = connection.execute(
+        "SELECT EXISTS (SELECT FROM pg_constraint AS k JOIN pg_attribute AS a ON a.attrelid = k.conrelid "
+        "AND k.conkey = ARRAY[a.attnum] WHERE k.contype = 'f' AND k.convalidated AND k.conrelid = %s::regclass "
+        "AND k.confrelid = %s::regclass AND a.attname = %s)",
+        (key.table.quoted, key.referenced.quoted, key.column),
+    ).fetchone()
+    return row == (True,)
+
+
+def _is_required(connection: Connection, relation: Relation, column: str) -> bool:
+    row = connection.execute(
+        "SELECT attnotnull FROM pg_attribute WHERE attrelid = %s::regclass AND attname = %s",
+        (relation.quoted, column),
+    ).fetchone()
+    return row == (True,)

@@ -1,0 +1,116 @@
+"""Whose an older database is: what a login must be able to do, and how the objects come to belong to the pipeline.
+
+Who owned them keeps the rows (it becomes a member of `yumai_app`, as the chatbot's role is called here), and no longer
+has the tables themselves. Objects that the project does not know stay whose they are.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from psycopg import sql
+
+from yumai_pipelines import schema_snapshot
+from yumai_pipelines.adoption.steps import Statement, exclusively
+from yumai_pipelines.adoption.target import relations, target
+from yumai_pipelines.database import OWNER_ROLE
+from yumai_pipelines.relations import Relation
+from yumai_pipelines.sql_files import read_sql, sql_path
+
+if TYPE_CHECKING:
+    from yumai_pipelines.adoption.steps import Steps
+    from yumai_pipelines.online_ddl import Connection
+
+ROLES = (OWNER_ROLE, "yumai_app", "yumai_analyst")
+
+
+class Possession(NamedTuple):
+    """Something that belongs to somebody else: its kind and name as ALTER … OWNER takes them, and whose it is."""
+
+    kind: str
+    schema: str
+    name: str
+    owner: str
+
+
+def function_names() -> set[str]:
+    """The functions of this version, without their arguments."""
+    known = (*schema_snapshot.shipped(), *target())
+    return {each.name.partition("(")[0] for each in known if each.kind == "function"}
+
+
+def list_possessions(connection: Connection) -> list[Possession]:
+    """What is known and does not belong to the pipeline's role, schemas first."""
+    values = {
+        "relations": [str(relation) for relation in relations()],
+        "types": [each.name for each in target() if each.kind == "type"],
+        "functions": sorted(function_names()),
+    }
+    rows = connection.execute(read_sql("adoption", "list_foreign_objects.sql"), values).fetchall()
+    return [Possession(*row) for row in rows]
+
+
+def list_obstacles(connection: Connection) -> list[str]:
+    """What the login lacks to take the database over, each with what to do; empty when it may go on."""
+    owners = sorted({each.owner for each in list_possessions(connection)})
+    facts = connection.execute(
+        read_sql("adoption", "list_rights.sql"), {"owners": owners, "roles": list(ROLES)}
+    ).fetchall()
+    return [str(complaint) for (complaint,) in facts]
+
+
+def prepare(steps: Steps, shape: str) -> None:
+    """Roles, extensions, schemas and working tables; the owners get the chatbot's rights before they lose their own."""
+    connection = steps.connection
+    possessions = list_possessions(connection)
+
+    def work() -> None:
+        for path in sorted(sql_path("bootstrap").glob("*.sql")):
+            if path.name.startswith("3"):
+                _take_schemas(connection, possessions)
+            connection.execute(path.read_bytes())
+        connection.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(OWNER_ROLE)))
+        connection.execute(read_sql("adoption", "set_default_privileges.sql"))
+        connection.execute(read_sql("adoption", "create_working_tables.sql"))
+        connection.execute(
+            "INSERT INTO yumai_pipelines.adoption_run (shape) SELECT %s "
+            "WHERE NOT EXISTS (SELECT FROM yumai_pipelines.adoption_run)",
+            (shape,),
+        )
+
+    steps.briefly("make roles, extensions and schemas", [], work)
+
+
+def _take_schemas(connection: Connection, possessions: list[Possession]) -> None:
+    database = sql.Identifier(connection.info.dbname)
+    connection.execute(sql.SQL("GRANT CREATE ON DATABASE {} TO {}").format(database, sql.Identifier(OWNER_ROLE)))
+    for owner in sorted({each.owner for each in possessions}):
+        row = connection.execute("SELECT pg_has_role(%s, 'yumai_app', 'USAGE')", (owner,)).fetchone()
+        if row == (False,):
+            connection.execute(sql.SQL("GRANT yumai_app TO {} WITH INHERIT TRUE").format(sql.Identifier(owner)))
+    for each in possessions:
+        if each.kind == "SCHEMA":
+            connection.execute(_take(each))
+
+
+def take_over(steps: Steps) -> None:
+    """Give every known object to the pipeline's role, one at a time."""
+    for each in list_possessions(steps.connection):
+        statements: list[Statement] = [_take(each)]
+        locks = []
+        if each.kind == "TABLE":
+            table = Relation(*(part.strip('"') for part in each.name.split(".")))
+            locks = exclusively(table)
+            if each.name in map(str, relations()):
+                statements.append(
+                    sql.SQL("GRANT SELECT, INSERT, UPDATE, DELETE ON {} TO yumai_app").format(table.identifier)
+                )
+        elif each.kind == "MATERIALIZED VIEW":
+            statements.append(
+                sql.SQL("GRANT SELECT, INSERT, UPDATE, DELETE ON {} TO yumai_app").format(sql.SQL(each.name))
+            )
+        steps.briefly(f"take over {each.kind.lower()} {each.name}", locks, statements)
+
+
+def _take(each: Possession) -> sql.Composed:
+    return sql.SQL("ALTER {} {} OWNER TO {}").format(sql.SQL(each.kind), sql.SQL(each.name), sql.Identifier(OWNER_ROLE))

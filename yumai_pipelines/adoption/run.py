@@ -1,0 +1,237 @@
+"""An adoption from its beginning to its end: the steps in their order, and why they come in that order.
+
+Each step looks at what is there and does what is missing, so a run that was stopped is gone on with by the next. How a
+step is done stands in the module that it is named for.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from psycopg import sql
+
+from yumai_pipelines import schema
+from yumai_pipelines.adoption import constraints, indexes, ownership, structure, wall_time
+from yumai_pipelines.adoption.compatibility import accept_older_application
+from yumai_pipelines.adoption.functions import replace_functions
+from yumai_pipelines.adoption.inventory import (
+    ADOPTED,
+    BEFORE,
+    Case,
+    Inventory,
+    count_cases,
+    missing_months,
+    take_inventory,
+)
+from yumai_pipelines.adoption.references import repair
+from yumai_pipelines.adoption.steps import StepRecord, Steps
+from yumai_pipelines.adoption.target import differences
+from yumai_pipelines.database import DatabaseError, connect, schema_revision
+from yumai_pipelines.online_ddl import LockPolicy, advisory_lock
+from yumai_pipelines.partitions import describe_partitions, ensure_months
+from yumai_pipelines.sql_files import read_sql
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from yumai_pipelines.online_ddl import Connection
+    from yumai_pipelines.schema_snapshot import Difference
+    from yumai_pipelines.settings import Settings
+
+
+class AdoptionError(DatabaseError):
+    """The database cannot be adopted as it is."""
+
+
+class NotToBeAdoptedError(AdoptionError):
+    """The database is none of YUMAI's, or something about it must be decided first. Nothing was changed."""
+
+    def __init__(self, inventory: Inventory) -> None:
+        """Say each reason."""
+        self.inventory = inventory
+        reasons = "\n".join(f"  - {reason}" for reason in inventory.refusals)
+        super().__init__(f"The database cannot be adopted as it is; nothing was changed:\n{reasons}")
+
+
+class AdoptionIncompleteError(AdoptionError):
+    """All that could be done was done; what is left must be decided by somebody."""
+
+    def __init__(self, left: tuple[Difference, ...]) -> None:
+        """Name what is left."""
+        self.left = left
+        lines = "\n".join(f"  - {each}" for each in left)
+        super().__init__(
+            f"What could be adopted is adopted, and the application goes on writing. Left are:\n{lines}\nRows are "
+            "in the way of a constraint, or a type is unlike ours: put them right, and run again."
+        )
+
+
+@dataclass(frozen=True)
+class AdoptionReport:
+    """What an adoption found and did.
+
+    Attributes:
+        shape: which older database it was; `adopted` when there was nothing to do.
+        run_id: the run, as in `yumai_pipelines.adoption_report`.
+        cases: what was found before.
+        after: the same, counted afterwards.
+        steps: what was done, in order.
+        unknown: objects that were left alone.
+    """
+
+    shape: str
+    run_id: str
+    cases: tuple[Case, ...] = ()
+    after: tuple[Case, ...] = ()
+    steps: tuple[StepRecord, ...] = ()
+    unknown: tuple[str, ...] = ()
+
+
+def inspect(url: str, settings: Settings) -> Inventory:
+    """Say what a database is, and what adoption would do with it. Changes nothing.
+
+    Args:
+        url: of the login that would adopt it.
+        settings: the zone of the months, and of naive times.
+    """
+    with connect(url, application_name="yumai: inventory", role=None, zone=settings.timezone) as connection:
+        return take_inventory(connection, settings)
+
+
+def adopt(
+    url: str,
+    settings: Settings,
+    *,
+    as_of: datetime | None = None,
+    run_id: str | None = None,
+    tell: Callable[[StepRecord], None] | None = None,
+) -> AdoptionReport:
+    """Make an older YUMAI database what a fresh install is, in place, while its application goes on writing.
+
+    Idempotent; it may be stopped anywhere and run again, and two at once come one after the other. Legacy columns,
+    sections 2 and 8.2 of the database document.
+
+    Args:
+        url: of a login that has what the owners of the objects have, and may work as yumai_pipeline.
+        settings: time zones and lock policy.
+        as_of: sessions that were active in the day before stay open; now when it is left out.
+        run_id: what the report is filed under.
+        tell: called after each step.
+
+    Raises:
+        NotToBeAdoptedError: it is no YUMAI database, or something must be decided first; nothing was changed.
+        AdoptionIncompleteError: rows or types are in the way of some objects; the rest is done.
+        LockNotObtainedError: somebody was in the way for as long as the policy's patience; run again.
+    """
+    policy = LockPolicy(settings.lock_timeout, settings.lock_patience)
+    run, records = run_id or uuid4().hex, list[StepRecord]()
+
+    def record(step: StepRecord) -> None:
+        records.append(step)
+        if tell:
+            tell(step)
+
+    with (
+        connect(url, application_name="yumai: adoption", role=None, zone=settings.timezone) as login,
+        advisory_lock(login, schema.ADVISORY_LOCK, policy),
+    ):
+        inventory = take_inventory(login, settings)
+        if inventory.shape == ADOPTED:
+            return AdoptionReport(ADOPTED, run)
+        if inventory.shape is None or inventory.refusals:
+            raise NotToBeAdoptedError(inventory)
+        if schema_revision(login) is None:
+            steps = Steps(login, policy, record)
+            ownership.prepare(steps, inventory.shape)
+            with _as_owner(url, settings) as owner:
+                _note(owner, inventory)
+            ownership.take_over(steps)
+            with _as_owner(url, settings) as owner:
+                _rebuild(Steps(owner, policy, record), settings, as_of or datetime.now(UTC))
+    schema.upgrade(url, settings)
+    with _as_owner(url, settings) as owner:
+        cases, after = _report(Steps(owner, policy, record), settings, run)
+    return AdoptionReport(inventory.shape, run, cases, after, tuple(records), inventory.unknown)
+
+
+def _as_owner(url: str, settings: Settings) -> Connection:
+    return connect(url, application_name="yumai: adoption", zone=settings.timezone)
+
+
+def _rebuild(steps: Steps, settings: Settings, as_of: datetime) -> None:
+    """All that makes the database what the migrations would have made it."""
+    zone = settings.legacy_timezone
+    (shape,) = steps.connection.execute("SELECT shape FROM yumai_pipelines.adoption_run").fetchone() or (BEFORE,)
+    structure.make_types_and_functions(steps)
+    structure.make_tables(steps)
+    structure.add_columns(steps)
+    # From here on the older application may write whatever it likes, so that the rest can be required.
+    accept_older_application(steps, zone)
+    _make_months(steps, settings)
+    wall_time.make_instants(steps, zone)
+    structure.fit_columns(steps)
+    # Sessions are looked for by these indexes, and cascades follow them.
+    indexes.make_indexes(steps)
+    constraints.allow_two_turns_in_one_instant(steps)
+    constraints.add_unique_keys(steps)
+    # New rows obey from here on; older ones are repaired, and then proven to obey.
+    constraints.add_foreign_keys(steps)
+    why = "the database had no session_master" if shape == BEFORE else "session_master did not have it"
+    repair(steps, zone, as_of, why)
+    constraints.prove_foreign_keys(steps)
+    constraints.add_checks(steps)
+    constraints.require_values(steps)
+    structure.make_triggers(steps)
+    structure.make_view(steps)
+    replace_functions(steps)
+    structure.grant_and_comment(steps)
+    left = [each for each in differences(steps.connection) if each.expected is not None and each.kind != "schema"]
+    if left:
+        raise AdoptionIncompleteError(tuple(left))
+    steps.briefly("say that migrations go on from here", [], [sql.SQL(read_sql("adoption", "stamp.sql"))])
+
+
+def _make_months(steps: Steps, settings: Settings) -> None:
+    """Fill the gaps between months, and make the default partition, without which a row of no month is refused."""
+    partitions = describe_partitions(steps.connection, settings.zone)
+    gaps = missing_months(partitions)
+    if gaps or not any(each.is_default for each in partitions):
+        ensure_months(steps.connection, gaps, zone=settings.zone, policy=steps.policy)
+
+
+def _note(owner: Connection, inventory: Inventory) -> None:
+    """Keep what the first run found, before anything changes."""
+    if owner.execute("SELECT EXISTS (SELECT FROM yumai_pipelines.adoption_cases)").fetchone() == (True,):
+        return
+    with owner.transaction():
+        for case in inventory.cases:
+            owner.execute(
+                "INSERT INTO yumai_pipelines.adoption_cases (what, relation, found, sample, handling) "
+                "VALUES (%s, %s, %s, %s, %s)",
+                (case.what, case.relation, case.found, json.dumps(case.sample), case.handling),
+            )
+
+
+def _report(steps: Steps, settings: Settings, run_id: str) -> tuple[tuple[Case, ...], tuple[Case, ...]]:
+    """Count again, hand over to the tables that stay, and drop what was worked with: the end of the adoption."""
+    connection = steps.connection
+    before = tuple(
+        Case(what, relation, found, tuple(sample), handling)
+        for what, relation, found, sample, handling in connection.execute(
+            "SELECT what, relation, found, sample, handling FROM yumai_pipelines.adoption_cases ORDER BY position"
+        )
+    )
+    after = tuple(count_cases(connection, settings.legacy_timezone))
+    counted = json.dumps([{"what": each.what, "relation": each.relation, "found": each.found} for each in after])
+
+    def work() -> None:
+        connection.execute(read_sql("adoption", "write_report.sql"), {"run_id": run_id, "after": counted})
+        connection.execute(read_sql("adoption", "keep_emptied_rows.sql"), {"run_id": run_id})
+        connection.execute(read_sql("adoption", "drop_working_tables.sql"))
+
+    steps.briefly("write the report", [], work)
+    return before, after

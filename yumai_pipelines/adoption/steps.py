@@ -1,0 +1,126 @@
+"""How adoption alters a database in use: briefly under a lock timeout, or gently without stopping a writer.
+
+Each step announces itself by the audit event of `online_ddl`, so that tests can end the process there, and is timed.
+What is altered stands elsewhere.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, TypeVar
+
+import psycopg
+from psycopg import sql
+
+from yumai_pipelines.online_ddl import STEP_EVENT, LockMode, LockNotObtainedError, LockPolicy, OnlineDDL, TableLock
+from yumai_pipelines.relations import Relation
+from yumai_pipelines.sql_files import read_sql
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from yumai_pipelines.online_ddl import Connection
+
+T = TypeVar("T")
+Statement = sql.SQL | sql.Composed
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """One step that was taken.
+
+    Attributes:
+        step: what was done.
+        took: from its beginning to its end, with the attempts that gave way to others.
+        stopped_writers: for how long at most a writer was held up by it.
+    """
+
+    step: str
+    took: timedelta
+    stopped_writers: timedelta
+
+    def __str__(self) -> str:
+        """One line for people."""
+        stopped = self.stopped_writers.total_seconds() * 1000
+        took = self.took.total_seconds() * 1000
+        return f"{self.step} ({took:.0f} ms" + (f", writers held up for {stopped:.0f} ms)" if stopped else ")")
+
+
+class Steps:
+    """Takes the steps of an adoption on one connection, in autocommit mode, and tells of each."""
+
+    def __init__(self, connection: Connection, policy: LockPolicy, tell: Callable[[StepRecord], None]) -> None:
+        """Keep the policy; `tell` is called after each step."""
+        self.connection = connection
+        self.policy = policy
+        self.tell = tell
+
+    def briefly(self, step: str, locks: Sequence[TableLock], work: Callable[[], object] | Iterable[Statement]) -> None:
+        """One short transaction: the locks first, within the lock timeout, then what touches the catalogue alone.
+
+        Raises:
+            LockNotObtainedError: somebody was in the way for as long as the policy's patience.
+        """
+        do = work if callable(work) else _statements(self.connection, list(work))
+        ddl = OnlineDDL(self.connection, self.policy)
+        started = time.monotonic()
+        ddl.run(step, locks, do)
+        self._tell(step, started, ddl.statistics.longest)
+
+    def gently(self, step: str, statement: Statement) -> None:
+        """One statement that scans, outside a transaction, under locks that go along with readers and writers.
+
+        It may wait for as long as the policy's patience, since nobody waits behind it.
+
+        Raises:
+            LockNotObtainedError: somebody was in the way for that long.
+        """
+        sys.audit(STEP_EVENT, step)
+        started = time.monotonic()
+        patience = round(self.policy.patience.total_seconds() * 1000)
+        try:
+            self.connection.execute("SELECT set_config('lock_timeout', %s, false)", (f"{patience}ms",))
+            self.connection.execute(statement)
+        except psycopg.errors.LockNotAvailable as error:
+            raise LockNotObtainedError(step, self.policy.patience, 1, []) from error
+        finally:
+            if not self.connection.closed:
+                self.connection.execute("RESET lock_timeout")
+        self._tell(step, started, timedelta())
+
+    def in_batches(self, step: str, batches: Iterable[Callable[[], T]]) -> list[T]:
+        """Short transactions, each repeatable, that are told of as one step; what each returned."""
+        started, ddl = time.monotonic(), OnlineDDL(self.connection, self.policy)
+        done = [ddl.run(step, [], batch) for batch in batches]
+        self._tell(step, started, timedelta())
+        return done
+
+    def _tell(self, step: str, started: float, stopped: timedelta) -> None:
+        self.tell(StepRecord(step, timedelta(seconds=time.monotonic() - started), stopped))
+
+
+def _statements(connection: Connection, statements: Sequence[Statement]) -> Callable[[], None]:
+    def work() -> None:
+        for statement in statements:
+            connection.execute(statement)
+
+    return work
+
+
+def family(connection: Connection, relation: Relation) -> list[Relation]:
+    """A table and, when it is partitioned, its partitions: the order in which their locks are taken."""
+    rows = connection.execute(read_sql("adoption", "list_family.sql"), {"table": relation.quoted}).fetchall()
+    return [Relation(*row) for row in rows]
+
+
+def exclusively(*relations: Relation) -> list[TableLock]:
+    """Locks that nobody else goes along with."""
+    return [TableLock(relation, LockMode.ACCESS_EXCLUSIVE) for relation in dict.fromkeys(relations)]
+
+
+def stopping_writers(*relations: Relation) -> list[TableLock]:
+    """Locks that readers go along with."""
+    return [TableLock(relation, LockMode.SHARE_ROW_EXCLUSIVE) for relation in dict.fromkeys(relations)]

@@ -1,0 +1,223 @@
+"""Types, tables, columns, triggers, views, grants and comments that an older database lacks, or has in another shape.
+
+Driven by the comparison with the target: each function looks at what differs, and does its part of it. Constraints,
+indexes and times have modules of their own; no row is touched here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from psycopg import sql
+
+from yumai_pipelines.adoption.steps import Statement, exclusively, family, stopping_writers
+from yumai_pipelines.adoption.target import (
+    AWARE,
+    NAIVE,
+    ColumnShape,
+    comment_on,
+    create_table,
+    differences,
+    function_text,
+    grant,
+    home,
+    named,
+    own_name,
+    referenced,
+    relations,
+    view_query,
+    wanted,
+    within,
+)
+from yumai_pipelines.catalog import RECENT_CONVERSATIONS
+from yumai_pipelines.relations import Relation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from yumai_pipelines.adoption.steps import Steps
+    from yumai_pipelines.online_ddl import Connection
+    from yumai_pipelines.schema_snapshot import Difference
+
+
+def make_types_and_functions(steps: Steps) -> None:
+    """Make missing types, values and trigger functions."""
+    for each in named(differences(steps.connection), "type", "function"):
+        if each.expected is None or (each.found and each.found.definition == each.expected.definition):
+            continue
+        if each.kind == "function":
+            make: list[Statement] = [function_text(each.expected.definition)]
+        elif each.found is None:
+            name = sql.Identifier(*each.name.split("."))
+            make = [sql.SQL("CREATE TYPE {} AS ENUM ({})").format(name, sql.SQL(each.expected.definition))]
+        else:
+            make = [
+                sql.SQL("ALTER TYPE {} ADD VALUE IF NOT EXISTS {}").format(
+                    sql.Identifier(*each.name.split(".")), sql.SQL(value)
+                )
+                for value in each.expected.definition.split(", ")
+                if value not in each.found.definition
+            ]
+        if make:
+            steps.briefly(f"make {each.kind} {each.name}", [], make)
+
+
+def make_tables(steps: Steps) -> None:
+    """Make missing tables with all that belongs to them, those first that others refer to."""
+    missing = [
+        Relation(*each.name.split("."))
+        for each in named(differences(steps.connection), "relation")
+        if each.found is None and each.expected is not None and each.expected.definition.startswith("table")
+    ]
+    while missing:
+        for relation in list(missing):
+            others = {referenced(each.definition) for each in within("constraint", relation)} - {None, relation}
+            if others & set(missing):
+                continue
+            locks = stopping_writers(*(each for each in relations() if each in others))
+            steps.briefly(f"make {relation}", locks, create_table(relation))
+            missing.remove(relation)
+
+
+def add_columns(steps: Steps) -> None:
+    """Add missing columns. Rows that are there get a constant default, and NULL where a function would say what."""
+    by_table(steps, _added, "add columns to")
+
+
+def fit_columns(steps: Steps) -> None:
+    """Give columns the default, the length and the kind of identity of the target; what may be NULL there may here."""
+    by_table(steps, _fitted, "fit columns of")
+
+
+def by_table(steps: Steps, alter: Callable[[Relation, Sequence[Difference]], list[Statement]], step: str) -> None:
+    """Alter each table whose columns differ, all of its columns at once."""
+    found = named(differences(steps.connection), "column")
+    views = {RECENT_CONVERSATIONS}
+    for relation in dict.fromkeys(home(each) for each in found):
+        statements = alter(relation, [each for each in found if home(each) == relation])
+        if statements and relation not in views:
+            tables = family(steps.connection, relation)
+            steps.briefly(f"{step} {relation}", exclusively(*tables), statements)
+
+
+def _added(relation: Relation, found: Sequence[Difference]) -> list[Statement]:
+    statements: list[Statement] = []
+    for each in found:
+        if each.found is not None or each.expected is None:
+            continue
+        shape, name = ColumnShape.parse(each.expected.definition), own_name(each)
+        at_once = shape.is_constant or shape.not_null
+        declared = shape if at_once else ColumnShape(shape.type, not_null=False, identity=None, default=None)
+        statements.append(_alter(relation, sql.SQL("ADD COLUMN {}").format(declared.declaration(name))))
+        if not at_once:
+            statements.append(_default(relation, name, shape))
+    return statements
+
+
+def _fitted(relation: Relation, found: Sequence[Difference]) -> list[Statement]:
+    statements: list[Statement] = []
+    for each in found:
+        if each.found is None or each.expected is None:
+            continue
+        name, shape, now = own_name(each), *map(ColumnShape.parse, (each.expected.definition, each.found.definition))
+        column = sql.Identifier(name)
+        if (now.type, shape.type) == (NAIVE, AWARE):
+            continue
+        if shape.widens(now):
+            statements.append(_alter(relation, sql.SQL("ALTER {} TYPE {}").format(column, sql.SQL(shape.type))))
+        if shape.default != now.default:
+            statements.append(_default(relation, name, shape))
+        if shape.identity and now.identity and shape.identity != now.identity:
+            kind = shape.identity.removesuffix(" AS IDENTITY")
+            statements.append(_alter(relation, sql.SQL("ALTER {} SET {}").format(column, sql.SQL(kind))))
+        if now.not_null and not shape.not_null:
+            statements.append(_alter(relation, sql.SQL("ALTER {} DROP NOT NULL").format(column)))
+    return statements
+
+
+def _alter(relation: Relation, action: sql.Composable) -> sql.Composed:
+    return sql.SQL("ALTER TABLE {} {}").format(relation.identifier, action)
+
+
+def _default(relation: Relation, name: str, shape: ColumnShape) -> sql.Composed:
+    action = sql.SQL("SET DEFAULT {}").format(sql.SQL(shape.default)) if shape.default else sql.SQL("DROP DEFAULT")
+    return _alter(relation, sql.SQL("ALTER {} {}").format(sql.Identifier(name), action))
+
+
+def make_triggers(steps: Steps) -> None:
+    """Make the triggers that are missing or differ."""
+    for each in named(differences(steps.connection), "trigger"):
+        expected, found = each.expected, each.found
+        if expected is None or (found and found.definition == expected.definition):
+            continue
+        table = home(each)
+        statements: list[Statement] = [
+            sql.SQL(expected.definition.replace("CREATE TRIGGER", "CREATE OR REPLACE TRIGGER", 1)),
+            sql.SQL("ALTER TABLE {} ENABLE TRIGGER {}").format(table.identifier, sql.Identifier(own_name(each))),
+        ]
+        steps.briefly(f"make trigger {each.name}", exclusively(table), statements)
+
+
+def make_view(steps: Steps) -> None:
+    """Make the view of recent conversations beside the older one, if there is one, and put it in its place.
+
+    A view that something unknown depends on stays as it is, and among what differs at the end.
+    """
+    name = str(RECENT_CONVERSATIONS)
+    found = {each.name: each for each in named(differences(steps.connection), "relation")}
+    difference = found.get(name)
+    expected = wanted("relation", name)
+    if difference is None or (difference.found and difference.found.definition == expected.definition):
+        return
+    if difference.found is not None and _is_used(steps.connection, RECENT_CONVERSATIONS):
+        return
+    aside = Relation("yumai_pipelines", RECENT_CONVERSATIONS.name)
+    aside_indexes = [each.definition for each in within("index", RECENT_CONVERSATIONS)]
+    steps.briefly(
+        f"build {name}",
+        [],
+        [
+            sql.SQL("DROP MATERIALIZED VIEW IF EXISTS {}").format(aside.identifier),
+            sql.SQL("CREATE MATERIALIZED VIEW {} AS {}").format(aside.identifier, view_query(expected.definition)),
+            *(sql.SQL(each.replace(f" ON {name} ", f" ON {aside} ")) for each in aside_indexes),
+        ],
+    )
+    old = () if difference.found is None else (RECENT_CONVERSATIONS,)
+    kind = "MATERIALIZED VIEW" if difference.found is None else difference.found.definition.split()[0].upper()
+    kind = "MATERIALIZED VIEW" if kind == "MATERIALIZED" else kind
+    steps.briefly(
+        f"exchange {name}",
+        [],  # a view cannot be locked by name; the statements wait no longer than the lock timeout
+        [
+            *(sql.SQL("DROP {} {}").format(sql.SQL(kind), view.identifier) for view in old),
+            sql.SQL("ALTER MATERIALIZED VIEW {} SET SCHEMA {}").format(
+                aside.identifier, sql.Identifier(RECENT_CONVERSATIONS.schema)
+            ),
+            *(grant(each) for each in (wanted("grant", f"{name} to yumai_app"),)),
+        ],
+    )
+
+
+def _is_used(connection: Connection, relation: Relation) -> bool:
+    """Whether a view depends on the relation."""
+    row = connection.execute(
+        "SELECT EXISTS (SELECT FROM pg_depend AS d JOIN pg_rewrite AS r ON d.classid = 'pg_rewrite'::regclass "
+        "AND d.objid = r.oid WHERE d.refobjid = %s::regclass AND r.ev_class <> d.refobjid)",
+        (relation.quoted,),
+    ).fetchone()
+    return row == (True,)
+
+
+def grant_and_comment(steps: Steps) -> None:
+    """Give the grants and comments of the target: they stop nobody."""
+    found = [each for each in differences(steps.connection) if each.expected is not None]
+    statements: list[Statement] = []
+    for each in found:
+        if each.expected is None:
+            continue
+        if each.kind == "grant" and not each.name.startswith("schema "):
+            statements.append(grant(each.expected))
+        elif each.found is not None and each.found.comment != each.expected.comment:
+            statements.append(comment_on(each.expected))
+    if statements:
+        steps.briefly("grant and comment", [], statements)

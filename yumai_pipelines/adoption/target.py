@@ -1,0 +1,213 @@
+"""What adoption brings an older database to: the objects that the migrations up to `BASE` make, and the DDL for them.
+
+From there on the migrations go on as for any upgrade. The catalogue of that state is kept in `sql/adoption`, frozen
+like the migrations that it comes from; how a database is compared with it stands in `schema_snapshot`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from psycopg import sql
+
+from yumai_pipelines.relations import Relation
+from yumai_pipelines.schema_snapshot import SchemaObject, compare, describe
+from yumai_pipelines.sql_files import read_sql
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from yumai_pipelines.adoption.steps import Statement
+    from yumai_pipelines.online_ddl import Connection
+    from yumai_pipelines.schema_snapshot import Difference
+
+BASE = "0004"
+"""The last migration that makes what an older database has in another shape."""
+
+NAIVE = "timestamp without time zone"
+AWARE = "timestamp with time zone"
+NOT_VALID = " NOT VALID"
+
+_WITHIN_RELATION = ("column", "constraint", "trigger")
+_VARCHARS = re.compile(r"\(ARRAY\[([^\]]*)\]\)::text\[\]")
+_INDEX_TAIL = re.compile(r"^CREATE (UNIQUE )?INDEX .*? ON (?:ONLY )?\S+ (USING .*?)( INVALID)?$", re.DOTALL)
+_REFERENCED = re.compile(r" REFERENCES ([a-z_]+)\.([a-z_]+)\(")
+_LENGTH = re.compile(r"character varying\((\d+)\)")
+
+
+@cache
+def target() -> tuple[SchemaObject, ...]:
+    """The objects of the schema as of `BASE`."""
+    return tuple(SchemaObject(**json.loads(line)) for line in read_sql("adoption", "target.jsonl").splitlines())
+
+
+@cache
+def wanted(kind: str, name: str) -> SchemaObject:
+    """One object of the target.
+
+    Raises:
+        KeyError: the target has none of that name.
+    """
+    for each in target():
+        if (each.kind, each.name) == (kind, name):
+            return each
+    raise KeyError(f"{kind} {name}")
+
+
+def relations() -> list[Relation]:
+    """The tables and views of the target."""
+    return [Relation(*each.name.split(".")) for each in target() if each.kind == "relation"]
+
+
+def differences(connection: Connection) -> list[Difference]:
+    """What a database's objects are unlike those of the target; objects that the target does not know included."""
+    return compare(target(), describe(connection))
+
+
+def home(item: SchemaObject | Difference) -> Relation:
+    """The relation that a column, constraint or trigger is a part of."""
+    schema, name, _ = item.name.split(".")
+    return Relation(schema, name)
+
+
+def own_name(item: SchemaObject | Difference) -> str:
+    """The last part of an object's name."""
+    return item.name.rsplit(".", 1)[1]
+
+
+def indexed(definition: str) -> Relation:
+    """The table of an index, of its definition."""
+    match = re.search(r" ON (?:ONLY )?([a-z_]+)\.([a-z_]+) USING ", definition)
+    if match is None:
+        raise ValueError(definition)
+    return Relation(match[1], match[2])
+
+
+def index_tail(definition: str) -> str:
+    """What an index is without its name and its table, so that those of a table and a partition can be compared."""
+    match = _INDEX_TAIL.match(definition)
+    if match is None:
+        raise ValueError(definition)
+    return (match[1] or "") + match[2]
+
+
+def referenced(definition: str) -> Relation | None:
+    """The table that a foreign key points to."""
+    match = _REFERENCED.search(definition)
+    return Relation(match[1], match[2]) if match else None
+
+
+@dataclass(frozen=True)
+class ColumnShape:
+    """A column, as the catalogue describes it."""
+
+    type: str
+    not_null: bool
+    identity: str | None
+    default: str | None
+
+    @classmethod
+    def parse(cls, definition: str) -> ColumnShape:
+        """Read the definition of a column."""
+        kind, *rest = definition.split("\n")
+        identity = next((line for line in rest if line.endswith("AS IDENTITY")), None)
+        default = next((line.removeprefix("DEFAULT ") for line in rest if line.startswith("DEFAULT ")), None)
+        return cls(kind, "NOT NULL" in rest, identity, default)
+
+    def declaration(self, name: str) -> sql.Composed:
+        """The column in a CREATE TABLE."""
+        parts = [self.type, self.identity, f"DEFAULT {self.default}" if self.default else None]
+        if self.not_null:
+            parts.append("NOT NULL")
+        return sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(" ".join(filter(None, parts))))
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether rows that are there already may be given the default: no function says what they get."""
+        return self.default is None or "(" not in self.default
+
+    def widens(self, other: ColumnShape) -> bool:
+        """Whether a column of the other shape gets this one's type without being rewritten."""
+        mine, theirs = _LENGTH.fullmatch(self.type), _LENGTH.fullmatch(other.type)
+        if theirs is None:
+            return False
+        return self.type in {"text", "character varying"} or (mine is not None and int(mine[1]) > int(theirs[1]))
+
+
+def constraint_text(definition: str) -> sql.SQL:
+    """A constraint's definition in the spelling that PostgreSQL reads back as the same.
+
+    It prints a list of varchars as an array of them cast to text, and reads that as an array of texts.
+    """
+    return sql.SQL(_VARCHARS.sub(r"ARRAY[\1]::character varying[]", definition))
+
+
+def within(kind: str, relation: Relation) -> list[SchemaObject]:
+    """The target's columns, constraints, triggers or indexes of a relation."""
+    if kind == "index":
+        return [each for each in target() if each.kind == kind and indexed(each.definition) == relation]
+    return [each for each in target() if each.kind == kind and home(each) == relation]
+
+
+def comment_on(item: SchemaObject) -> sql.Composed:
+    """The statement that gives an object its comment."""
+    if item.kind in {"constraint", "trigger"}:
+        what = sql.SQL(item.kind.upper() + " {} ON {}").format(sql.Identifier(own_name(item)), home(item).identifier)
+    elif item.kind == "relation":
+        view = item.definition.startswith("materialized view")
+        what = sql.SQL("MATERIALIZED VIEW {}" if view else "TABLE {}").format(sql.Identifier(*item.name.split(".")))
+    elif item.kind == "function":
+        what = sql.SQL("FUNCTION {}").format(sql.SQL(item.name))
+    else:
+        what = sql.SQL(item.kind.upper() + " {}").format(sql.Identifier(*item.name.split(".")))
+    return sql.SQL("COMMENT ON {} IS {}").format(what, sql.Literal(item.comment))
+
+
+def create_table(relation: Relation) -> list[Statement]:
+    """The statements that make one of the target's tables, with all that hangs on it."""
+    columns = within("column", relation)
+    constraints = within("constraint", relation)
+    constraints.sort(key=lambda each: "PUFC".index(each.definition[0]))
+    indexes, triggers = within("index", relation), within("trigger", relation)
+    body = sql.SQL(", ").join(
+        [ColumnShape.parse(each.definition).declaration(own_name(each)) for each in columns]
+        + [
+            sql.SQL("CONSTRAINT {} {}").format(sql.Identifier(own_name(each)), constraint_text(each.definition))
+            for each in constraints
+        ]
+    )
+    grants = [grant(each) for each in target() if each.kind == "grant" and each.name.startswith(f"{relation} to ")]
+    commented = [wanted("relation", str(relation)), *columns, *constraints, *indexes, *triggers]
+    return [
+        sql.SQL("CREATE TABLE {} ({})").format(relation.identifier, body),
+        *(sql.SQL(each.definition) for each in (*indexes, *triggers)),
+        *grants,
+        *(comment_on(each) for each in commented if each.comment),
+    ]
+
+
+def grant(item: SchemaObject) -> sql.Composed:
+    """The statement that gives what a grant on a table says."""
+    table, role = item.name.split(" to ")
+    return sql.SQL("GRANT {} ON {} TO {}").format(
+        sql.SQL(item.definition), sql.Identifier(*table.split(".")), sql.Identifier(role)
+    )
+
+
+def view_query(definition: str) -> sql.SQL:
+    """The query of a materialized view, of its definition."""
+    return sql.SQL(definition.removeprefix("materialized view ").rpartition("\nowner ")[0].rstrip(";"))
+
+
+def function_text(definition: str) -> sql.SQL:
+    """A function's own statement, of its definition."""
+    return sql.SQL(definition.rpartition("\nowner ")[0])
+
+
+def named(items: Sequence[Difference], *kinds: str) -> list[Difference]:
+    """Those of the differences that are of one of the kinds and concern something that the target has."""
+    return [each for each in items if each.kind in kinds and each.expected is not None]

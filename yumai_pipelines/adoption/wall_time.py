@@ -1,0 +1,267 @@
+"""Naive columns become instants: wall time of the business, read as such, without a lock for longer than a blink.
+
+ALTER COLUMN TYPE would rewrite the table under an exclusive lock. Instead a column of the right type stands beside the
+naive one: a trigger keeps it, batches fill it, and one transaction of catalogue changes puts it in the other's place.
+The cost: each row is written once more, so that the table grows by its own size until it is vacuumed, and the column
+stands last in its table. What depends on the naive column (a view, an index that is not known) keeps it: it stays under
+another name, and goes on being written.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import TYPE_CHECKING
+
+from psycopg import sql
+
+from yumai_pipelines.adoption.batches import in_batches
+from yumai_pipelines.adoption.compatibility import compatibility_function, has_trigger
+from yumai_pipelines.adoption.constraints import drop_proof, prove_values
+from yumai_pipelines.adoption.indexes import make_index
+from yumai_pipelines.adoption.steps import exclusively
+from yumai_pipelines.adoption.target import (
+    AWARE,
+    NAIVE,
+    ColumnShape,
+    differences,
+    home,
+    index_tail,
+    named,
+    own_name,
+    wanted,
+    within,
+)
+from yumai_pipelines.catalog import RECENT_CONVERSATIONS, SESSION_CHILDREN, table_of
+from yumai_pipelines.relations import Relation
+from yumai_pipelines.sql_files import read_sql
+
+if TYPE_CHECKING:
+    from yumai_pipelines.adoption.steps import Steps
+    from yumai_pipelines.online_ddl import Connection
+    from yumai_pipelines.schema_snapshot import SchemaObject
+
+TRIGGER = "yumai_a_wall_time"
+"""It comes before the trigger of `compatibility`, which reads the time: triggers fire by name."""
+
+SHADOW, KEPT = "yumai_{}", "{}_naive"
+
+
+def list_naive_columns(connection: Connection) -> dict[Relation, tuple[str, ...]]:
+    """The columns that hold wall time and are to hold instants, by table."""
+    found: dict[Relation, tuple[str, ...]] = {}
+    for each in named(differences(connection), "column"):
+        if each.expected is None or each.found is None or home(each) == RECENT_CONVERSATIONS:
+            continue
+        types = ColumnShape.parse(each.found.definition).type, ColumnShape.parse(each.expected.definition).type
+        if types == (NAIVE, AWARE):
+            found[home(each)] = (*found.get(home(each), ()), own_name(each))
+    return found
+
+
+def make_instants(steps: Steps, zone: str) -> None:
+    """Turn each naive column into one of instants."""
+    for table, columns in list_naive_columns(steps.connection).items():
+        _Conversion(steps, table, columns, zone).run()
+
+
+@dataclass(frozen=True)
+class _Conversion:
+    steps: Steps
+    table: Relation
+    columns: tuple[str, ...]
+    zone: str
+
+    def run(self) -> None:
+        self._cast_shadows()
+        self._fill()
+        for column in self.columns:
+            for index in self._indexes(column):
+                tail = index_tail(index.definition).replace(column, SHADOW.format(column))
+                make_index(self.steps, self.table, self._building(own_name(index)), tail)
+        self.steps.gently(f"analyze {self.table}", sql.SQL("ANALYZE {}").format(self.table.identifier))
+        prove_values(self.steps, self.table, [SHADOW.format(column) for column in self._required])
+        self.steps.briefly(f"exchange the times of {self.table}", exclusively(self.table), self._exchange)
+
+    @property
+    def connection(self) -> Connection:
+        return self.steps.connection
+
+    @property
+    def function(self) -> Relation:
+        return wall_time_function(self.table)
+
+    @cached_property
+    def _required(self) -> list[str]:
+        return [column for column in self.columns if self._shape(column).not_null]
+
+    def _shape(self, column: str) -> ColumnShape:
+        return ColumnShape.parse(wanted("column", f"{self.table}.{column}").definition)
+
+    def _indexes(self, column: str) -> list[SchemaObject]:
+        return [each for each in within("index", self.table) if column in index_tail(each.definition)]
+
+    def _building(self, index: str) -> Relation:
+        return Relation(self.table.schema, SHADOW.format(index))
+
+    def _cast_shadows(self) -> None:
+        """Add the columns and the trigger that keeps them, at once: from here on no new row lacks one."""
+        if has_trigger(self.connection, self.table, TRIGGER):
+            return
+        assignments = [
+            sql.SQL("NEW.{} := {};").format(sql.Identifier(SHADOW.format(column)), self._instant(column))
+            for column in self.columns
+        ]
+        function = sql.SQL(read_sql("adoption", "create_shadow_function.sql")).format(
+            table=sql.SQL(str(self.table)),
+            function=self.function.identifier,
+            assignments=sql.SQL("\n    ").join(assignments),
+        )
+        add = [
+            sql.SQL("ALTER TABLE {} ADD COLUMN {} {}").format(
+                self.table.identifier, sql.Identifier(SHADOW.format(column)), sql.SQL(AWARE)
+            )
+            for column in self.columns
+        ]
+        what = f"add columns of instants to {self.table}"
+        self.steps.briefly(what, exclusively(self.table), [*add, function, self._trigger()])
+
+    def _instant(self, column: str) -> sql.Composed:
+        """What a new row gets: a time that has to be there is now when it is left out."""
+        instant = sql.SQL("NEW.{} AT TIME ZONE {}").format(sql.Identifier(column), sql.Literal(self.zone))
+        return sql.SQL("coalesce({}, now())").format(instant) if column in self._required else instant
+
+    def _trigger(self) -> sql.Composed:
+        return sql.SQL(
+            "CREATE TRIGGER {} BEFORE INSERT OR UPDATE OF {} ON {} FOR EACH ROW EXECUTE FUNCTION {}()"
+        ).format(
+            sql.Identifier(TRIGGER),
+            sql.SQL(", ").join(map(sql.Identifier, self.columns)),
+            self.table.identifier,
+            self.function.identifier,
+        )
+
+    def _fill(self) -> None:
+        """Fill what was there before: first what says its time, then what does not, from the row before it."""
+        pairs = [(sql.Identifier(column), sql.Identifier(SHADOW.format(column))) for column in self.columns]
+        sets = [
+            sql.SQL("{shadow} = t.{naive} AT TIME ZONE {zone}").format(
+                shadow=shadow, naive=naive, zone=sql.Literal(self.zone)
+            )
+            for naive, shadow in pairs
+        ]
+        lacking = [sql.SQL("(t.{} IS NULL AND t.{} IS NOT NULL)").format(shadow, naive) for naive, shadow in pairs]
+        key = table_of(self.table).key[0]
+
+        def fill(scope: sql.Composable) -> sql.Composed:
+            return sql.SQL("UPDATE {} AS t SET {} WHERE {} AND ({})").format(
+                self.table.identifier, sql.SQL(", ").join(sets), scope, sql.SQL(" OR ").join(lacking)
+            )
+
+        in_batches(self.steps, f"fill the columns of instants of {self.table}", self.table, key, fill)
+        for column in self._required:
+            in_batches(
+                self.steps, f"guess missing times of {self.table}", self.table, key, partial(self._guess, column, key)
+            )
+
+    def _guess(self, column: str, key: str, scope: sql.Composable) -> sql.Composed:
+        return sql.SQL(read_sql("adoption", "guess_times.sql")).format(
+            table=self.table.identifier,
+            time=sql.Identifier(SHADOW.format(column)),
+            key=sql.Identifier(key),
+            scope=scope,
+        )
+
+    def _exchange(self) -> None:
+        execute = self.connection.execute
+        execute(sql.SQL("DROP TRIGGER {} ON {}").format(sql.Identifier(TRIGGER), self.table.identifier))
+        kept: list[str] = []
+        for column in self.columns:
+            if self._is_used(column):
+                kept.append(column)
+            self._exchange_column(column)
+        execute(self._reading(kept))
+        execute(self._trigger())
+        for table in SESSION_CHILDREN:
+            if table.relation == self.table and table.time in self.columns:
+                execute(compatibility_function(table, AWARE, self.zone))
+
+    def _exchange_column(self, column: str) -> None:
+        shadow, shape = SHADOW.format(column), self._shape(column)
+        old, new = sql.Identifier(column), sql.Identifier(shadow)
+        alter = partial(_alter, self.connection, self.table)
+        for index in self._indexes(column):
+            self._drop_index(own_name(index))
+        if self._is_used(column):
+            alter(sql.SQL("ALTER {0} DROP DEFAULT, ALTER {0} DROP NOT NULL").format(old))
+            alter(sql.SQL("RENAME {} TO {}").format(old, sql.Identifier(KEPT.format(column))))
+        else:
+            alter(sql.SQL("DROP COLUMN {}").format(old))
+        if shape.not_null:
+            alter(sql.SQL("ALTER {} SET NOT NULL").format(new))
+            self.connection.execute(drop_proof(self.table, shadow))
+        alter(sql.SQL("RENAME {} TO {}").format(new, old))
+        if shape.default:
+            alter(sql.SQL("ALTER {} SET DEFAULT {}").format(old, sql.SQL(shape.default)))
+        for index in self._indexes(column):
+            name = own_name(index)
+            self.connection.execute(
+                sql.SQL("ALTER INDEX {} RENAME TO {}").format(self._building(name).identifier, sql.Identifier(name))
+            )
+
+    def _drop_index(self, name: str) -> None:
+        index = Relation(self.table.schema, name)
+        self.connection.execute(sql.SQL("DROP INDEX IF EXISTS {}").format(index.identifier))
+
+    def _is_used(self, column: str) -> bool:
+        known = [Relation(self.table.schema, own_name(index)).quoted for index in self._indexes(column)]
+        return bool(dependents(self.connection, self.table, column, known))
+
+    def _reading(self, kept: list[str]) -> sql.Composed:
+        return reading_function(self.table, self.columns, kept, self.zone)
+
+
+def reading_function(table: Relation, columns: tuple[str, ...], kept: list[str], zone: str) -> sql.Composed:
+    """The trigger function of a table whose times are instants: what the older application sends is wall time."""
+    assignments = [
+        sql.SQL(
+            "IF NEW.{column} <> now() AND (TG_OP = 'INSERT' OR NEW.{column} IS DISTINCT FROM OLD.{column}) THEN "
+            "NEW.{column} := (NEW.{column} AT TIME ZONE v_zone) AT TIME ZONE {zone}; END IF;"
+        ).format(column=sql.Identifier(column), zone=sql.Literal(zone))
+        for column in columns
+    ]
+    required = [
+        sql.SQL("NEW.{column} := coalesce(NEW.{column}, now());").format(column=sql.Identifier(column))
+        for column in columns
+        if ColumnShape.parse(wanted("column", f"{table}.{column}").definition).not_null
+    ]
+    copies = [
+        sql.SQL("NEW.{} := NEW.{} AT TIME ZONE {};").format(
+            sql.Identifier(KEPT.format(column)), sql.Identifier(column), sql.Literal(zone)
+        )
+        for column in kept
+    ]
+    return sql.SQL(read_sql("adoption", "create_wall_time_function.sql")).format(
+        table=sql.SQL(str(table)),
+        function=wall_time_function(table).identifier,
+        zone=sql.Literal(zone),
+        assignments=sql.SQL("\n        ").join(assignments),
+        copies=sql.SQL("\n    ").join([*required, *copies]),
+    )
+
+
+def wall_time_function(table: Relation) -> Relation:
+    """The trigger function that keeps a table's times."""
+    return Relation("yumai_pipelines", f"wall_time_of_{table.name}")
+
+
+def dependents(connection: Connection, table: Relation, column: str, indexes: list[str]) -> list[str]:
+    """What depends on a column, as people say it; the indexes, the default and our triggers aside."""
+    rows = connection.execute(
+        read_sql("adoption", "list_dependents.sql"), {"table": table.quoted, "column": column, "indexes": indexes}
+    ).fetchall()
+    return [str(name) for (name,) in rows]
+
+
+def _alter(connection: Connection, table: Relation, action: sql.Composable) -> None:
+    connection.execute(sql.SQL("ALTER TABLE {} {}").format(table.identifier, action))
