@@ -28,7 +28,7 @@ from yumai_pipelines.demo.columns import (
     slots_of,
     uuids,
 )
-from yumai_pipelines.demo.world import PLATFORMS, appetite, somewhere
+from yumai_pipelines.demo.world import APPETITE, PLATFORMS, somewhere
 
 if TYPE_CHECKING:
     from yumai_pipelines.demo.batches import Numbers
@@ -207,7 +207,7 @@ def strategies(world: World, sessions: Sessions, turns: Turns) -> Ints:
 
 def _tastes(world: World, user: Ints) -> Floats:
     tastes = world.users.taste[user]
-    tastes[user == NOBODY] = appetite(1)
+    tastes[user == NOBODY] = APPETITE
     return tastes
 
 

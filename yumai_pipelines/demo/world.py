@@ -44,13 +44,15 @@ CATEGORIES = tuple(cuisine.category for cuisine in vocabulary.CUISINES)
 PLATFORMS = ("kakao", "mobile_app", "web", "line", "facebook", "test")
 HUBS = tuple(district.hub for district in vocabulary.DISTRICTS)
 DISHES = Groups.of([dish.name for dish in cuisine.dishes] for cuisine in vocabulary.CUISINES)
+APPETITE = np.array([cuisine.appetite for cuisine in vocabulary.CUISINES])
+"""How much people like each category; so much does everybody of whom nothing is known."""
+
 CANDIDATES = 10
 """So many shops of a category come into question around a place."""
 
 _PLATFORM_SHARES = (40.0, 28.0, 20.0, 6.0, 4.0, 2.0)
 _SIGNS = Groups.of(cuisine.signs for cuisine in vocabulary.CUISINES)
 _BUSTLE = np.array([district.bustle for district in vocabulary.DISTRICTS])
-_APPETITE = np.array([cuisine.appetite for cuisine in vocabulary.CUISINES])
 _KM_PER_DEGREE = (111.0, 88.2)
 """North and east, at Seoul's latitude."""
 
@@ -166,11 +168,6 @@ def world_batches(rng: np.random.Generator, world: World) -> Iterator[Batch]:
     yield _wallet_rows(rng, world)
 
 
-def appetite(rows: int) -> Floats:
-    """What somebody likes of whom nothing is known: what everybody likes."""
-    return np.tile(_APPETITE / _APPETITE.sum(), (rows, 1))
-
-
 def somewhere(rng: np.random.Generator, rows: int) -> Ints:
     """Districts, busy ones more often."""
     return draw(rng, _BUSTLE, rows)
@@ -262,7 +259,7 @@ def _make_users(rng: np.random.Generator, period: Period, count: int) -> Users:
         activity=np.cumsum(rng.pareto(1.8, count) + 0.1),
         platform=draw(rng, _PLATFORM_SHARES, count),
         home=somewhere(rng, count),
-        taste=rng.dirichlet(_APPETITE, count) * 0.9 + 0.1 / len(CATEGORIES),
+        taste=rng.dirichlet(APPETITE, count) * 0.9 + 0.1 / len(CATEGORIES),
         budget=(rng.lognormal(np.log(9000), 0.3, count) / 500).round().astype(np.int64) * 500,
         age=age.astype(np.int64),
         has_card=(age < 19) & happens(rng, 0.6, count) | happens(rng, 0.04, count),
