@@ -154,6 +154,37 @@ def demo(
 
 
 @app.command()
+def adopt(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.")] = False,
+    finish: Annotated[
+        bool, typer.Option("--finish", help="Switch off what lets the older application write on.")
+    ] = False,
+) -> None:
+    """Take over an older YUMAI database in place, while its application goes on writing.
+
+    It may be stopped anywhere and run again. `docs/adoption.md` says what it does, step by step.
+
+    Examples: `yumai adopt --dry-run`, `yumai adopt`, and, once the older application is gone, `yumai adopt --finish`
+    """
+    # Imported here: Alembic takes half a second, which the other commands do not have to wait for.
+    from yumai_pipelines import adoption
+
+    if dry_run and finish:
+        raise typer.BadParameter("--dry-run and --finish do not go together.")
+    settings = Settings()
+    if dry_run:
+        inventory = adoption.inspect(_url(settings), settings)
+        _out.print(inventory.in_words(), markup=False)
+        raise typer.Exit(1 if inventory.refusals else 0)
+    if finish:
+        off = adoption.finish(_url(settings), settings, tell=_tell)
+        _out.print(off.in_words(), markup=False)
+        return
+    report = adoption.adopt(_url(settings), settings, tell=_tell)
+    _out.print(report.in_words(), markup=False)
+
+
+@app.command()
 def dev(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the UI, on 127.0.0.1.")] = 3000,
 ) -> None:
@@ -201,6 +232,10 @@ def _install_schema(settings: Settings) -> None:
     _out.print(f"The schema is at revision {report.revision}: {ran}.")
     for difference in report.drift:
         _err.print(f"Unlike what the migrations make: {difference}", style="yellow", markup=False)
+
+
+def _tell(step: object) -> None:
+    _out.print(f"  {step}", markup=False)
 
 
 def _url(settings: Settings) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from yumai_pipelines.assets.adoption import ADOPTION_ASSETS
 from yumai_pipelines.assets.archives import archived_conversations
 from yumai_pipelines.assets.extracts import EXTRACT_ASSETS
 from yumai_pipelines.assets.materialized_views import recent_conversations
@@ -45,6 +46,7 @@ def build_definitions(resource_overrides: Mapping[str, Any] | None = None) -> dg
             session_monitoring,
             *EXTRACT_ASSETS,
             archived_conversations,
+            *ADOPTION_ASSETS,
         ],
         asset_checks=[*SCHEMA_CHECKS, *PARTITION_CHECKS, *INTEGRITY_CHECKS, *VIEW_CHECKS, *EXTRACT_CHECKS],
         jobs=[*JOBS, *OPERATIONS],

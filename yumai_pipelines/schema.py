@@ -144,7 +144,7 @@ def _refuse_older_yumai(connection: Connection) -> None:
     if ours is None and theirs is not None:
         raise SchemaError(
             f"The database {connection.info.dbname} has chatbot.conversations, but not from these migrations: it is an "
-            "older YUMAI database. Nothing was changed. Install into an empty database."
+            "older YUMAI database. Nothing was changed. `yumai adopt --dry-run` says what adopting it would do."
         )
 
 

@@ -57,7 +57,7 @@ class Settings(BaseSettings):
     )
     legacy_timezone: str = Field(
         default="Asia/Seoul",
-        description="Time zone whose wall time the naive time columns of an older database hold; `yumai adopt` reads them so.",
+        description="Time zone of the wall time in naive time columns of an older database, for `yumai adopt`.",
     )
     lock_patience_s: float = Field(
         default=300, gt=0, description="Total time that DDL is retried before it gives up, in seconds."

@@ -56,6 +56,8 @@ def test_asset_keys() -> None:
         "chatbot/inactive_sessions",
         "chatbot/session_monitoring",
         "chatbot/archived_conversations",
+        "adoption_inventory",
+        "adoption",
         *("/".join((table.relation.schema, table.relation.name)) for table in TABLES),
         *("/".join((extract.relation.schema, extract.relation.name)) for extract in EXTRACTS),
     }
@@ -69,6 +71,8 @@ def test_materializable_assets() -> None:
         "chatbot/inactive_sessions",
         "chatbot/session_monitoring",
         "chatbot/archived_conversations",
+        "adoption_inventory",
+        "adoption",
         *("/".join((extract.relation.schema, extract.relation.name)) for extract in EXTRACTS),
     }
 

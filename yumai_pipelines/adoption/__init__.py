@@ -1,5 +1,6 @@
 """An older YUMAI database is taken over in place, while its application goes on writing. Section 8.2, done right."""
 
+from yumai_pipelines.adoption.finish import FinishReport
 from yumai_pipelines.adoption.inventory import ADOPTED, Case, Inventory
 from yumai_pipelines.adoption.run import (
     AdoptionError,
@@ -7,6 +8,7 @@ from yumai_pipelines.adoption.run import (
     AdoptionReport,
     NotToBeAdoptedError,
     adopt,
+    finish,
     inspect,
 )
 
@@ -16,8 +18,10 @@ __all__ = [
     "AdoptionIncompleteError",
     "AdoptionReport",
     "Case",
+    "FinishReport",
     "Inventory",
     "NotToBeAdoptedError",
     "adopt",
+    "finish",
     "inspect",
 ]

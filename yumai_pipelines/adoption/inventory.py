@@ -21,7 +21,7 @@ from yumai_pipelines.database import schema_revision
 from yumai_pipelines.partitions import describe_partitions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from yumai_pipelines.catalog import ForeignKey
     from yumai_pipelines.months import Month
@@ -91,6 +91,28 @@ class Inventory:
     missing_months: tuple[Month, ...] = ()
     differences: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
+
+    def in_words(self) -> str:
+        """What people are told: what it is, why not, what would be done."""
+        if self.shape == ADOPTED:
+            return "The database is adopted, or was installed by these migrations: nothing to do."
+        if self.shape is None:
+            return "\n".join(self.refusals)
+        months = [month.key for month in self.missing_months]
+        parts = [
+            f"A YUMAI database {self.shape}. Its objects belong to {', '.join(self.owners) or 'yumai_pipeline'}.",
+            _listed("It cannot be adopted as it is:", self.refusals),
+            _listed("What its rows are like, and what becomes of them:", map(str, self.cases)),
+            _listed("Months between others that get a partition:", months),
+            _listed(f"Objects that are added or altered ({len(self.differences)}):", self.differences),
+            _listed(f"Objects that are not known, and left alone ({len(self.unknown)}):", self.unknown),
+        ]
+        return "\n".join(part for part in parts if part)
+
+
+def _listed(title: str, items: Iterable[str]) -> str:
+    lines = [f"  - {item}" for item in items]
+    return "\n".join([title, *lines]) if lines else ""
 
 
 def take_inventory(connection: Connection, settings: Settings) -> Inventory:

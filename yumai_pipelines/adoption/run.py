@@ -17,6 +17,7 @@ from psycopg import sql
 from yumai_pipelines import schema
 from yumai_pipelines.adoption import constraints, indexes, ownership, structure, wall_time
 from yumai_pipelines.adoption.compatibility import accept_older_application
+from yumai_pipelines.adoption.finish import FinishReport, switch_off
 from yumai_pipelines.adoption.functions import replace_functions
 from yumai_pipelines.adoption.inventory import (
     ADOPTED,
@@ -90,6 +91,25 @@ class AdoptionReport:
     steps: tuple[StepRecord, ...] = ()
     unknown: tuple[str, ...] = ()
 
+    def in_words(self) -> str:
+        """What people are told: each case with its count before and after."""
+        if self.shape == ADOPTED:
+            return "The database is adopted, or was installed by these migrations: nothing to do."
+        after = {(case.what, case.relation): case.found for case in self.after}
+        lines = [
+            f"  - {case.relation}: {case.what}: {case.found} before, {after.get((case.what, case.relation), 0)} after"
+            for case in self.cases
+        ]
+        return "\n".join(
+            [
+                f"The YUMAI database {self.shape} is adopted, in {len(self.steps)} steps. Its report, also in "
+                f"yumai_pipelines.adoption_report under {self.run_id}:",
+                *lines,
+                f"{len(self.unknown)} objects are not known and were left alone. The older application may write on; "
+                "when it is gone, run `yumai adopt --finish`.",
+            ]
+        )
+
 
 def inspect(url: str, settings: Settings) -> Inventory:
     """Say what a database is, and what adoption would do with it. Changes nothing.
@@ -156,6 +176,27 @@ def adopt(
     with _as_owner(url, settings) as owner:
         cases, after = _report(Steps(owner, policy, record), settings, run)
     return AdoptionReport(inventory.shape, run, cases, after, tuple(records), inventory.unknown)
+
+
+def finish(url: str, settings: Settings, *, tell: Callable[[StepRecord], None] | None = None) -> FinishReport:
+    """Switch off what lets the older application write to an adopted database; idempotent.
+
+    Args:
+        url: of a login that may work as yumai_pipeline.
+        settings: the zone of naive times, and the lock policy.
+        tell: called after each step.
+
+    Raises:
+        AdoptionError: the database is not adopted yet; nothing was changed.
+        LockNotObtainedError: somebody was in the way for as long as the policy's patience; run again.
+    """
+    policy = LockPolicy(settings.lock_timeout, settings.lock_patience)
+    with _as_owner(url, settings) as owner, advisory_lock(owner, schema.ADVISORY_LOCK, policy):
+        if take_inventory(owner, settings).shape != ADOPTED:
+            raise AdoptionError(
+                "The database is not adopted yet, so nothing was switched off. Run `yumai adopt` first."
+            )
+        return switch_off(Steps(owner, policy, tell or (lambda _: None)), settings.legacy_timezone)
 
 
 def _as_owner(url: str, settings: Settings) -> Connection:
