@@ -1,10 +1,11 @@
--- How many rows of {table} refer to something that is gone, in one pass: one row per place of a month among the bounds (0 for
--- a table without months), with the rows looked at and, for each foreign key, those whose reference is broken.
+-- How many rows of {table} have a {column} that is not in {referenced}: one row per place of a month among the bounds, none where
+-- there are none.
 SELECT
     {place} AS place,
-    count(*) AS rows,
-    {broken}
+    count(*) AS broken
 FROM {table} AS t
-{references}
-WHERE {scope}
+WHERE
+    t.{column} IS NOT NULL
+    AND NOT EXISTS (SELECT FROM {referenced} AS r WHERE r.{referenced_column} = t.{column})
+    AND {scope}
 GROUP BY 1

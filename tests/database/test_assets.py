@@ -144,11 +144,13 @@ def test_counting_no_sessions_gives_zeros(graph: Graph) -> None:
     assert set(graph.materialize(key).materialized(*key.path)[None].values()) == {0}
 
 
-def test_external_tables_get_their_row_counts_when_they_are_checked(graph: Graph, connection: Connection) -> None:
+def test_the_sessions_are_observed_when_they_are_counted(graph: Graph, connection: Connection) -> None:
     add_conversations(connection, "2024-08-01 12:00+09")
-    run = graph.check("chatbot", "session_master", "foreign_keys")
-    (observation,) = run.outcome.get_asset_observation_events()
-    assert observation.asset_observation_data.asset_observation.metadata["dagster/row_count"].value == 1
+    run = graph.materialize(dg.AssetKey(["chatbot", "session_monitoring"]))
+    (event,) = run.outcome.get_asset_observation_events()
+    observation = event.asset_observation_data.asset_observation
+    assert observation.asset_key == dg.AssetKey(["chatbot", "session_master"])
+    assert observation.metadata["dagster/row_count"].value == 1
 
 
 def test_connections_say_what_they_are_for(database: str) -> None:
