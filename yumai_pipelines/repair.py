@@ -119,25 +119,39 @@ def repair_orphans(
     with advisory_lock(connection, ADVISORY_LOCK, policy or LockPolicy()):
         searches = [_Search.run(connection, key, number) for number, key in enumerate(keys)]
         repairs = [
-            (search, Repair(search.key, _action(search.key, orphans, broken), search.rows, search.sample(connection)))
+            (
+                search,
+                Repair(search.key, action_for(search.key, orphans, broken), search.rows, search.sample(connection)),
+            )
             for search in searches
             if search.rows
         ]
         if not dry_run:
-            worker = _Worker(connection, run_id)
             for search, repair in repairs:
                 for rows in search.batches(batch_rows):
-                    repair.done.update(worker.repair(repair, rows))
+                    sys.audit(STEP_EVENT, f"{repair.action}: {repair.key.name}")
+                    repair.done.update(_run(connection, steps(repair.key, repair.action, rows, run_id)))
         for search in searches:
             connection.execute(sql.SQL("DROP TABLE {}").format(search.found))
     return [repair for _, repair in repairs]
+
+
+def _run(connection: psycopg.Connection[Any], batch: Sequence[Step]) -> Counter[str]:
+    """Run the steps of a batch in one transaction, and count what they did."""
+    done: Counter[str] = Counter()
+    with connection.transaction():
+        for step in batch:
+            rows = connection.execute(step.statement).rowcount
+            done.update({step.done: rows} if step.done and rows else {})
+    return done
 
 
 def _is_session_key(key: ForeignKey) -> bool:
     return key == table_of(key.table).session_key
 
 
-def _action(key: ForeignKey, orphans: Orphans, broken: Broken) -> Action:
+def action_for(key: ForeignKey, orphans: Orphans = Orphans.RECOVER, broken: Broken = Broken.AS_THE_KEY_SAYS) -> Action:
+    """What is done with rows that violate a foreign key."""
     if _is_session_key(key):
         return Action.RECOVER if orphans is Orphans.RECOVER else Action.MOVE
     if key.on_delete is OnDelete.SET_NULL and broken is Broken.AS_THE_KEY_SAYS:
@@ -197,93 +211,99 @@ class _Search:
 
 
 @dataclass(frozen=True)
-class _Worker:
-    """Repairs rows, one batch in a transaction, and counts what it did.
+class Step:
+    """One statement of a repair.
 
     Attributes:
-        connection: in autocommit mode.
-        run_id: the run, as it is noted.
+        statement: what to run.
+        done: what it has done to as many rows as it says; empty for one that only locks.
     """
 
-    connection: psycopg.Connection[Any]
-    run_id: str
+    statement: sql.Composed
+    done: str = ""
 
-    def repair(self, repair: Repair, rows: sql.Composed) -> Counter[str]:
-        """Do to a batch what is to be done."""
-        key = repair.key
-        sys.audit(STEP_EVENT, f"{repair.action}: {key.name}")
-        why = f"{key.column} names no row of {key.referenced}"
-        with self.connection.transaction():
-            match repair.action:
-                case Action.RECOVER:
-                    return self._recover(key, rows)
-                case Action.EMPTY:
-                    return self._empty(key, rows, why)
-                case Action.MOVE:
-                    return self._move(key.table, rows, why)
 
-    def _recover(self, key: ForeignKey, rows: sql.Composed) -> Counter[str]:
-        """Make the sessions that rows name, from all that any table knows of them."""
-        named = sql.SQL("SELECT t.{} FROM {} AS t WHERE {}").format(
-            sql.Identifier(key.column), key.table.identifier, rows
+def steps(key: ForeignKey, action: Action, rows: sql.Composable, run_id: str) -> list[Step]:
+    """The statements that repair rows which violate a foreign key, to be run in one transaction.
+
+    Args:
+        key: the foreign key.
+        action: what is to be done.
+        rows: SQL: that a row `t` of the key's table is one of them.
+        run_id: who repairs, for the quarantine and the recovered sessions.
+    """
+    why = f"{key.column} names no row of {key.referenced}"
+    match action:
+        case Action.RECOVER:
+            return [_recover(key, rows, run_id)]
+        case Action.EMPTY:
+            return [_empty(key, rows, why, run_id)]
+        case Action.MOVE:
+            return _move(key.table, rows, why, run_id)
+
+
+def _recover(key: ForeignKey, rows: sql.Composable, run_id: str) -> Step:
+    """Make the sessions that rows name, from all that any table knows of them."""
+    named = sql.SQL("SELECT t.{} FROM {} AS t WHERE {}").format(sql.Identifier(key.column), key.table.identifier, rows)
+    knowledge = sql.SQL(" UNION ALL ").join(
+        sql.SQL(
+            "SELECT t.session_id, t.user_id, t.{time} AS first_at, greatest({times}) AS last_at, {name} AS source "
+            "FROM {table} AS t WHERE t.session_id IN ({named})"
+        ).format(
+            time=sql.Identifier(child.time or ""),
+            times=_listed("t", (child.time or "", *child.later)),
+            name=sql.Literal(str(child.relation)),
+            table=child.relation.identifier,
+            named=named,
         )
-        knowledge = sql.SQL(" UNION ALL ").join(
-            sql.SQL(
-                "SELECT t.session_id, t.user_id, t.{time} AS first_at, greatest({times}) AS last_at, {name} AS source "
-                "FROM {table} AS t WHERE t.session_id IN ({named})"
-            ).format(
-                time=sql.Identifier(child.time or ""),
-                times=_listed("t", (child.time or "", *child.later)),
-                name=sql.Literal(str(child.relation)),
-                table=child.relation.identifier,
-                named=named,
-            )
-            for child in SESSION_CHILDREN
+        for child in SESSION_CHILDREN
+    )
+    statement = sql.SQL(read_sql("repairs", "recover_sessions.sql")).format(
+        knowledge=knowledge, run_id=sql.Literal(run_id)
+    )
+    return Step(statement, f"sessions recovered for {key.table}")
+
+
+def _empty(key: ForeignKey, rows: sql.Composable, why: str, run_id: str) -> Step:
+    """Empty a reference, and keep the rows as they were."""
+    column = sql.Identifier(key.column)
+    statement = _of_rows("empty_references.sql", key.table, rows, why, run_id, column=column)
+    return Step(statement, f"rows of {key.table} with {key.column} emptied")
+
+
+def _move(table: Relation, rows: sql.Composable, why: str, run_id: str) -> list[Step]:
+    """Move rows into the quarantine, and first what hangs on them, as their deletion would take it along."""
+    # Whoever writes a row that hangs on one of these waits now, and is refused when they are gone.
+    lock = Step(sql.SQL("SELECT FROM {} AS t WHERE {} FOR UPDATE").format(table.identifier, rows))
+    hanging: list[Step] = []
+    for key in references_to(table):
+        on_these = sql.SQL("t.{} IN (SELECT t.{} FROM {} AS t WHERE {})").format(
+            sql.Identifier(key.column), sql.Identifier(key.referenced_column), table.identifier, rows
         )
-        made = self.connection.execute(
-            sql.SQL(read_sql("repairs", "recover_sessions.sql")).format(rows=knowledge, run_id=sql.Literal(self.run_id))
-        ).rowcount
-        return Counter({f"sessions recovered for {key.table}": made})
+        because = f"{key.column} names a row of {table} that is in quarantine"
+        if key.on_delete is OnDelete.SET_NULL:
+            hanging.append(_empty(key, on_these, because, run_id))
+        else:
+            hanging += _move(key.table, on_these, because, run_id)
+    move = Step(_of_rows("quarantine_rows.sql", table, rows, why, run_id), f"rows of {table} moved")
+    return [lock, *hanging, move]
 
-    def _empty(self, key: ForeignKey, rows: sql.Composed, why: str) -> Counter[str]:
-        """Empty a reference, and keep the rows as they were."""
-        emptied = self.connection.execute(
-            self._statement("empty_references.sql", key.table, rows, why, column=sql.Identifier(key.column))
-        ).rowcount
-        return Counter({f"rows of {key.table} with {key.column} emptied": emptied})
 
-    def _move(self, table: Relation, rows: sql.Composed, why: str) -> Counter[str]:
-        """Move rows into the quarantine, and first what hangs on them, as their deletion would take it along."""
-        # Whoever writes a row that hangs on one of these waits now, and is refused when they are gone.
-        self.connection.execute(sql.SQL("SELECT FROM {} AS t WHERE {} FOR UPDATE").format(table.identifier, rows))
-        done: Counter[str] = Counter()
-        for key in references_to(table):
-            hanging = sql.SQL("t.{} IN (SELECT t.{} FROM {} AS t WHERE {})").format(
-                sql.Identifier(key.column), sql.Identifier(key.referenced_column), table.identifier, rows
-            )
-            because = f"{key.column} names a row of {table} that is in quarantine"
-            if key.on_delete is OnDelete.SET_NULL:
-                done.update(self._empty(key, hanging, because))
-            else:
-                done.update(self._move(key.table, hanging, because))
-        moved = self.connection.execute(self._statement("quarantine_rows.sql", table, rows, why)).rowcount
-        return done + Counter({f"rows of {table} moved": moved})
-
-    def _statement(
-        self, name: str, table: Relation, rows: sql.Composed, why: str, **more: sql.Composable
-    ) -> sql.Composed:
-        own = table_of(table).key
-        pair = sql.SQL("{}, {}")
-        return sql.SQL(read_sql("repairs", name)).format(
-            table=table.identifier,
-            name=sql.Literal(str(table)),
-            rows=rows,
-            key_of_taken=sql.SQL(", ").join(pair.format(sql.Literal(c), sql.Identifier("taken", c)) for c in own),
-            same_key=sql.SQL("({}) = ({})").format(_listed("t", own), _listed("taken", own)),
-            why=sql.Literal(why),
-            run_id=sql.Literal(self.run_id),
-            **more,
-        )
+def _of_rows(
+    name: str, table: Relation, rows: sql.Composable, why: str, run_id: str, **more: sql.Composable
+) -> sql.Composed:
+    own = table_of(table).key
+    pair = sql.SQL("{}, {}")
+    return sql.SQL(read_sql("repairs", name)).format(
+        table=table.identifier,
+        name=sql.Literal(str(table)),
+        rows=rows,
+        key_of_taken=sql.SQL(", ").join(pair.format(sql.Literal(each), sql.Identifier("taken", each)) for each in own),
+        same_key=sql.SQL("({}) = ({})").format(_listed("t", own), _listed("taken", own)),
+        why=sql.Literal(why),
+        run_id=sql.Literal(run_id),
+        **more,
+    )
 
 
 def _names(key: ForeignKey) -> dict[str, sql.Identifier]:

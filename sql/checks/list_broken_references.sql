@@ -1,8 +1,6 @@
--- Rows of {table} whose {column} is not in {referenced}.
+-- Rows of {table} that refer to something that is gone.
 SELECT {columns}
 FROM {table} AS t
 WHERE
-    t.{column} IS NOT NULL
-    AND NOT EXISTS (SELECT FROM {referenced} AS r WHERE r.{referenced_column} = t.{column})
-    AND {scope}
+    {rows}
 ORDER BY {order}

@@ -1,3 +1,3 @@
--- Deletes rows of {table} that are {theirs}.
+-- Deletes the rows of {table} that are theirs.
 DELETE FROM {table} AS t
 WHERE {theirs}

@@ -1,4 +1,4 @@
--- Makes the sessions that {rows} name: closed, over their first to their last activity, of their user when they name but one
+-- Makes the sessions that these rows name: closed, over their first to their last activity, of their user when they name but one
 -- who is there.
 INSERT INTO chatbot.session_master AS s (session_id, user_id, session_start, session_end, is_active, session_metadata)
 SELECT
@@ -13,7 +13,7 @@ SELECT
         'why', 'its rows were there, and it was not',
         'run', {run_id}
     )
-FROM ({rows}) AS t
+FROM ({knowledge}) AS t
 LEFT JOIN chatbot.users AS u ON u.id = t.user_id
 GROUP BY t.session_id
 ON CONFLICT (session_id) DO NOTHING

@@ -139,7 +139,7 @@ def test_orphan_is_found(graph: Graph, connection: Connection, table: Table) -> 
     assert (evaluation.blocking, evaluation.severity) == (True, dg.AssetCheckSeverity.ERROR)
 
 
-@pytest.mark.parametrize("way", ["DELETE FROM", "INSERT INTO"])
+@pytest.mark.parametrize("way", ["recover", "quarantine"])
 @pytest.mark.parametrize("table", SESSION_CHILDREN, ids=name_of)
 def test_orphans_are_repaired_as_advised(graph: Graph, connection: Connection, table: Table, way: str) -> None:
     check = (table.relation.schema, table.relation.name, "no_orphans")
@@ -147,13 +147,16 @@ def test_orphans_are_repaired_as_advised(graph: Graph, connection: Connection, t
     break_reference(connection, table, table.session_key, "id > 3")
     evaluation = graph.check(*check).evaluations(*check)[None]
 
-    follow_the_advice(connection, evaluation, but="INSERT INTO" if way == "DELETE FROM" else "DELETE FROM")
+    follow_the_advice(connection, evaluation, but="yumai_pipelines.quarantine" if way == "recover" else "'recovered'")
 
     assert graph.check(*check).evaluations(*check)[None].passed
     left = one(connection, sql.SQL("SELECT count(*) FROM {}").format(table.relation.identifier).as_string())
-    assert left == (3 if way == "DELETE FROM" else 6)
+    assert left == (6 if way == "recover" else 3)
     recovered = "SELECT count(user_id) FROM chatbot.session_master WHERE session_metadata ->> 'recovered' = 'true'"
-    assert one(connection, recovered) == (0 if way == "DELETE FROM" else 3)
+    assert one(connection, recovered) == (3 if way == "recover" else 0)
+    assert one(connection, "SELECT count(*) FROM yumai_pipelines.quarantine WHERE NOT still_there") == (
+        0 if way == "recover" else 3
+    )
 
 
 @pytest.mark.parametrize(("table", "key"), REFERENCES, ids=name_of)

@@ -13,11 +13,12 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 from yumai_pipelines import schema_snapshot
-from yumai_pipelines.catalog import CONVERSATIONS, SESSIONS, USERS, OnDelete
+from yumai_pipelines.catalog import CONVERSATIONS, SESSIONS
 from yumai_pipelines.checks.findings import SAMPLE, Finding, table
 from yumai_pipelines.checks.rows import sample
 from yumai_pipelines.partitions.tables import describe_partitions
 from yumai_pipelines.relations import Relation
+from yumai_pipelines.repair import Action, action_for, steps
 from yumai_pipelines.sql_files import read_sql
 
 if TYPE_CHECKING:
@@ -30,11 +31,12 @@ if TYPE_CHECKING:
     from yumai_pipelines.months import Month
     from yumai_pipelines.partitions import Partition
 
-_NO_PLACE = sql.SQL("0")
 _PAST_A_KEY = (
     "rows get past a foreign key when session_replication_role is replica, when its triggers are disabled "
     "(ALTER TABLE … DISABLE TRIGGER ALL, pg_restore --disable-triggers), and while it is missing or NOT VALID"
 )
+
+_JOB = "it looks and changes nothing until it is launched with dry_run off, and keeps whatever it takes away."
 
 
 class KeyState(NamedTuple):
@@ -146,39 +148,51 @@ def _broken(connection: psycopg.Connection[Any], scope: Scope, key: ForeignKey) 
     They are told apart by month when there are any: a plain count costs half as much, and needs nothing but indexes.
     """
     found: list[tuple[int, int]] = []
-    for place in (_NO_PLACE, scope.place):
-        statement = _statement("count_broken_references.sql", key, scope, None, place)
+    for place in (sql.SQL("0"), scope.place):
+        statement = sql.SQL(read_sql("checks", "count_broken_references.sql")).format(
+            place=place, table=scope.table.relation.identifier, rows=_broken_rows(key, scope, None)
+        )
         found = connection.execute(statement).fetchall()
         if not found:
             break
     return {month: count for month, (count,) in scope.totals(found, width=1).items()}
 
 
-def _statement(
-    name: str, key: ForeignKey, scope: Scope, month: Month | None, place: sql.Composable = _NO_PLACE
-) -> sql.Composed:
-    """A statement of `sql/checks/` about the rows of a key that refer to nothing."""
+def _listing(key: ForeignKey, scope: Scope, month: Month | None) -> sql.Composed:
+    """The rows of a key that refer to nothing."""
     owner = scope.table
     columns = dict.fromkeys((*owner.key, key.column, *([owner.time] if owner.time else [])))
-    return sql.SQL(read_sql("checks", name)).format(
-        place=place,
+    return sql.SQL(read_sql("checks", "list_broken_references.sql")).format(
+        columns=sql.SQL(", ").join(sql.Identifier("t", column) for column in columns),
         table=owner.relation.identifier,
+        rows=_broken_rows(key, scope, month),
+        order=sql.SQL(", ").join(sql.Identifier("t", column) for column in owner.key),
+    )
+
+
+def _broken_rows(key: ForeignKey, scope: Scope, month: Month | None) -> sql.Composed:
+    """SQL: that a row `t` of the scope refers to nothing by the key."""
+    return sql.SQL(
+        "t.{column} IS NOT NULL\n"
+        "    AND NOT EXISTS (SELECT FROM {referenced} AS r WHERE r.{referenced_column} = t.{column})\n"
+        "    AND {scope}"
+    ).format(
         column=sql.Identifier(key.column),
         referenced=key.referenced.identifier,
         referenced_column=sql.Identifier(key.referenced_column),
-        columns=sql.SQL(", ").join(sql.Identifier("t", column) for column in columns),
-        order=sql.SQL(", ").join(sql.Identifier("t", column) for column in owner.key),
-        time=sql.Identifier(owner.time or ""),
-        users=USERS.identifier,
         scope=scope.condition(month),
     )
 
 
-def _repair(key: ForeignKey, scope: Scope, month: Month | None) -> sql.Composed:
-    """What the key's own rule would have done with the rows."""
-    clears = key.on_delete is OnDelete.SET_NULL
-    name = "clear_broken_references.sql" if clears else "delete_broken_references.sql"
-    return _statement(name, key, scope, month)
+def _repairs(
+    connection: psycopg.Connection[Any], key: ForeignKey, scope: Scope, month: Month | None, *actions: Action
+) -> list[str]:
+    """For each action, the statements that the job repair_orphans would run, all at once and by hand."""
+    rows = _broken_rows(key, scope, month)
+    return [
+        ";\n".join(step.statement.as_string(connection).strip() for step in steps(key, action, rows, "by hand")) + ";"
+        for action in actions
+    ]
 
 
 def orphans(connection: psycopg.Connection[Any], references: References, month: Month | None) -> Finding:
@@ -188,15 +202,18 @@ def orphans(connection: psycopg.Connection[Any], references: References, month: 
     if key is None:
         raise ValueError(f"{scope.table.relation} has no foreign key to {SESSIONS}")
     count = references.broken(month, key)
-    listing = _statement("list_broken_references.sql", key, scope, month)
-    recovery = _statement("recover_sessions.sql", key, scope, month)
+    listing = _listing(key, scope, month)
     return Finding(
         subject=f"rows of {scope.table.relation} without a session",
         count=count,
         sample=sample(connection, listing) if count else [],
         cause=f"{_PAST_A_KEY}. See the check foreign_keys.",
-        remedy="list them, then give them a session again, or delete them as ON DELETE CASCADE would have.",
-        statements=[each.as_string(connection) for each in (listing, recovery, _repair(key, scope, month))],
+        remedy=f"launch the job repair_orphans: {_JOB} Or run the SQL by hand: it lists them; gives them a session "
+        "again; or, instead of that, moves them to the quarantine.",
+        statements=[
+            listing.as_string(connection),
+            *_repairs(connection, key, scope, month, Action.RECOVER, Action.MOVE),
+        ],
     )
 
 
@@ -235,7 +252,8 @@ def foreign_keys(
             for fault in faults[:SAMPLE]
         ],
         cause=f"somebody changed the constraints, or a restore left them half done; {_PAST_A_KEY}.",
-        remedy="run the SQL below, the constraints first, in a quiet hour: adding a foreign key stops writers.",
+        remedy="run the SQL below, the constraints first, in a quiet hour: adding a foreign key stops writers. Rows "
+        f"that refer to nothing can be left to the job repair_orphans: {_JOB}",
         statements=list(dict.fromkeys(statement for fault in faults for statement in fault.statements)),
         metadata={"foreign_keys": table(shown)},
     )
@@ -307,7 +325,7 @@ def _violations(
 ) -> Fault:
     """Rows that refer to nothing: how many, and which are the first."""
     scope, count = references.scope, references.broken(month, key)
-    listing = _statement("list_broken_references.sql", key, scope, month)
+    listing = _listing(key, scope, month)
     first = [
         ", ".join(f"{column} {row[column]}" for column in (*scope.table.key, key.column))
         for row in sample(connection, listing)
@@ -317,7 +335,7 @@ def _violations(
         scope.table.relation,
         key,
         f"{count:,} rows refer to nothing ({'; '.join(first)}{more})",
-        tuple(each.as_string(connection) for each in (listing, _repair(key, scope, month))),
+        (listing.as_string(connection), *_repairs(connection, key, scope, month, action_for(key))),
     )
 
 

@@ -1,7 +1,0 @@
--- Empties {column} where it is not in {referenced}, as ON DELETE SET NULL would have.
-UPDATE {table} AS t
-SET {column} = NULL
-WHERE
-    t.{column} IS NOT NULL
-    AND NOT EXISTS (SELECT FROM {referenced} AS r WHERE r.{referenced_column} = t.{column})
-    AND {scope}
