@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import psycopg
 import pytest
 from psycopg import sql
 
 from tests.support import Connection, every, one
-from yumai_pipelines.database import connect, with_database
+from yumai_pipelines.database import connect
 from yumai_pipelines.months import Month
 from yumai_pipelines.partitions import (
     BoundsError,
@@ -258,63 +254,3 @@ def test_an_orphan_in_the_default_partition_is_named(database: str, connection: 
     connection.execute("DELETE FROM chatbot.conversations")
     assert [r.action for r in ensure(database, "2024-08")] == ["created"]
     assert leftovers(connection) == []
-
-
-RUN = """
-import os, signal, sys
-from datetime import timedelta
-from zoneinfo import ZoneInfo
-url, fatal = sys.argv[1], int(sys.argv[2])
-steps = []
-def on_audit(event, arguments):
-    if event == "yumai_pipelines.step":
-        steps.append(arguments[0])
-        if len(steps) == fatal:
-            os.kill(os.getpid(), signal.SIGKILL)
-sys.addaudithook(on_audit)
-from yumai_pipelines.database import connect
-from yumai_pipelines.months import Month
-from yumai_pipelines.partitions import LockPolicy, ensure_months
-with connect(url, application_name="test: to be killed") as owner:
-    ensure_months(
-        owner, [Month(2024, 8), Month(2024, 9), Month(2024, 11)], zone=ZoneInfo("Asia/Seoul"), batch_rows=40,
-        policy=LockPolicy(timedelta(milliseconds=100), timedelta(seconds=20)),
-    )
-print(*steps, sep="\\n")
-"""
-
-
-def run_until(url: str, fatal: int) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-c", RUN, url, str(fatal)], capture_output=True, text=True, check=False)
-
-
-def test_a_run_killed_at_any_step_is_made_good_by_the_next(database: str) -> None:
-    with psycopg.connect(database, autocommit=True) as connection:
-        origin = connection.info.dbname
-        plant_rows(connection)
-        rows = every(connection, "SELECT * FROM chatbot.conversations ORDER BY id")
-    with psycopg.connect(with_database(database, "postgres"), autocommit=True) as admin:
-        steps = 1
-        number = 0
-        while number < steps:
-            copy = sql.Identifier(f"{origin}_killed")
-            admin.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(copy, sql.Identifier(origin)))
-            url = with_database(database, f"{origin}_killed")
-            try:
-                run = run_until(url, number)
-                if number == 0:
-                    assert run.returncode == 0, run.stderr
-                    steps = len(run.stdout.splitlines()) + 1
-                else:
-                    assert run.returncode == -signal.SIGKILL, run.stderr
-                with psycopg.connect(url, autocommit=True) as connection:
-                    seen = every(connection, "SELECT * FROM chatbot.conversations ORDER BY id")
-                    assert seen == rows, f"after being killed at step {number}"
-                    ensure(url, "2024-08", "2024-09", "2024-11")
-                    assert every(connection, "SELECT * FROM chatbot.conversations ORDER BY id") == rows
-                    assert one(connection, "SELECT count(*) FROM chatbot.conversations_default") == 30
-                    assert leftovers(connection) == []
-            finally:
-                admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(copy))
-            number += 1
-    assert steps > 15

@@ -1,0 +1,96 @@
+"""The life of a month: made, filled, archived and brought back, told again from wherever it was broken off.
+
+Run as a program, each telling is a process that ends itself with SIGKILL at the first step at which none has ended.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from yumai_pipelines.archives import ledger
+from yumai_pipelines.archives.archive import archive_months
+from yumai_pipelines.archives.restore import restore_month
+from yumai_pipelines.archives.store import Store
+from yumai_pipelines.database import connect
+from yumai_pipelines.months import Month
+from yumai_pipelines.online_ddl import STEP_EVENT
+from yumai_pipelines.partitions import LockPolicy, ensure_months
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SEOUL = ZoneInfo("Asia/Seoul")
+POLICY = LockPolicy(timedelta(milliseconds=100), timedelta(seconds=30))
+AS_OF = datetime(2025, 6, 15, tzinfo=SEOUL)
+AUGUST = Month(2024, 8)
+OTHERS = [Month(2024, 9), Month(2024, 11)]
+END = "the end"
+
+
+class Fate:
+    """Strikes once at each step; a step is the same for every month, and not the same in every chapter if `strict`."""
+
+    def __init__(self, strike: Callable[[str], None], *, strict: bool) -> None:
+        self.chapter = ""
+        self.met: set[str] = set()
+        self._strike = strike
+        self._strict = strict
+
+    def on_audit(self, event: str, arguments: tuple[object, ...]) -> None:
+        if event == STEP_EVENT and self.chapter:
+            step = re.sub(r"[0-9]{4}.[0-9]{2}", "month", str(arguments[0]))
+            step = f"{self.chapter}: {step}" if self._strict else step
+            if step not in self.met:
+                self.met.add(step)
+                self._strike(step)
+
+
+def tell(url: str, store: str, fate: Fate) -> None:
+    """Make the months, archive August, and bring it back, as far as that has not been done."""
+    with connect(url, application_name="test: to be killed") as owner:
+        archive = ledger.read(owner).get(AUGUST)
+        fate.chapter = "make"
+        months = OTHERS if archive else [AUGUST, *OTHERS]
+        ensure_months(owner, months, zone=SEOUL, policy=POLICY, batch_rows=40)
+        if archive is None or archive.state != "restored":
+            fate.chapter = "archive"
+            list(archive_months(owner, [AUGUST], store=Store.at(store), zone=SEOUL, policy=POLICY, kept=6, as_of=AS_OF))
+            fate.chapter = "restore"
+            restore_month(owner, AUGUST, zone=SEOUL, policy=POLICY, batch_rows=40)
+        fate.chapter = ""
+
+
+def say(line: str) -> None:
+    os.write(sys.stdout.fileno(), f"{line}\n".encode())
+
+
+def end_here(step: str) -> None:
+    say(step)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def tell_in_processes(url: str, store: str) -> None:
+    """A telling after the other; whoever listens says the step back before the next begins."""
+    fate = Fate(end_here, strict=True)
+    sys.addaudithook(fate.on_audit)
+    while True:
+        pid = os.fork()
+        if pid == 0:
+            tell(url, store, fate)
+            say(END)
+            os._exit(0)
+        os.waitpid(pid, 0)
+        answer = sys.stdin.readline().strip()
+        if not answer or answer == END:
+            return
+        fate.met.add(answer)
+
+
+if __name__ == "__main__":
+    tell_in_processes(*sys.argv[1:])
