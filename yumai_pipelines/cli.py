@@ -19,6 +19,8 @@ from rich.console import Console
 from yumai_pipelines.database import DatabaseError, connect, schema_revision
 from yumai_pipelines.dev_server import DevServerError, serve
 from yumai_pipelines.local_server import LocalServer, LocalServerError, program
+from yumai_pipelines.months import Month
+from yumai_pipelines.online_ddl import LockPolicy
 from yumai_pipelines.settings import Settings
 
 if TYPE_CHECKING:
@@ -35,6 +37,13 @@ app = typer.Typer(
 )
 _out = Console(highlight=False, soft_wrap=True)
 _err = Console(highlight=False, soft_wrap=True, stderr=True)
+
+
+def _month(text: str) -> Month:
+    try:
+        return Month.parse(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 @app.callback()
@@ -181,6 +190,26 @@ def adopt(
         _out.print(off.in_words(), markup=False)
         return
     report = adoption.adopt(_url(settings), settings, tell=_tell)
+    _out.print(report.in_words(), markup=False)
+
+
+@app.command()
+def restore_month(
+    month: Annotated[Month, typer.Argument(parser=_month, metavar="MONTH", help="The month, as in 2024-08.")],
+) -> None:
+    """Bring an archived month of the conversations back, while everybody goes on.
+
+    What was deleted since does not come back. The month stays until a run is told to archive it again.
+
+    Example: `yumai restore-month 2024-08`
+    """
+    # Imported here: Arrow takes a while to load, which no other command has to wait for.
+    from yumai_pipelines.archives.restore import restore_month as restore
+
+    settings = Settings()
+    policy = LockPolicy(settings.lock_timeout, settings.lock_patience)
+    with connect(_url(settings), application_name="yumai: restore", zone=settings.timezone) as connection:
+        report = restore(connection, month, zone=settings.zone, policy=policy)
     _out.print(report.in_words(), markup=False)
 
 

@@ -14,12 +14,14 @@ import psycopg
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from typer.testing import CliRunner, Result
 
 from tests.graph import Graph, months
 from tests.support import Connection, Value, every, one
 from yumai_pipelines.archives.archive import ArchiveReport, archive_months
 from yumai_pipelines.archives.restore import RestoreReport, restore_month
 from yumai_pipelines.archives.store import ArchiveError, Store
+from yumai_pipelines.cli import app
 from yumai_pipelines.database import connect
 from yumai_pipelines.months import Month
 from yumai_pipelines.partitions import ArchivedMonthError, LockNotObtainedError, LockPolicy, ensure_months
@@ -452,6 +454,27 @@ def test_rows_that_come_late_join_the_month_when_it_comes_back(
     assert again.archive is not None
     assert again.archive.row_count == 21
     assert restore(database, "2024-08").rows == 21
+
+
+def test_a_month_is_restored_from_the_command_line(database: str, connection: Connection, tmp_path: Path) -> None:
+    plant(connection)
+    gone = new_turn(connection)
+    archive(database, tmp_path, "2024-08")
+    delete_session(database, gone)
+    new_turn(connection)
+
+    def yumai(month: str) -> Result:
+        return CliRunner().invoke(app, ["restore-month", month], env={"YUMAI_DATABASE_URL": database})
+
+    assert "is no month; write YYYY-MM" in yumai("August").stderr
+    refusal = yumai("2024-09").exception
+    assert isinstance(refusal, ArchiveError)
+    assert "Archived are: 2024-08" in str(refusal)
+    assert yumai("2024-08").stdout.splitlines() == [
+        "2024-08 is back as chatbot.conversations_2024_08: 21 rows, of 21 archived ones.",
+        "1 did not come back, since what conversations_session_id_fkey names is gone.",
+        "1 rows had come in the meantime, and are there as well.",
+    ]
 
 
 # What is in the way

@@ -61,6 +61,19 @@ class RestoreReport:
     lock_held_ms: float
     retries: int
 
+    def in_words(self) -> str:
+        """What came back, and what did not, a line each."""
+        lines = [
+            f"{self.month} is back as {self.relation}: {self.rows:,} rows, of {self.archived_rows:,} archived ones."
+        ]
+        lines += [f"{n:,} did not come back, since what {key} names is gone." for key, n in self.gone.items() if n]
+        lines += [
+            f"{n:,} came back without what {key} named, since it is gone." for key, n in self.cleared.items() if n
+        ]
+        if self.late_rows:
+            lines.append(f"{self.late_rows:,} rows had come in the meantime, and are there as well.")
+        return "\n".join(lines)
+
 
 def restore_month(
     connection: Connection, month: Month, *, zone: ZoneInfo, policy: LockPolicy, batch_rows: int = 1000
