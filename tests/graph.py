@@ -98,11 +98,19 @@ class Graph:
         chosen = {dg.AssetCheckKey(dg.AssetKey(asset), name)}
         return self._execute(everything.get_subset(asset_selection=set(), asset_check_selection=chosen), tags)
 
+    def check_asset(self, *path: str) -> Run:
+        """Execute every check of one asset, and nothing else."""
+        return self._check({key for key in self._check_keys() if key.asset_key == dg.AssetKey(path)})
+
     def check_everything(self) -> Run:
         """Execute every check of the schema, its tables and its view, and nothing else."""
+        return self._check({key for key in self._check_keys() if key.asset_key.path[0] != "extracts"})
+
+    def _check_keys(self) -> set[dg.AssetCheckKey]:
+        return set(self.definitions.resolve_asset_graph().asset_check_keys)
+
+    def _check(self, chosen: set[dg.AssetCheckKey]) -> Run:
         everything = self.definitions.resolve_implicit_global_asset_job_def()
-        graph = self.definitions.resolve_asset_graph()
-        chosen = {key for key in graph.asset_check_keys if key.asset_key.path[0] != "extracts"}
         return self._execute(everything.get_subset(asset_selection=set(), asset_check_selection=chosen), None)
 
     def _execute(self, job: dg.JobDefinition, tags: dict[str, str] | None) -> Run:

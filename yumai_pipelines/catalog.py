@@ -98,6 +98,33 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Share:
+    """A column that is one count divided by another, to five decimals; NULL where that is zero."""
+
+    column: str
+    part: str
+    whole: str
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A column that lies between two values.
+
+    Attributes:
+        column: its name.
+        of: the column that counts what it is the mean of: it is NULL exactly where that is zero. None for a column that
+            may be NULL otherwise.
+        lowest: the least that it can be.
+        highest: the most that it can be.
+    """
+
+    column: str
+    of: str | None
+    lowest: float
+    highest: float = float("inf")
+
+
+@dataclass(frozen=True)
 class Extract:
     """A monthly table for analysts in the schema `extracts`.
 
@@ -106,12 +133,18 @@ class Extract:
         grain: what one row stands for.
         key: the columns that tell rows apart, the month first.
         sources: the tables that it is computed from.
+        shares: its rates.
+        means: its other measures with a range.
+        merged: a column of the key, with the value by which it marks groups of too few users, which have no rates.
     """
 
     relation: Relation
     grain: str
     key: tuple[str, ...]
     sources: tuple[Relation, ...]
+    shares: tuple[Share, ...] = ()
+    means: tuple[Mean, ...] = ()
+    merged: tuple[str, str | int] | None = None
 
 
 USERS = Relation("chatbot", "users")
@@ -124,6 +157,7 @@ CONVERSATIONS = Relation("chatbot", "conversations")
 INTERACTIONS = Relation("ml_features", "user_interactions")
 RECOMMENDATIONS = Relation("analytics", "recommendations_log")
 FEEDBACK = Relation("analytics", "user_feedback")
+LEDGER = Relation("extracts", "ledger")
 RECENT_CONVERSATIONS = Relation("chatbot", "recent_conversations")
 
 _CASCADE, _SET_NULL, _RESTRICT = OnDelete.CASCADE, OnDelete.SET_NULL, OnDelete.RESTRICT
@@ -224,14 +258,68 @@ TABLES: tuple[Table, ...] = (
 SESSION_CHILDREN: tuple[Table, ...] = tuple(table for table in TABLES if table.session_key)
 """The four tables whose rows belong to a session and go with it. Section 3.3 of the database document."""
 
+_RATING_MEAN = Mean("rating_mean", "rating_count", 1, 5)
+
 EXTRACTS: tuple[Extract, ...] = (
+    Extract(
+        Relation("extracts", "recommendation_outcomes"),
+        grain="recommendation",
+        key=("month", "recommendation_id"),
+        sources=(RECOMMENDATIONS, FEEDBACK),
+        means=(_RATING_MEAN, Mean("seconds_to_selection", None, 0), Mean("selected_rank", None, 1)),
+    ),
     Extract(
         Relation("extracts", "recommendation_funnel"),
         grain="month × recommendation method × shop category",
         key=("month", "recommendation_method", "shop_category"),
         sources=(RECOMMENDATIONS, FEEDBACK),
+        shares=(Share("selection_rate", "selections", "recommendations"),),
+        means=(
+            _RATING_MEAN,
+            Mean("feedback_rate", "recommendations", 0, 1),
+            Mean("median_seconds_to_selection", None, 0),
+        ),
+        merged=("recommendation_method", "suppressed"),
+    ),
+    Extract(
+        Relation("extracts", "shop_performance"),
+        grain="month × shop",
+        key=("month", "shop_id"),
+        sources=(RECOMMENDATIONS, FEEDBACK),
+        shares=(Share("selection_rate", "selections_listed", "listed"),),
+        means=(_RATING_MEAN, Mean("mean_rank", "listed", 1)),
+        merged=("shop_id", -1),
+    ),
+    Extract(
+        Relation("extracts", "feedback_summary"),
+        grain="month × feedback type × target type",
+        key=("month", "feedback_type", "target_type"),
+        sources=(RECOMMENDATIONS, FEEDBACK),
+        means=(_RATING_MEAN,),
+        merged=("feedback_type", "suppressed"),
+    ),
+    Extract(
+        Relation("extracts", "score_calibration"),
+        grain="month × recommendation method × score × tenth of its range",
+        key=("month", "recommendation_method", "score", "decile"),
+        sources=(RECOMMENDATIONS,),
+        shares=(Share("selection_rate", "selections", "recommendations"),),
+        means=(Mean("mean_score", None, 0, 1),),
+        merged=("recommendation_method", "suppressed"),
     ),
 )
+
+
+def extract_of(name: str) -> Extract:
+    """The registry's extract of a name, such as `shop_performance`.
+
+    Raises:
+        KeyError: there is none; the message names those that there are.
+    """
+    for extract in EXTRACTS:
+        if extract.relation.name == name:
+            return extract
+    raise KeyError(f"there is no extract {name!r}; there are {', '.join(each.relation.name for each in EXTRACTS)}")
 
 
 def table_of(relation: Relation) -> Table:

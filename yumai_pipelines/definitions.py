@@ -8,7 +8,7 @@ import dagster as dg
 
 from yumai_pipelines.assets.adoption import ADOPTION_ASSETS
 from yumai_pipelines.assets.archives import archived_conversations
-from yumai_pipelines.assets.extracts import EXTRACT_ASSETS
+from yumai_pipelines.assets.extracts import extracts
 from yumai_pipelines.assets.materialized_views import recent_conversations
 from yumai_pipelines.assets.partitions import conversations
 from yumai_pipelines.assets.schema import schema
@@ -44,7 +44,7 @@ def build_definitions(resource_overrides: Mapping[str, Any] | None = None) -> dg
             recent_conversations,
             inactive_sessions,
             session_monitoring,
-            *EXTRACT_ASSETS,
+            extracts,
             archived_conversations,
             *ADOPTION_ASSETS,
         ],

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from yumai_pipelines.database import connect, database_url
+from yumai_pipelines.extracts.user_key import user_key_secret
+from yumai_pipelines.online_ddl import LockPolicy
 from yumai_pipelines.settings import Settings
 
 if TYPE_CHECKING:
@@ -35,6 +37,21 @@ class PostgresResource(dg.ConfigurableResource[Any]):
             LocalServerError: the embedded server cannot be started.
         """
         return self.url or database_url(self.settings)
+
+    @property
+    def lock_policy(self) -> LockPolicy:
+        """How long to stop others, and how long to wait for them."""
+        return LockPolicy(self.settings.lock_timeout, self.settings.lock_patience)
+
+    @property
+    def user_key_secret(self) -> SecretStr:
+        """What makes the users' pseudonyms in the extracts.
+
+        Raises:
+            UserKeySecretError: there is none for this database.
+        """
+        embedded = self.url is None and self.settings.database_url is None
+        return user_key_secret(self.settings, embedded=embedded)
 
     def connect(self, purpose: str) -> psycopg.Connection[Any]:
         """A connection in autocommit mode, as the owner of YUMAI's schemas, in the business's time zone.

@@ -11,7 +11,7 @@ import dagster as dg
 
 from yumai_pipelines.archives.archive import oldest_kept
 from yumai_pipelines.assets.archives import archived_conversations
-from yumai_pipelines.assets.extracts import EXTRACT_ASSETS
+from yumai_pipelines.assets.extracts import extracts
 from yumai_pipelines.assets.materialized_views import recent_conversations
 from yumai_pipelines.assets.partitions import conversations
 from yumai_pipelines.assets.schema import schema
@@ -19,6 +19,7 @@ from yumai_pipelines.assets.sessions import inactive_sessions, session_monitorin
 from yumai_pipelines.assets.sources import SOURCES
 from yumai_pipelines.assets.tables import asset_key
 from yumai_pipelines.catalog import EXTRACTS
+from yumai_pipelines.checks.extracts import extracts_freshness
 from yumai_pipelines.months import Month
 from yumai_pipelines.settings import Settings
 
@@ -39,12 +40,13 @@ monthly_partitions = dg.define_asset_job(
 daily_upkeep = dg.define_asset_job(
     "daily_upkeep",
     dg.AssetSelection.assets(recent_conversations, inactive_sessions, session_monitoring)
-    | dg.AssetSelection.checks_for_assets(schema, conversations, *_SOURCES),
+    | dg.AssetSelection.checks_for_assets(schema, conversations, *_SOURCES)
+    | dg.AssetSelection.checks(extracts_freshness),
     description="Checks all of the database, refreshes the view of the last seven days, closes inactive sessions.",
 )
 monthly_extracts = dg.define_asset_job(
     "monthly_extracts",
-    dg.AssetSelection.assets(*EXTRACT_ASSETS) | dg.AssetSelection.checks_for_assets(*sorted(_BENEATH_EXTRACTS)),
+    dg.AssetSelection.assets(extracts) | dg.AssetSelection.checks_for_assets(*sorted(_BENEATH_EXTRACTS)),
     description="Builds the extracts of months that are over, if the logs that they are built from pass their checks.",
 )
 
@@ -93,7 +95,7 @@ def monthly_extracts_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRe
     closed = Month.of(context.scheduled_execution_time, settings.zone) - 1
     if closed < settings.first:
         return dg.SkipReason(f"{closed} is before the first month of the history, {settings.first}.")
-    built = set.intersection(*(context.instance.get_materialized_partitions(each.key) for each in EXTRACT_ASSETS))
+    built = set.intersection(*(context.instance.get_materialized_partitions(key) for key in extracts.keys))
     return _run(_first_missing(built, settings.first, max(closed - 1, settings.first)), closed)
 
 

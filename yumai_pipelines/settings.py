@@ -63,6 +63,19 @@ class Settings(BaseSettings):
         default=300, gt=0, description="Total time that DDL is retried before it gives up, in seconds."
     )
 
+    user_key_secret: SecretStr | None = Field(
+        default=None,
+        min_length=32,
+        description="Makes the users' pseudonyms in the extracts; 32 characters or more. The embedded server has one "
+        "of its own below YUMAI_HOME.",
+    )
+    min_group_users: int = Field(
+        default=1, ge=1, description="Groups of fewer users are merged in the extracts; 1 merges none."
+    )
+    session_days: int = Field(
+        default=30, ge=1, description="Days after its end from which retention may delete a session."
+    )
+
     @field_validator("database_url", "dagster_url")
     @classmethod
     def _a_libpq_url(cls, value: SecretStr | None) -> SecretStr | None:

@@ -252,7 +252,7 @@ COMMENT ON COLUMN extracts.ledger.purged_hash IS
 COMMENT ON COLUMN extracts.ledger.purged_at IS 'When retention last deleted something of the month; NULL for never.';
 
 CREATE TABLE yumai_pipelines.counted_feedback (
-    feedback_id bigint PRIMARY KEY REFERENCES analytics.user_feedback (id) ON DELETE CASCADE,
+    feedback_id bigint PRIMARY KEY,
     month date NOT NULL
 );
 COMMENT ON TABLE yumai_pipelines.counted_feedback IS

@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+@pytest.fixture(autouse=True)
+def user_key_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The secret of the extracts, which a database of somebody's own needs."""
+    monkeypatch.setenv("YUMAI_USER_KEY_SECRET", "of the tests, which nobody has to guess")
+
+
 @pytest.fixture
 def instance() -> Iterator[dg.DagsterInstance]:
     """A Dagster instance that forgets."""

@@ -16,7 +16,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from tests.support import Connection, every, login, one
 from yumai_pipelines import schema, schema_snapshot
-from yumai_pipelines.catalog import EXTRACTS, TABLES
+from yumai_pipelines.catalog import EXTRACTS, LEDGER, TABLES
 from yumai_pipelines.local_server import program
 from yumai_pipelines.online_ddl import LockNotObtainedError
 from yumai_pipelines.settings import Settings
@@ -234,6 +234,7 @@ def test_the_registry_and_the_catalogue_agree_in_both_directions(connection: Con
     }
     keys = {str(each.relation): list(each.key) for each in TABLES}
     keys |= {str(each.relation): list(each.key) for each in EXTRACTS}
+    keys[str(LEDGER)] = ["extract", "month"]
     assert dict(every(connection, PRIMARY_KEYS)) == keys
 
 

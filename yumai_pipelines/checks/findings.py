@@ -97,9 +97,11 @@ def _cell(value: object) -> str | int | float | bool:
     return value if isinstance(value, (str, int, float, bool)) else str(value)
 
 
-def result(finding: Finding) -> dg.AssetCheckResult:
-    """The evaluation of a check that has no months."""
+def result(finding: Finding, key: dg.AssetCheckKey | None = None) -> dg.AssetCheckResult:
+    """The evaluation of a check that has no months; of the one with this key, where several are evaluated at once."""
     return dg.AssetCheckResult(
+        asset_key=key and key.asset_key,
+        check_name=key and key.name,
         passed=finding.passed,
         severity=finding.severity,
         description=finding.description,

@@ -1,66 +1,18 @@
--- Fills the months %(months)s (their first days), which adjoin: month i is from %(bounds)s[i] up to %(bounds)s[i + 1].
--- One row per month, recommendation method and shop category. One pass over the logs, however many months.
+-- Fills the staged months. One row per month, recommendation method and shop category; groups of fewer than
+-- %(min_group_users)s users become one row, whose rates are NULL if it has fewer still.
 INSERT INTO extracts.recommendation_funnel (
     month, recommendation_method, shop_category, recommendations, sessions, users, selections, selection_rate,
     median_seconds_to_selection, feedback_count, feedback_rate, rating_count, rating_mean
 )
-WITH period AS (
+WITH unrelated AS (
     SELECT
-        %(months)s::date[] AS months,
-        %(bounds)s::timestamptz[] AS bounds
-),
-
-recommended AS (
-    SELECT
-        r.id,
-        r.session_id,
-        r.user_id,
-        p.months[width_bucket(r.time_stamp, p.bounds)] AS month,
-        coalesce(r.recommendation_method, 'unknown') AS method,
-        coalesce(s.category, 'unknown') AS category,
-        -- json_typeof reads any JSON; a cast to jsonb refuses some that the column may hold.
-        coalesce(json_typeof(r.user_selection) <> 'null', FALSE) AS selected,
-        CASE
-            WHEN
-                json_typeof(r.user_selection) <> 'null'
-                AND isfinite(r.selection_timestamp)
-                AND r.selection_timestamp >= r.time_stamp
-                THEN extract(EPOCH FROM r.selection_timestamp - r.time_stamp)::double precision
-        END AS seconds_to_selection
-    FROM analytics.recommendations_log AS r
-    CROSS JOIN period AS p
-    LEFT JOIN chatbot.shops AS s ON s.id = r.shop_id
-    WHERE
-        r.time_stamp >= (%(bounds)s::timestamptz[])[1]
-        AND r.time_stamp < (%(bounds)s::timestamptz[])[cardinality(%(bounds)s::timestamptz[])]
-),
-
-opinions AS (
-    -- Whenever they were given: late feedback counts in the month of its recommendation.
-    SELECT
-        f.related_recommendation_id AS id,
+        f.month,
         count(*) AS feedbacks,
-        count(extracts.rating_of(f.feedback_content)) AS ratings,
-        sum(extracts.rating_of(f.feedback_content)) AS rating_sum
-    FROM analytics.user_feedback AS f
-    WHERE f.related_recommendation_id IN (SELECT r.id FROM recommended AS r)
-    GROUP BY f.related_recommendation_id
-),
-
-unrelated AS (
-    -- Feedback on no recommendation counts in its own month.
-    SELECT
-        p.months[width_bucket(f.time_stamp, p.bounds)] AS month,
-        count(*) AS feedbacks,
-        count(extracts.rating_of(f.feedback_content)) AS ratings,
-        sum(extracts.rating_of(f.feedback_content)) AS rating_sum
-    FROM analytics.user_feedback AS f
-    CROSS JOIN period AS p
-    WHERE
-        f.time_stamp >= (%(bounds)s::timestamptz[])[1]
-        AND f.time_stamp < (%(bounds)s::timestamptz[])[cardinality(%(bounds)s::timestamptz[])]
-        AND NOT EXISTS (SELECT FROM analytics.recommendations_log AS r WHERE r.id = f.related_recommendation_id)
-    GROUP BY 1
+        count(f.rating) AS ratings,
+        sum(f.rating) AS rating_sum
+    FROM staged_feedback AS f
+    WHERE f.recommendation_id IS NULL
+    GROUP BY f.month
 ),
 
 measured AS (
@@ -76,28 +28,53 @@ measured AS (
         o.feedbacks,
         o.ratings,
         o.rating_sum
-    FROM recommended AS r
-    LEFT JOIN opinions AS o ON o.id = r.id
+    FROM staged_recommendations AS r
+    LEFT JOIN staged_opinions AS o ON o.id = r.id
     UNION ALL
     SELECT u.month, 'unknown', 'unknown', 0, NULL, NULL, FALSE, NULL, u.feedbacks, u.ratings, u.rating_sum
     FROM unrelated AS u
+),
+
+small AS (
+    SELECT m.month, m.method, m.category
+    FROM measured AS m
+    WHERE %(min_group_users)s::int > 1
+    GROUP BY m.month, m.method, m.category
+    HAVING count(DISTINCT m.user_id) < %(min_group_users)s::int
+),
+
+summed AS (
+    SELECT
+        m.month,
+        CASE WHEN s.month IS NULL THEN m.method ELSE 'suppressed' END AS method,
+        CASE WHEN s.month IS NULL THEN m.category ELSE 'suppressed' END AS category,
+        sum(m.recommendations) AS recommendations,
+        count(DISTINCT m.session_id) AS sessions,
+        count(DISTINCT m.user_id) AS users,
+        count(*) FILTER (WHERE m.selected) AS selections,
+        percentile_cont(0.5) WITHIN GROUP (ORDER BY m.seconds_to_selection) AS median_seconds,
+        coalesce(sum(m.feedbacks), 0) AS feedbacks,
+        count(*) FILTER (WHERE m.recommendations = 1 AND m.feedbacks > 0) AS with_feedback,
+        coalesce(sum(m.ratings), 0) AS ratings,
+        sum(m.rating_sum) AS rating_sum
+    FROM measured AS m
+    LEFT JOIN small AS s ON s.month = m.month AND s.method = m.method AND s.category = m.category
+    GROUP BY 1, 2, 3
 )
 
 SELECT
-    m.month,
-    m.method,
-    m.category,
-    sum(m.recommendations),
-    count(DISTINCT m.session_id),
-    count(DISTINCT m.user_id),
-    count(*) FILTER (WHERE m.selected),
-    round(count(*) FILTER (WHERE m.selected)::numeric / nullif(sum(m.recommendations), 0), 5),
-    percentile_cont(0.5) WITHIN GROUP (ORDER BY m.seconds_to_selection),
-    coalesce(sum(m.feedbacks), 0),
-    round(
-        count(*) FILTER (WHERE m.recommendations = 1 AND m.feedbacks > 0)::numeric / nullif(sum(m.recommendations), 0), 5
-    ),
-    coalesce(sum(m.ratings), 0),
-    round(sum(m.rating_sum) / nullif(sum(m.ratings), 0), 3)
-FROM measured AS m
-GROUP BY m.month, m.method, m.category
+    g.month,
+    g.method,
+    g.category,
+    g.recommendations,
+    g.sessions,
+    g.users,
+    g.selections,
+    CASE WHEN shown.rates THEN round(g.selections::numeric / nullif(g.recommendations, 0), 5) END,
+    CASE WHEN shown.rates THEN g.median_seconds END,
+    g.feedbacks,
+    CASE WHEN shown.rates THEN round(g.with_feedback::numeric / nullif(g.recommendations, 0), 5) END,
+    g.ratings,
+    CASE WHEN shown.rates THEN round(g.rating_sum / nullif(g.ratings, 0), 3) END
+FROM summed AS g
+CROSS JOIN LATERAL (SELECT %(min_group_users)s::int = 1 OR g.users >= %(min_group_users)s::int AS rates) AS shown

@@ -32,7 +32,10 @@ in_source AS (
             SELECT count(*)
             FROM analytics.user_feedback AS f
             LEFT JOIN analytics.recommendations_log AS r ON r.id = f.related_recommendation_id
-            WHERE f.time_stamp >= p.lower_bound AND f.time_stamp < p.upper_bound AND r.id IS NULL
+            LEFT JOIN yumai_pipelines.counted_feedback AS c ON c.feedback_id = f.id
+            WHERE
+                f.time_stamp >= p.lower_bound AND f.time_stamp < p.upper_bound
+                AND r.id IS NULL AND c.feedback_id IS NULL
         ) AS feedbacks
     FROM period AS p
 ),

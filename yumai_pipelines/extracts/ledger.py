@@ -1,0 +1,107 @@
+"""`extracts.ledger`: what each month of each extract was built from, whether it was proven, what was purged since."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from psycopg.rows import class_row
+
+from yumai_pipelines.database import DatabaseError
+from yumai_pipelines.months import Month
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    import psycopg
+
+    from yumai_pipelines.catalog import Extract
+
+
+class PurgedError(DatabaseError):
+    """A month of an extract cannot be built anew, since retention has deleted what it was built from."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row of the ledger; its columns' comments say what stands in them."""
+
+    extract: str
+    month: date
+    row_count: int
+    source_recommendations: int
+    source_feedback: int
+    last_recommendation_id: int | None
+    last_feedback_id: int | None
+    last_source_time: datetime | None
+    source_hash: int
+    user_key_id: str | None
+    min_group_users: int
+    code_version: str
+    run_id: str | None
+    built_at: datetime
+    checks_passed: bool | None
+    checked_at: datetime | None
+    purged_recommendations: int
+    purged_feedback: int
+    purged_hash: int
+    purged_at: datetime | None
+
+
+def first_days(months: Iterable[Month]) -> list[date]:
+    """The months as the tables name them, by their first days."""
+    return [date(month.year, month.number, 1) for month in months]
+
+
+def entries(connection: psycopg.Connection[Any], months: Sequence[Month]) -> dict[tuple[str, Month], Entry]:
+    """The ledger's rows of these months, by extract and month."""
+    with connection.cursor(row_factory=class_row(Entry)) as cursor:
+        rows = cursor.execute("SELECT * FROM extracts.ledger WHERE month = ANY(%s)", (first_days(months),)).fetchall()
+    return {(row.extract, Month(row.month.year, row.month.month)): row for row in rows}
+
+
+def refuse_purged(connection: psycopg.Connection[Any], extracts: Sequence[Extract], months: Sequence[Month]) -> None:
+    """Refuse to build months anew of whose sources something is gone for good.
+
+    Raises:
+        PurgedError: naming the ledger's rows.
+    """
+    known = entries(connection, months)
+    purged = [
+        f"  - extract '{entry.extract}', month {entry.month}: {entry.purged_recommendations:,} of "
+        f"{entry.source_recommendations:,} recommendations and {entry.purged_feedback:,} of {entry.source_feedback:,} "
+        f"feedbacks, last at {entry.purged_at}"
+        for extract in extracts
+        for month in months
+        if (entry := known.get((extract.relation.name, month))) and entry.purged_at
+    ]
+    if purged:
+        raise PurgedError(
+            "Retention has deleted sessions that these months were built from, so what is left would not give them "
+            "again. Rows of extracts.ledger:\n"
+            + "\n".join(purged)
+            + "\nNothing was changed: the extracts stay as they were "
+            "built. Leave these months out of the run. To build one after all, restore its sessions from a backup, and "
+            " empty purged_at of its rows."
+        )
+
+
+def record_checks(
+    connection: psycopg.Connection[Any],
+    extract: Extract,
+    passed: Mapping[Month, bool],
+    checked: Mapping[tuple[str, Month], Entry],
+) -> None:
+    """Note for each month whether it passed, unless it was built anew since its entry was read for the check."""
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "UPDATE extracts.ledger SET checks_passed = %s, checked_at = now() "
+            "WHERE extract = %s AND month = %s AND built_at = %s",
+            [
+                (verdict, entry.extract, entry.month, entry.built_at)
+                for month, verdict in passed.items()
+                if (entry := checked.get((extract.relation.name, month)))
+            ],
+        )

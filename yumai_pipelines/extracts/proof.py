@@ -1,0 +1,148 @@
+"""What can be wrong with an extract: rows that cannot be, sums that its sources do not have, months unlike the others.
+
+Only measured here; how Dagster shows it, and what to do, stands in `checks.extracts`.
+"""
+
+from __future__ import annotations
+
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from psycopg import sql
+from psycopg.rows import dict_row
+
+from yumai_pipelines.extracts.build import month_parameters
+from yumai_pipelines.months import Month
+from yumai_pipelines.sql_files import read_sql
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from zoneinfo import ZoneInfo
+
+    import psycopg
+
+    from yumai_pipelines.catalog import Extract, Mean, Share
+
+Row = dict[str, Any]
+
+HISTORY = 6
+"""Months before a month that it is compared with, and at least half of them."""
+
+COUNT_FACTOR = 2.0
+"""A count is unlike the others when it is more than so many times their median, or less than one over that."""
+
+RATE_FACTOR = 1.25
+"""The same of a rate, a mean or a time, which vary less."""
+
+FEWEST = 100
+"""Counts whose median is smaller jump by themselves; where all counts of an extract are so small, its rates do too."""
+
+
+def differing_measures(
+    connection: psycopg.Connection[Any], extract: Extract, months: Sequence[Month], zone: ZoneInfo
+) -> dict[Month, list[Row]]:
+    """For each month, the extract's measures beside an independent count: `name`, `in_source`, `in_extract`."""
+    return _by_month(connection, read_sql("extracts", extract.relation.name, "reconcile_months.sql"), months, zone)
+
+
+def invalid_rows(
+    connection: psycopg.Connection[Any], extract: Extract, months: Sequence[Month], zone: ZoneInfo
+) -> dict[Month, list[Row]]:
+    """For each month, the keys of the rows that cannot be right, with what is `wrong`."""
+    query = sql.SQL(read_sql("extracts", "list_invalid_rows.sql")).format(
+        extract=extract.relation.identifier,
+        key=sql.SQL(", ").join(map(sql.Identifier, extract.key)),
+        faults=sql.SQL(", ").join(_faults(extract)),
+    )
+    return _by_month(connection, query, months, zone)
+
+
+def unlike_before(
+    connection: psycopg.Connection[Any], extract: Extract, months: Sequence[Month], zone: ZoneInfo
+) -> dict[Month, list[Row]]:
+    """For each month, the measures that are far from their median of the months before it, if there are enough."""
+    query = read_sql("extracts", extract.relation.name, "summarize_months.sql")
+    span = [*(months[0] - HISTORY).through(months[-1])]
+    summaries = {month: rows[0] for month, rows in _by_month(connection, query, span, zone).items()}
+    return {month: list(_unlike(month, summaries)) for month in months}
+
+
+def _unlike(month: Month, summaries: Mapping[Month, Row]) -> Iterator[Row]:
+    before = [summaries[each] for each in (month - HISTORY).through(month - 1) if summaries[each]["rows"]]
+    if len(before) * 2 < HISTORY or median(_volume(each) for each in before) < FEWEST:
+        return
+    for name, value in summaries[month].items():
+        usual = median(known) if (known := [each[name] for each in before if each[name] is not None]) else 0
+        count = isinstance(value, int)
+        if value is None or usual == 0 or (count and usual < FEWEST):
+            continue
+        limit = COUNT_FACTOR if count else RATE_FACTOR
+        if not 1 / limit <= value / usual <= limit:
+            yield {"name": name, "value": value, "usual": round(usual, 5), "limit": f"{limit:g} times more or less"}
+
+
+def _volume(summary: Row) -> int:
+    return max(value for value in summary.values() if isinstance(value, int))
+
+
+def _faults(extract: Extract) -> Iterator[sql.Composed]:
+    key = sql.SQL(", ").join(map(sql.Identifier, extract.key))
+    merged = _is_merged(extract)
+    yield _fault(sql.SQL("num_nulls({}) > 0").format(key), "NULL in the key")
+    yield _fault(sql.SQL("count(*) OVER (PARTITION BY {}) > 1").format(key), "the key stands there twice")
+    for share in extract.shares:
+        yield _fault(_is_no_share(share, merged), f"{share.column} is not {share.part} per {share.whole}")
+    for mean in extract.means:
+        limits = f"{mean.lowest:g} to {mean.highest:g}".replace("inf", "∞")
+        yield _fault(
+            _is_no_mean(mean, merged), f"{mean.column} is not in {limits}, or not NULL exactly where it should be"
+        )
+
+
+def _fault(condition: sql.Composable, words: str) -> sql.Composed:
+    return sql.SQL("CASE WHEN {} THEN {} END").format(condition, sql.Literal(words))
+
+
+def _is_merged(extract: Extract) -> sql.Composable:
+    if extract.merged is None:
+        return sql.SQL("false")
+    column, mark = extract.merged
+    return sql.SQL("{} = {}").format(sql.Identifier(column), sql.Literal(mark))
+
+
+def _is_no_share(share: Share, merged: sql.Composable) -> sql.Composed:
+    """A merged group of too few users has no rate."""
+    return sql.SQL(
+        "{share} IS DISTINCT FROM round({part}::numeric / nullif({whole}, 0), 5) AND NOT ({share} IS NULL AND {merged})"
+    ).format(
+        share=sql.Identifier(share.column),
+        part=sql.Identifier(share.part),
+        whole=sql.Identifier(share.whole),
+        merged=merged,
+    )
+
+
+def _is_no_mean(mean: Mean, merged: sql.Composable) -> sql.Composed:
+    column = sql.Identifier(mean.column)
+    outside = sql.SQL("NOT {}::double precision BETWEEN {} AND {}").format(
+        column, sql.Literal(float(mean.lowest)), sql.Literal(float(mean.highest))
+    )
+    if mean.of is None:
+        return outside
+    of_nothing = sql.SQL("({column} IS NULL) <> ({of} = 0) AND NOT ({column} IS NULL AND {merged})")
+    return sql.SQL(" OR ").join([outside, of_nothing.format(column=column, of=sql.Identifier(mean.of), merged=merged)])
+
+
+def _by_month(
+    connection: psycopg.Connection[Any],
+    query: str | sql.Composed,
+    months: Sequence[Month],
+    zone: ZoneInfo,
+) -> dict[Month, list[Row]]:
+    """The rows of a statement on months, without their month."""
+    rows: dict[Month, list[Row]] = {month: [] for month in months}
+    with connection.cursor(row_factory=dict_row) as cursor:
+        for row in cursor.execute(query, month_parameters(months, zone)):
+            day = row.pop("month")
+            rows[Month(day.year, day.month)].append(row)
+    return rows
