@@ -135,7 +135,11 @@ def demo(
     months: Annotated[int, typer.Option(min=1, help="Over how many months, the current one included.")] = 8,
     seed: Annotated[int, typer.Option(min=0, help="Another seed makes another world.")] = 1,
     if_empty: Annotated[
-        bool, typer.Option("--if-empty", help="Do nothing, successfully, when the database has rows.")
+        bool,
+        typer.Option(
+            "--if-empty",
+            help="When the database has rows, keep them, and run the pipeline if it never came to its end.",
+        ),
     ] = False,
 ) -> None:
     """Fill an empty database with made-up people, shops and conversations, and run the whole pipeline over it.
@@ -146,19 +150,12 @@ def demo(
     """
     # Imported here: Dagster takes a second, which no other command has to wait for.
     from yumai_pipelines.demo.generate import Size
-    from yumai_pipelines.demo.load import NotEmptyError
     from yumai_pipelines.demo.run import run_demo
 
     settings = Settings()
     _start(settings)
-    try:
-        passed = run_demo(settings, Size(sessions, months, seed), until=datetime.now(UTC), console=_out)
-    except NotEmptyError:
-        if not if_empty:
-            raise
-        _out.print("The database has rows, so no demonstration data is made.")
-        return
-    if not passed:
+    size = Size(sessions, months, seed)
+    if not run_demo(settings, size, until=datetime.now(UTC), console=_out, if_empty=if_empty):
         raise typer.Exit(1)
 
 

@@ -37,3 +37,14 @@ def test_runs_and_events_are_kept_in_the_database(instance: dg.DagsterInstance, 
     assert event.asset_materialization.metadata["rows"].value == 7
     with psycopg.connect(empty_database) as connection:
         assert one(connection, "SELECT status FROM runs") == "SUCCESS"
+
+
+def test_events_share_a_connection(instance: dg.DagsterInstance, empty_database: str) -> None:
+    """dagster-postgres by itself makes one for each event, which is half of the time of a run of many months."""
+    with psycopg.connect(empty_database, autocommit=True) as connection:
+        sessions = "SELECT sessions FROM pg_stat_database WHERE datname = current_database()"
+        before = one(connection, sessions)
+        for number in range(100):
+            instance.report_runless_asset_event(dg.AssetObservation("talkative", metadata={"number": number}))
+        assert one(connection, "SELECT count(*) FROM event_logs") == 100
+        assert one(connection, sessions) - before < 20

@@ -21,8 +21,10 @@ from yumai_pipelines.assets.extracts import EXTRACT_ASSETS
 from yumai_pipelines.assets.materialized_views import recent_conversations
 from yumai_pipelines.assets.schema import schema
 from yumai_pipelines.assets.sessions import inactive_sessions, session_monitoring
+from yumai_pipelines.demo import run
 from yumai_pipelines.demo.generate import Size
 from yumai_pipelines.demo.load import NotEmptyError
+from yumai_pipelines.demo.pipeline import Job, Run, run_jobs
 from yumai_pipelines.demo.run import TooManyMonthsError, run_demo
 from yumai_pipelines.months import Month
 from yumai_pipelines.settings import Settings
@@ -112,6 +114,32 @@ def test_what_failed_is_told_and_the_demonstration_is_no_success(settings: Setti
     assert "chatbot/conversations: months_ahead failed:" in text.getvalue()
     assert "What to do: materialize the partitions" in text.getvalue()
     assert "Not everything passed." in text.getvalue()
+
+
+def test_a_pipeline_that_was_interrupted_is_run_again_over_the_rows_that_are_there(
+    settings: Settings, empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def again() -> str:
+        text = StringIO()
+        run_demo(settings, size, until=UNTIL, console=Console(file=text, width=160), if_empty=True)
+        return text.getvalue()
+
+    def interrupted(wanted: list[Job], home: Path) -> Iterator[Run]:
+        yield from run_jobs(wanted[:2], home)
+        raise KeyboardInterrupt
+
+    size = Size(sessions=100, months=2)
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "run_jobs", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            again()
+    for pipeline in ("The pipeline ran over", ""):
+        said = again()
+        assert "The database has rows, so no demonstration data is made." in said
+        assert pipeline in said
+    assert "The pipeline ran over" not in said, "it had come to its end"
+    with psycopg.connect(empty_database) as connection:
+        assert one(connection, "SELECT count(*) FROM chatbot.session_master") == 100
 
 
 def test_a_database_with_rows_is_refused(

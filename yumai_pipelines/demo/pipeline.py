@@ -93,14 +93,25 @@ def run_jobs(wanted: Sequence[Job], home: Path) -> Iterator[Run]:
         home: Dagster's instance is in `dagster` below it.
     """
     definitions = build_definitions()
-    with dg.DagsterInstance.from_config(str(make_instance(home.resolve()))) as instance:
-        # Otherwise each event has several connections made: half of the time that the jobs take.
-        instance.optimize_for_webserver(statement_timeout=60_000, pool_recycle=3600, max_overflow=4)
+    with _instance(home) as instance:
         for job in wanted:
             outcome = definitions.resolve_job_def(job.name).execute_in_process(
                 instance=instance, tags=job.tags, run_config=_QUIET, raise_on_error=False
             )
             yield Run(job.name, tuple(_checks(outcome)), tuple(_errors(outcome)))
+
+
+def have_run(wanted: Sequence[Job], home: Path) -> bool:
+    """Whether each of the jobs has come to a good end before, over whatever months."""
+    with _instance(home) as instance:
+        return all(
+            instance.get_runs_count(dg.RunsFilter(job_name=job.name, statuses=[dg.DagsterRunStatus.SUCCESS]))
+            for job in wanted
+        )
+
+
+def _instance(home: Path) -> dg.DagsterInstance:
+    return dg.DagsterInstance.from_config(str(make_instance(home.resolve())))
 
 
 def _checks(outcome: dg.ExecuteInProcessResult) -> Iterator[Check]:

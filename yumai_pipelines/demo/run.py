@@ -9,21 +9,21 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from yumai_pipelines.database import DatabaseError, connect, database_url
 from yumai_pipelines.demo.generate import generate
-from yumai_pipelines.demo.load import fill, refuse_rows
-from yumai_pipelines.demo.pipeline import Run, jobs, run_jobs
+from yumai_pipelines.demo.load import NotEmptyError, fill, refuse_rows
+from yumai_pipelines.demo.pipeline import Job, Run, have_run, jobs, run_jobs
 from yumai_pipelines.demo.summary import show, summarize
 from yumai_pipelines.months import Month
 from yumai_pipelines.partitions import LockPolicy, ensure_months
 from yumai_pipelines.schema import upgrade
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     import psycopg
     from rich.console import Console
 
     from yumai_pipelines.demo.generate import Size
-    from yumai_pipelines.relations import Relation
     from yumai_pipelines.settings import Settings
 
 
@@ -31,16 +31,18 @@ class TooManyMonthsError(DatabaseError):
     """The demonstration would begin before the first month of the database's history. Nothing was changed."""
 
 
-def run_demo(settings: Settings, size: Size, *, until: datetime, console: Console) -> bool:
+def run_demo(settings: Settings, size: Size, *, until: datetime, console: Console, if_empty: bool = False) -> bool:
     """Fill an empty database, run the whole pipeline over all its months, and print a summary.
 
-    Afterwards Dagster's instance below `YUMAI_HOME` shows every asset materialized, and every check.
+    Afterwards Dagster's instance below `YUMAI_HOME` shows every asset materialized, and every check. All rows are
+    loaded in one transaction; a pipeline that was killed is run again with `if_empty`.
 
     Args:
         settings: those of the environment, from which Dagster's resources read them too.
         size: how much is made.
         until: now; the months end with its month. Aware.
         console: for progress and summary.
+        if_empty: take a database that has rows as it is, and run the pipeline over it if it never came to its end.
 
     Returns:
         Whether every job succeeded and every check passed.
@@ -54,22 +56,26 @@ def run_demo(settings: Settings, size: Size, *, until: datetime, console: Consol
     current = Month.of(until, settings.zone)
     _refuse_early_months(settings, size, current)
     months = [*settings.first.through(current + settings.months_ahead)]
+    wanted = jobs(settings.first, current, settings.months_ahead)
     url = database_url(settings)
     upgrade(url, settings)
     with connect(url, application_name="yumai: demo", zone=settings.timezone) as connection:
-        refuse_rows(connection)
-        policy = LockPolicy(settings.lock_timeout, settings.lock_patience)
-        ensure_months(connection, months, zone=settings.zone, policy=policy)
-        with _progress(console) as progress:
-            begun = time.monotonic()
-            counts = _fill(connection, settings, size, until, progress)
-            filled = time.monotonic()
-            runs = _run_pipeline(settings, current, progress)
+        try:
+            refuse_rows(connection)
+        except NotEmptyError:
+            if not if_empty:
+                raise
+            console.print("The database has rows, so no demonstration data is made.")
+            if have_run(wanted, settings.home):
+                return True
+        else:
+            _fill(connection, settings, size, until, months, console)
+        begun = time.monotonic()
+        runs = _run_pipeline(settings, wanted, console)
         summary = summarize(connection, settings, months, current, runs)
     show(console, summary)
     console.print(
-        f"{sum(counts.values()):,} rows in {len(counts)} tables were made and loaded in {filled - begun:.1f} s; the "
-        f"pipeline ran over {len(months)} months in {time.monotonic() - filled:.1f} s. "
+        f"The pipeline ran over {len(months)} months in {time.monotonic() - begun:.1f} s. "
         f"{'Nothing failed.' if summary.passed else 'Not everything passed.'}"
     )
     return summary.passed
@@ -91,18 +97,31 @@ def _progress(console: Console) -> Progress:
 
 
 def _fill(
-    connection: psycopg.Connection[Any], settings: Settings, size: Size, until: datetime, progress: Progress
-) -> dict[Relation, int]:
-    task = progress.add_task("sessions made and loaded", total=size.sessions)
-    chunks = generate(size, until=until, zone=settings.zone)
-    return fill(connection, chunks, report=lambda chunk: progress.advance(task, chunk.sessions))
+    connection: psycopg.Connection[Any],
+    settings: Settings,
+    size: Size,
+    until: datetime,
+    months: Sequence[Month],
+    console: Console,
+) -> None:
+    begun = time.monotonic()
+    policy = LockPolicy(settings.lock_timeout, settings.lock_patience)
+    ensure_months(connection, months, zone=settings.zone, policy=policy)
+    with _progress(console) as progress:
+        task = progress.add_task("sessions made and loaded", total=size.sessions)
+        chunks = generate(size, until=until, zone=settings.zone)
+        counts = fill(connection, chunks, report=lambda chunk: progress.advance(task, chunk.sessions))
+    console.print(
+        f"{sum(counts.values()):,} rows in {len(counts)} tables were made and loaded in "
+        f"{time.monotonic() - begun:.1f} s."
+    )
 
 
-def _run_pipeline(settings: Settings, current: Month, progress: Progress) -> list[Run]:
-    wanted = jobs(settings.first, current, settings.months_ahead)
-    task = progress.add_task("jobs run", total=len(wanted))
+def _run_pipeline(settings: Settings, wanted: Sequence[Job], console: Console) -> list[Run]:
     runs = []
-    for run in run_jobs(wanted, settings.home):
-        runs.append(run)
-        progress.advance(task)
+    with _progress(console) as progress:
+        task = progress.add_task("jobs run", total=len(wanted))
+        for run in run_jobs(wanted, settings.home):
+            runs.append(run)
+            progress.advance(task)
     return runs
