@@ -547,7 +547,7 @@ CREATE FUNCTION yumai_pipelines.note_archive_change() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    INSERT INTO yumai_pipelines.archive_changes (month) VALUES (TG_ARGV[0]::date);
+    INSERT INTO yumai_pipelines.archive_changes (month, operation) VALUES (TG_ARGV[0]::date, TG_OP);
     RETURN NULL;
 END
 $$;
@@ -3555,6 +3555,7 @@ ALTER TABLE yumai_pipelines.alembic_version OWNER TO yumai_pipeline;
 
 CREATE TABLE yumai_pipelines.archive_changes (
     month date NOT NULL,
+    operation text NOT NULL,
     noted_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
 );
 
@@ -3573,6 +3574,13 @@ COMMENT ON TABLE yumai_pipelines.archive_changes IS 'Changes of detached tables 
 --
 
 COMMENT ON COLUMN yumai_pipelines.archive_changes.month IS 'First day of the month whose table was changed.';
+
+
+--
+-- Name: COLUMN archive_changes.operation; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN yumai_pipelines.archive_changes.operation IS 'INSERT, UPDATE, DELETE or TRUNCATE.';
 
 
 --
@@ -5081,6 +5089,14 @@ ALTER TABLE ONLY ml_features.user_interactions
 --
 
 COMMENT ON CONSTRAINT user_interactions_user_id_fkey ON ml_features.user_interactions IS 'Cascades: what was done is personal data of its user.';
+
+
+--
+-- Name: counted_feedback counted_feedback_feedback_id_fkey; Type: FK CONSTRAINT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+ALTER TABLE ONLY yumai_pipelines.counted_feedback
+    ADD CONSTRAINT counted_feedback_feedback_id_fkey FOREIGN KEY (feedback_id) REFERENCES analytics.user_feedback(id) ON DELETE CASCADE;
 
 
 --

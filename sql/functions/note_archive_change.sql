@@ -1,7 +1,7 @@
 CREATE OR REPLACE FUNCTION yumai_pipelines.note_archive_change()
 RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    INSERT INTO yumai_pipelines.archive_changes (month) VALUES (TG_ARGV[0]::date);
+    INSERT INTO yumai_pipelines.archive_changes (month, operation) VALUES (TG_ARGV[0]::date, TG_OP);
     RETURN NULL;
 END
 $$;

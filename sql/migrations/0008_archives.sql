@@ -35,9 +35,11 @@ COMMENT ON COLUMN yumai_pipelines.archives.restored_at IS 'When the month last c
 -- Rows may still go from a detached table, with their session: then its file is no copy of it any more.
 CREATE TABLE yumai_pipelines.archive_changes (
     month date NOT NULL,
+    operation text NOT NULL,
     noted_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 COMMENT ON TABLE yumai_pipelines.archive_changes IS
 'Changes of detached tables since they were last exported. One row per changed row; only that there is one matters.';
 COMMENT ON COLUMN yumai_pipelines.archive_changes.month IS 'First day of the month whose table was changed.';
+COMMENT ON COLUMN yumai_pipelines.archive_changes.operation IS 'INSERT, UPDATE, DELETE or TRUNCATE.';
 COMMENT ON COLUMN yumai_pipelines.archive_changes.noted_at IS 'When.';

@@ -388,20 +388,41 @@ def test_a_session_that_goes_during_the_export_is_not_in_the_file(
     assert restore(database, "2024-08").archived_rows == 20
 
 
-def test_a_month_that_never_rests_is_kept_and_comes_back(
+def test_a_month_whose_sessions_never_stop_going_is_archived_all_the_same(
     database: str, connection: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Rows that go during the last of three exports stay in the file, like those that go afterwards."""
     ensure(database, "2024-08")
     plant(connection)
     sessions = [new_turn(connection) for _ in range(9)]
     monkeypatch.setattr(Meddling, "meddle", lambda _: delete_session(database, sessions.pop()), raising=False)
-    with pytest.raises(ArchiveError, match="yumai restore-month 2024-08"):
-        archive(database, Meddling.at(str(tmp_path)), "2024-08")
+    (report,) = archive(database, Meddling.at(str(tmp_path)), "2024-08")
+    assert report.archive is not None
+    assert (report.archive.row_count, len(sessions)) == (27, 6)
     delete_session(database, sessions.pop())
     back = restore(database, "2024-08")
-    assert back.rows == back.archived_rows == 20 + len(sessions)
-    (session,) = every(connection, "SELECT session_id FROM chatbot.conversations LIMIT 1")[0]
-    delete_session(database, session)
+    assert (back.rows, back.gone["conversations_session_id_fkey"]) == (25, 2)
+
+
+def test_a_month_that_somebody_goes_on_writing_to_is_kept_and_comes_back(
+    database: str, connection: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ensure(database, "2024-08")
+    plant(connection)
+    gone = new_turn(connection)
+
+    def change(_: Path) -> None:
+        connection.execute("UPDATE yumai_pipelines.conversations_2024_08_detached SET emotion = 1 WHERE id = 7")
+
+    monkeypatch.setattr(Meddling, "meddle", change, raising=False)
+    with pytest.raises(ArchiveError, match="yumai restore-month 2024-08"):
+        archive(database, Meddling.at(str(tmp_path)), "2024-08")
+    delete_session(database, gone)
+    back = restore(database, "2024-08")
+    assert back.rows == back.archived_rows == 20
+    assert one(connection, "SELECT emotion FROM chatbot.conversations WHERE id = 7") == 1
+    connection.execute("DELETE FROM chatbot.session_master")
+    assert contents(connection) == []
 
 
 def test_what_was_deleted_since_does_not_come_back(database: str, connection: Connection, tmp_path: Path) -> None:

@@ -6,13 +6,10 @@ Where it teaches something, the same is done first by plain DDL, to show what go
 from __future__ import annotations
 
 import logging
-import threading
 import time
-from collections import Counter, defaultdict
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
-from random import Random, SystemRandom
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -20,7 +17,11 @@ import psycopg
 import pytest
 from psycopg import IsolationLevel, sql
 
+from tests.crowd import GENEROUS, crowd, in_background, wait_until_waiting
 from tests.support import Connection, Value, one
+from yumai_pipelines.archives.archive import archive_months
+from yumai_pipelines.archives.restore import restore_month
+from yumai_pipelines.archives.store import Store
 from yumai_pipelines.database import connect
 from yumai_pipelines.months import Month
 from yumai_pipelines.online_ddl import LockMode, OnlineDDL, TableLock
@@ -28,15 +29,14 @@ from yumai_pipelines.partitions import LockNotObtainedError, LockPolicy, MonthRe
 from yumai_pipelines.relations import Relation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from pathlib import Path
+    from random import Random
 
 SEOUL = ZoneInfo("Asia/Seoul")
 POLICY = LockPolicy(lock_timeout=timedelta(milliseconds=100), patience=timedelta(seconds=60))
 IMPATIENT = LockPolicy(lock_timeout=timedelta(milliseconds=100), patience=timedelta(seconds=1))
 START = datetime(2024, 8, 1, tzinfo=SEOUL)
-GENEROUS = 5.0
-"""Seconds: no stall that is measured here may come near it; what is measured is printed."""
-
 MEASURED = logging.getLogger(__name__)
 ATTACH = """
     CREATE TABLE chatbot.plain (LIKE chatbot.conversations INCLUDING ALL EXCLUDING IDENTITY);
@@ -78,65 +78,6 @@ def log(reports: list[MonthReport]) -> None:
         MEASURED.info(
             "%s %s, %d rows moved, %.0f ms, %d retries", r.month, r.action, r.moved_rows, r.lock_held_ms, r.retries
         )
-
-
-class Crowd:
-    """Sessions that do something over and over until they are called off, and what they did and waited."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.over = threading.Event()
-        self.waits: dict[str, list[float]] = defaultdict(list)
-        self._pool = ThreadPoolExecutor(16)
-        self._futures: list[Future[None]] = []
-
-    def add(self, work: Callable[[Connection, Random], None], *, isolation: IsolationLevel | None = None) -> None:
-        self._futures.append(self._pool.submit(self._repeat, work, isolation, SystemRandom()))
-
-    def _repeat(
-        self, work: Callable[[Connection, Random], None], isolation: IsolationLevel | None, random: Random
-    ) -> None:
-        with psycopg.connect(self.url, autocommit=True, application_name="test: crowd") as connection:
-            connection.isolation_level = isolation
-            while not self.over.is_set():
-                started = time.monotonic()
-                work(connection, random)
-                self.waits[work.__name__].append(time.monotonic() - started)
-
-    def call_off(self) -> None:
-        """Stop everybody; whatever went wrong for one of them is raised here."""
-        self.over.set()
-        self._pool.shutdown()
-        for future in self._futures:
-            future.result()
-        for name, waits in self.waits.items():
-            MEASURED.info("%s: %d rounds, longest %.0f ms", name, len(waits), max(waits) * 1000)
-            assert max(waits) < GENEROUS, name
-
-
-@contextmanager
-def crowd(url: str) -> Iterator[Crowd]:
-    people = Crowd(url)
-    try:
-        yield people
-        time.sleep(0.2)
-    finally:
-        people.call_off()
-
-
-@contextmanager
-def in_background(work: Callable[[], Any]) -> Iterator[Future[Any]]:
-    with ThreadPoolExecutor(1) as pool:
-        future = pool.submit(work)
-        yield future
-        future.result(timeout=60)
-
-
-def wait_until_waiting(connection: Connection, pid: int) -> None:
-    deadline = time.monotonic() + GENEROUS
-    while not one(connection, "SELECT cardinality(pg_blocking_pids(%s)) > 0", pid):
-        assert time.monotonic() < deadline, "nobody waits"
-        time.sleep(0.005)
 
 
 def test_every_row_of_four_writers_is_there_once_while_months_are_made_and_filled(
@@ -439,7 +380,7 @@ def test_no_lock_order_of_others_ends_in_a_deadlock(database: str, connection: C
 
 
 def test_no_attempt_takes_a_lock_that_it_has_not_taken_first(
-    database: str, connection: Connection, monkeypatch: pytest.MonkeyPatch
+    database: str, connection: Connection, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """DDL that strengthens a lock it holds makes others deadlock at once: `deadlock_timeout` does not save them."""
     held = """
@@ -476,6 +417,10 @@ def test_no_attempt_takes_a_lock_that_it_has_not_taken_first(
     fill_default(connection, 100)
     ensure(database, "2024-08", "2024-12")
     ensure(database, "2024-09")
+    with connect(database, application_name="test: archives") as owner:
+        store, as_of = Store.at(str(tmp_path)), datetime(2025, 6, 1, tzinfo=SEOUL)
+        list(archive_months(owner, [Month(2024, 8)], store=store, zone=SEOUL, policy=POLICY, kept=6, as_of=as_of))
+        restore_month(owner, Month(2024, 8), zone=SEOUL, policy=POLICY)
     assert undeclared == []
 
 

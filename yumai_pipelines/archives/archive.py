@@ -4,7 +4,8 @@
    its rows along there too; a trigger notes that.
 2. In one snapshot, PostgreSQL computes the rows' checksum and sends them. They become a Parquet file, which is read
    back.
-3. One transaction finds that nothing has changed since, and records the file. From then on the table is rubbish.
+3. One transaction finds that nothing has changed since, and records the file. From then on the table is rubbish. Where
+   sessions never stop going, rows that went during the last export stay in the file, like those that go later.
 
 A run killed anywhere leaves the rows in the table or in a proven file, and the next one goes on from there.
 """
@@ -62,7 +63,7 @@ Action = Literal["archived", "already archived", "restored, left alone", "no row
 ARCHIVE_LOCK = "yumai_pipelines: archives of chatbot.conversations"
 
 ATTEMPTS = 3
-"""Exports of a month whose rows change meanwhile, before somebody is asked to wait for a quieter hour."""
+"""Exports of a month whose rows go meanwhile, before that is taken as if they went afterwards."""
 
 _TRIGGERS = {"yumai_note_rows": "INSERT OR UPDATE OR DELETE", "yumai_note_truncate": "TRUNCATE"}
 
@@ -123,8 +124,8 @@ def archive_months(
         One report for each month, by month, once it is done.
 
     Raises:
-        ArchiveError: a month is not past, or changes faster than it is exported; or the store cannot be written; or a
-            file does not hold what the table holds. The table is kept.
+        ArchiveError: a month is not past, or somebody changes its rows again and again; or the store cannot be written;
+            or a file does not hold what the table holds. The table is kept.
         BoundsError: a partition stands across a month's bounds.
         LockNotObtainedError: somebody was in the way for as long as the policy's patience.
     """
@@ -239,13 +240,14 @@ class _Departure:
 
     def _prove(self) -> None:
         """Come to a file that holds what the table holds, and record it."""
-        for _ in range(ATTEMPTS):
-            if self._record(*self._export()):
+        for attempt in range(ATTEMPTS):
+            harmless = {"DELETE"} if attempt == ATTEMPTS - 1 else set()
+            if self._record(*self._export(), harmless):
                 return
         raise ArchiveError(
-            f"Rows of {self.month.month} went during each of {ATTEMPTS} exports: sessions are being deleted. The "
-            f"others are in {self.table}. Run again when that is over, or bring the month back with `yumai "
-            f"restore-month {self.month.month}`."
+            f"Rows of {self.month.month} were changed during each of {ATTEMPTS} exports. They are in {self.table}, and "
+            "nobody but the foreign keys should change them there. Find out who does, and run again; or bring the "
+            f"month back with `yumai restore-month {self.month.month}`."
         )
 
     def _export(self) -> tuple[Summary, str]:
@@ -291,12 +293,13 @@ class _Departure:
                 "is kept. Look for a disk or a store that damages files, and run again."
             )
 
-    def _record(self, summary: Summary, uri: str) -> bool:
-        """Say that the rows are in the file, and that the table may go; False when it has changed meanwhile."""
+    def _record(self, summary: Summary, uri: str, harmless: set[str]) -> bool:
+        """Say that the rows are in the file, and that the table may go; False when it was changed meanwhile."""
 
         def work() -> bool:
-            if ledger.has_changed(self.connection, self.month.month):
+            if ledger.changes(self.connection, self.month.month) - harmless:
                 return False
+            ledger.forget_changes(self.connection, self.month.month)
             ledger.record_archive(self.connection, self.month.month, summary, uri, size_of(uri))
             mark(self.connection, self.table)
             return True

@@ -113,7 +113,7 @@ def forget_changes(connection: Connection, month: Month) -> None:
     connection.execute("DELETE FROM yumai_pipelines.archive_changes WHERE month = %s", (first_day(month),))
 
 
-def has_changed(connection: Connection, month: Month) -> bool:
-    """Whether a detached month was changed since."""
-    query = "SELECT EXISTS (SELECT FROM yumai_pipelines.archive_changes WHERE month = %s)"
-    return connection.execute(query, (first_day(month),)).fetchone() == (True,)
+def changes(connection: Connection, month: Month) -> set[str]:
+    """What has been done to rows of a detached month since: INSERT, UPDATE, DELETE, TRUNCATE."""
+    query = "SELECT DISTINCT operation FROM yumai_pipelines.archive_changes WHERE month = %s"
+    return {operation for (operation,) in connection.execute(query, (first_day(month),))}
