@@ -26,6 +26,8 @@ from yumai_pipelines.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from xdist.workermanage import WorkerController
+
 DOCKER_IMAGE = "postgres:17"
 OF_THE_TESTS = {"YUMAI_TEST_POSTGRES", "YUMAI_CHROMIUM"}
 
@@ -35,8 +37,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--postgres",
         metavar="embedded|docker|DSN",
         default=os.environ.get("YUMAI_TEST_POSTGRES", "embedded"),
-        help="the server of the tests: the embedded one, a container, or any by the DSN of a superuser (or a role with "
-        "CREATEDB and CREATEROLE). Default: the environment variable YUMAI_TEST_POSTGRES, else embedded.",
+        help="the server of the tests: the embedded one, a container, or any by the DSN of a superuser, since they "
+        "do what only a superuser can. Default: the environment variable YUMAI_TEST_POSTGRES, else embedded.",
     )
 
 
@@ -55,6 +57,15 @@ class Server:
             self._url = self._running.enter_context(_running_server(self.choice))
         return self._url
 
+    def description(self) -> str:
+        """Its version and place."""
+        try:
+            with psycopg.connect(self.url) as connection:
+                place = f"{connection.info.host}:{connection.info.port}"
+                return f"PostgreSQL {one(connection, 'SHOW server_version')} at {place}, chosen by --postgres"
+        except psycopg.OperationalError as error:
+            raise pytest.UsageError(f"--postgres: no server answers there. {error}") from error
+
     def stop(self) -> None:
         self._running.close()
 
@@ -66,24 +77,29 @@ def pytest_configure(config: pytest.Config) -> None:
     # The settings of whoever runs the tests are none of theirs; this comes before anything reads them.
     for name in [name for name in os.environ if name.startswith("YUMAI_") and name not in OF_THE_TESTS]:
         del os.environ[name]
-    config.stash[SERVER] = Server(config.getoption("--postgres"))
+    url_of_the_run = getattr(config, "workerinput", {}).get("server_url")
+    config.stash[SERVER] = Server(url_of_the_run or config.getoption("--postgres"))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: WorkerController) -> None:
+    """The workers of one run (`pytest -n 4`) share its server."""
+    node.workerinput["server_url"] = node.config.stash[SERVER].url
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     config.stash[SERVER].stop()
 
 
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """What the tests run on, when workers share it."""
+    return [config.stash[SERVER].description()] if config.getoption("numprocesses", None) else []
+
+
 def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
-    """Say what the tests run on, when a test of those that were chosen needs a server."""
-    if not any("server_url" in getattr(item, "fixturenames", ()) for item in items):
-        return []
-    server = config.stash[SERVER]
-    try:
-        with psycopg.connect(server.url) as connection:
-            place = f"{connection.info.host}:{connection.info.port}"
-            return [f"PostgreSQL {one(connection, 'SHOW server_version')} at {place}, chosen by --postgres"]
-    except psycopg.OperationalError as error:
-        raise pytest.UsageError(f"--postgres: no server answers there. {error}") from error
+    """What the tests run on, when a test of those that were chosen needs a server."""
+    needed = any("server_url" in getattr(item, "fixturenames", ()) for item in items)
+    return [config.stash[SERVER].description()] if needed else []
 
 
 @contextmanager
@@ -96,13 +112,17 @@ def _running_server(choice: str) -> Iterator[str]:
                 server = LocalServer(Path(home))
                 server.start()
                 try:
+                    # What the tests write is gone afterwards, so it need not reach the disk.
+                    with psycopg.connect(server.url("postgres"), autocommit=True) as admin:
+                        admin.execute("ALTER SYSTEM SET fsync = off")
+                        admin.execute("SELECT pg_reload_conf()")
                     yield server.url("postgres")
                 finally:
                     server.stop()
         case "docker":
             from testcontainers.community.postgres import PostgresContainer
 
-            with PostgresContainer(DOCKER_IMAGE, driver=None) as container:
+            with PostgresContainer(DOCKER_IMAGE, driver=None).with_command("postgres -c fsync=off") as container:
                 yield container.get_connection_url()
         case dsn:
             yield dsn
@@ -110,7 +130,7 @@ def _running_server(choice: str) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def server_url(pytestconfig: pytest.Config) -> str:
-    """URL of the server's maintenance database, as a superuser (or who else the DSN says)."""
+    """URL of the server's maintenance database, as a superuser."""
     return pytestconfig.stash[SERVER].url
 
 

@@ -20,6 +20,9 @@ from tests.support import free_port
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+# One worker builds the wheel and uses it.
+pytestmark = pytest.mark.xdist_group("wheel")
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
     from tests.conftest import Databases
 
+# One worker makes the deployment and looks at it.
+pytestmark = pytest.mark.xdist_group("ui")
+
 MONTHS = 3
 FLAGS = [
     "--no-sandbox",
