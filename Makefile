@@ -3,6 +3,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
 PORT ?= 3000
+# More than there are cores: tests often wait for the server, or for a lock.
+WORKERS ?= 4
 
 .PHONY: help install run test check schema clean reset
 help:  ## list the targets
@@ -22,7 +24,7 @@ run: install  ## the whole thing: PostgreSQL, demonstration data, the Dagster UI
 	$(BIN)/yumai dev --port $(PORT)
 
 test: install  ## run the tests
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses $(WORKERS)
 
 check: install  ## lint and types
 	$(BIN)/ruff check .
