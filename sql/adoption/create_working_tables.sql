@@ -1,10 +1,10 @@
 -- What a run of the adoption keeps for the next one, should it be stopped; the last step drops it.
-CREATE TABLE IF NOT EXISTS yumai_pipelines.adoption_run (
+CREATE TABLE yumai_pipelines.adoption_run (
     shape text NOT NULL,
     started_at timestamptz NOT NULL DEFAULT now()
 );
 COMMENT ON TABLE yumai_pipelines.adoption_run IS 'An adoption is under way: run `yumai adopt` to go on with it.';
-CREATE TABLE IF NOT EXISTS yumai_pipelines.adoption_cases (
+CREATE TABLE yumai_pipelines.adoption_cases (
     position integer GENERATED ALWAYS AS IDENTITY,
     what text NOT NULL,
     relation text NOT NULL,
@@ -13,12 +13,12 @@ CREATE TABLE IF NOT EXISTS yumai_pipelines.adoption_cases (
     handling text NOT NULL,
     PRIMARY KEY (what, relation)
 );
-CREATE TABLE IF NOT EXISTS yumai_pipelines.adoption_unknown_users (
+CREATE TABLE yumai_pipelines.adoption_unknown_users (
     user_id integer,
     source_table text,
     PRIMARY KEY (user_id, source_table)
 );
-CREATE TABLE IF NOT EXISTS yumai_pipelines.adoption_emptied (
+CREATE TABLE yumai_pipelines.adoption_emptied (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     source_table text NOT NULL,
     source_key jsonb NOT NULL,

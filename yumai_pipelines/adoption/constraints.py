@@ -19,14 +19,12 @@ from yumai_pipelines.adoption.target import (
     NOT_VALID,
     ColumnShape,
     constraint_text,
-    differences,
     home,
     named,
     own_name,
     referenced,
 )
 from yumai_pipelines.catalog import CONVERSATIONS, RECENT_CONVERSATIONS, TABLES
-from yumai_pipelines.online_ddl import LockMode, TableLock
 from yumai_pipelines.relations import Relation
 from yumai_pipelines.sql_files import read_sql
 
@@ -91,7 +89,7 @@ def add_foreign_keys(steps: Steps) -> None:
 
     From here on nothing new can be wrong, so the repair of older rows comes to an end.
     """
-    for relation, keys in _missing(steps.connection, "FOREIGN KEY").items():
+    for relation, keys in _missing(steps, "FOREIGN KEY").items():
         _, *partitions = tables = family(steps.connection, relation)
         statements: list[Statement] = []
         others: list[Relation] = []
@@ -108,7 +106,7 @@ def add_foreign_keys(steps: Steps) -> None:
                     statements.append(_add(table, own_name(key), key.definition + NOT_VALID))
         if statements:
             others += [other for key in keys if (other := referenced(key.definition))]
-            steps.briefly(f"add foreign keys to {relation}", _key_locks(others, tables), statements)
+            _change_keys(steps, f"add foreign keys to {relation}", tables, others, statements)
 
 
 def list_pending_keys(connection: Connection) -> list[PendingKey]:
@@ -129,18 +127,18 @@ def prove_foreign_keys(steps: Steps) -> None:
             steps.gently(f"prove {key.name} of {key.table}", _validate(key.table, [key.name]))
         except psycopg.errors.ForeignKeyViolation:
             violated.add(key.name)
-    for relation, missing in _missing(steps.connection, "FOREIGN KEY").items():
+    for relation, missing in _missing(steps, "FOREIGN KEY").items():
         tables = family(steps.connection, relation)
         keys = [key for key in missing if own_name(key) not in violated]
         if len(tables) > 1 and keys:
             others = [other for key in keys if (other := referenced(key.definition))]
-            statements = [_add(relation, own_name(key), key.definition) for key in keys]
-            steps.briefly(f"add foreign keys to {relation} itself", _key_locks(others, tables), statements)
+            statements: list[Statement] = [_add(relation, own_name(key), key.definition) for key in keys]
+            _change_keys(steps, f"add foreign keys to {relation} itself", tables, others, statements)
 
 
 def add_checks(steps: Steps) -> None:
     """Add and prove the missing checks that no row violates; one that only has another name gets the right one."""
-    for relation, checks in _missing(steps.connection, "CHECK").items():
+    for relation, checks in _missing(steps, "CHECK").items():
         found = list_constraints(steps.connection, relation)
         names = {each.name: each for each in found}
         statements: list[Statement] = []
@@ -167,7 +165,7 @@ def add_checks(steps: Steps) -> None:
 def add_unique_keys(steps: Steps) -> None:
     """Add the missing primary and unique keys of tables without partitions, on indexes built concurrently."""
     for kind in ("PRIMARY KEY", "UNIQUE"):
-        for relation, keys in _missing(steps.connection, kind).items():
+        for relation, keys in _missing(steps, kind).items():
             if len(family(steps.connection, relation)) > 1:
                 continue
             for key in keys:
@@ -199,7 +197,7 @@ def _add_unique(steps: Steps, relation: Relation, name: str, kind: str, definiti
 def require_values(steps: Steps) -> None:
     """Declare columns NOT NULL, in three steps of which none scans under a lock; one that has NULLs stays as it is."""
     wanted: dict[Relation, list[str]] = {}
-    for each in named(differences(steps.connection), "column"):
+    for each in named(steps.differences(), "column"):
         if each.expected is None or each.found is None or home(each) == RECENT_CONVERSATIONS:
             continue
         shape, now = ColumnShape.parse(each.expected.definition), ColumnShape.parse(each.found.definition)
@@ -250,10 +248,10 @@ def _null_checks(connection: Connection, relation: Relation) -> dict[str, bool]:
     return dict(rows)
 
 
-def _missing(connection: Connection, kind: str) -> dict[Relation, list[SchemaObject]]:
+def _missing(steps: Steps, kind: str) -> dict[Relation, list[SchemaObject]]:
     """The target's constraints of a kind that a database lacks, or has otherwise, by table."""
     missing: dict[Relation, list[SchemaObject]] = {}
-    for each in named(differences(connection), "constraint"):
+    for each in named(steps.differences(), "constraint"):
         expected, found = each.expected, each.found
         if expected and expected.definition.startswith(kind) and (not found or found.definition != expected.definition):
             missing.setdefault(home(each), []).append(expected)
@@ -267,17 +265,23 @@ def _violations(connection: Connection, relation: Relation, check: str) -> bool:
     return connection.execute(query).fetchone() == (True,)
 
 
-def _key_locks(others: Iterable[Relation], tables: list[Relation]) -> list[TableLock]:
-    """The locks for foreign keys that come and go: the tables that are pointed to last, since writers come to them so.
+def _change_keys(
+    steps: Steps, step: str, tables: list[Relation], others: Iterable[Relation], statements: list[Statement]
+) -> None:
+    """Let foreign keys come and go: what watches over them in the tables that are pointed to is replaced as well.
 
-    What watches over them there is replaced, which takes an exclusive lock.
+    A turn of the chatbot is written to the conversations first and to the logs after, so writers are stopped there
+    first: whoever holds one of the other tables then comes to an end. The other order is for those who look up a user
+    before they write.
     """
     pointed_to = [each for each in dict.fromkeys(others) if each not in tables]
-    return [
-        *stopping_writers(*pointed_to),
-        *exclusively(*tables),
-        *(TableLock(each, LockMode.ACCESS_EXCLUSIVE, strengthens=True) for each in pointed_to),
-    ]
+    gate = [] if CONVERSATIONS in tables else stopping_writers(CONVERSATIONS)
+    steps.briefly(
+        step,
+        [*gate, *exclusively(*tables, *pointed_to)],
+        statements,
+        otherwise=exclusively(*pointed_to, *tables),
+    )
 
 
 def _add(table: Relation, name: str, definition: str) -> sql.Composed:

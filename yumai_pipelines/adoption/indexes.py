@@ -8,7 +8,7 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 from yumai_pipelines.adoption.steps import exclusively, family, stopping_writers
-from yumai_pipelines.adoption.target import differences, index_tail, indexed, named
+from yumai_pipelines.adoption.target import index_tail, indexed, named
 from yumai_pipelines.catalog import RECENT_CONVERSATIONS
 from yumai_pipelines.relations import Relation
 from yumai_pipelines.sql_files import read_sql
@@ -46,7 +46,7 @@ def list_indexes(connection: Connection, table: Relation) -> list[Index]:
 
 def make_indexes(steps: Steps) -> None:
     """Build the indexes that are missing, or differ, or that a killed run left invalid."""
-    for each in named(differences(steps.connection), "index"):
+    for each in named(steps.differences(), "index"):
         if each.expected is None or (each.found and each.found.definition == each.expected.definition):
             continue
         table = indexed(each.expected.definition)

@@ -115,12 +115,13 @@ def _listed(title: str, items: Iterable[str]) -> str:
     return "\n".join([title, *lines]) if lines else ""
 
 
-def take_inventory(connection: Connection, settings: Settings) -> Inventory:
+def take_inventory(connection: Connection, settings: Settings, *, count: bool = True) -> Inventory:
     """Look at all of a database, in one READ ONLY transaction.
 
     Args:
         connection: of the login that would adopt it, in autocommit mode.
         settings: the zone of the months, and of naive times.
+        count: whether rows are counted, which takes a look at each of them.
     """
     with connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
@@ -139,7 +140,7 @@ def take_inventory(connection: Connection, settings: Settings) -> Inventory:
             shape=shape,
             refusals=(*_wrong_bounds(connection, partitions, settings), *list_obstacles(connection)),
             owners=tuple(sorted({each.owner for each in list_possessions(connection)})),
-            cases=tuple(count_cases(connection, settings.legacy_timezone)),
+            cases=tuple(count_cases(connection, settings.legacy_timezone)) if count else (),
             missing_months=missing_months(partitions),
             differences=tuple(str(each) for each in unlike if each.expected is not None),
             unknown=tuple(
@@ -270,7 +271,7 @@ def _queries(connection: Connection, zone: str) -> Iterator[_Query]:
     )
     nobody = sql.SQL("{} AS t WHERE t.user_id IS NULL").format(CONVERSATIONS.identifier)
     yield _Query("no user", str(CONVERSATIONS), nobody, sql.SQL("t.id::text"), "stays: somebody who has not signed in")
-    for relation, columns in list_naive_columns(connection).items():
+    for relation, columns in list_naive_columns(differences(connection)).items():
         for column in columns:
             naive = sql.SQL("{} AS t WHERE t.{} IS NOT NULL").format(relation.identifier, sql.Identifier(column))
             yield _Query(

@@ -6,6 +6,7 @@ has the tables themselves. Objects that the project does not know stay whose the
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, NamedTuple
 
 from psycopg import sql
@@ -18,6 +19,9 @@ from yumai_pipelines.relations import Relation
 from yumai_pipelines.sql_files import read_sql, sql_path
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from yumai_pipelines.adoption.inventory import Case
     from yumai_pipelines.adoption.steps import Steps
     from yumai_pipelines.online_ddl import Connection
 
@@ -59,8 +63,8 @@ def list_obstacles(connection: Connection) -> list[str]:
     return [str(complaint) for (complaint,) in facts]
 
 
-def prepare(steps: Steps, shape: str) -> None:
-    """Roles, extensions, schemas and working tables; the owners get the chatbot's rights before they lose their own."""
+def prepare(steps: Steps, shape: str, cases: Iterable[Case]) -> None:
+    """Roles, extensions, schemas, and what was found; the owners get the chatbot's rights before they lose theirs."""
     connection = steps.connection
     possessions = list_possessions(connection)
 
@@ -72,11 +76,13 @@ def prepare(steps: Steps, shape: str) -> None:
         connection.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(OWNER_ROLE)))
         connection.execute(read_sql("adoption", "set_default_privileges.sql"))
         connection.execute(read_sql("adoption", "create_working_tables.sql"))
-        connection.execute(
-            "INSERT INTO yumai_pipelines.adoption_run (shape) SELECT %s "
-            "WHERE NOT EXISTS (SELECT FROM yumai_pipelines.adoption_run)",
-            (shape,),
-        )
+        connection.execute("INSERT INTO yumai_pipelines.adoption_run (shape) VALUES (%s)", (shape,))
+        for case in cases:
+            connection.execute(
+                "INSERT INTO yumai_pipelines.adoption_cases (what, relation, found, sample, handling) "
+                "VALUES (%s, %s, %s, %s, %s)",
+                (case.what, case.relation, case.found, json.dumps(case.sample), case.handling),
+            )
 
     steps.briefly("make roles, extensions and schemas", [], work)
 

@@ -22,6 +22,7 @@ from yumai_pipelines.adoption.functions import replace_functions
 from yumai_pipelines.adoption.inventory import (
     ADOPTED,
     BEFORE,
+    UNDER_WAY,
     Case,
     Inventory,
     count_cases,
@@ -30,7 +31,6 @@ from yumai_pipelines.adoption.inventory import (
 )
 from yumai_pipelines.adoption.references import repair
 from yumai_pipelines.adoption.steps import StepRecord, Steps
-from yumai_pipelines.adoption.target import differences
 from yumai_pipelines.database import DatabaseError, connect, schema_revision
 from yumai_pipelines.online_ddl import LockPolicy, advisory_lock
 from yumai_pipelines.partitions import describe_partitions, ensure_months
@@ -159,16 +159,16 @@ def adopt(
         connect(url, application_name="yumai: adoption", role=None, zone=settings.timezone) as login,
         advisory_lock(login, schema.ADVISORY_LOCK, policy),
     ):
-        inventory = take_inventory(login, settings)
+        inventory = take_inventory(login, settings, count=False)
         if inventory.shape == ADOPTED:
             return AdoptionReport(ADOPTED, run)
         if inventory.shape is None or inventory.refusals:
             raise NotToBeAdoptedError(inventory)
         if schema_revision(login) is None:
             steps = Steps(login, policy, record)
-            ownership.prepare(steps, inventory.shape)
-            with _as_owner(url, settings) as owner:
-                _note(owner, inventory)
+            if inventory.shape != UNDER_WAY:
+                cases = take_inventory(login, settings).cases
+                ownership.prepare(steps, inventory.shape, cases)
             ownership.take_over(steps)
             with _as_owner(url, settings) as owner:
                 _rebuild(Steps(owner, policy, record), settings, as_of or datetime.now(UTC))
@@ -192,7 +192,7 @@ def finish(url: str, settings: Settings, *, tell: Callable[[StepRecord], None] |
     """
     policy = LockPolicy(settings.lock_timeout, settings.lock_patience)
     with _as_owner(url, settings) as owner, advisory_lock(owner, schema.ADVISORY_LOCK, policy):
-        if take_inventory(owner, settings).shape != ADOPTED:
+        if take_inventory(owner, settings, count=False).shape != ADOPTED:
             raise AdoptionError(
                 "The database is not adopted yet, so nothing was switched off. Run `yumai adopt` first."
             )
@@ -207,12 +207,12 @@ def _rebuild(steps: Steps, settings: Settings, as_of: datetime) -> None:
     """All that makes the database what the migrations would have made it."""
     zone = settings.legacy_timezone
     (shape,) = steps.connection.execute("SELECT shape FROM yumai_pipelines.adoption_run").fetchone() or (BEFORE,)
+    _make_months(steps, settings)
     structure.make_types_and_functions(steps)
     structure.make_tables(steps)
     structure.add_columns(steps)
     # From here on the older application may write whatever it likes, so that the rest can be required.
     accept_older_application(steps, zone)
-    _make_months(steps, settings)
     wall_time.make_instants(steps, zone)
     structure.fit_columns(steps)
     # Sessions are looked for by these indexes, and cascades follow them.
@@ -230,7 +230,7 @@ def _rebuild(steps: Steps, settings: Settings, as_of: datetime) -> None:
     structure.make_view(steps)
     replace_functions(steps)
     structure.grant_and_comment(steps)
-    left = [each for each in differences(steps.connection) if each.expected is not None and each.kind != "schema"]
+    left = [each for each in steps.differences() if each.expected is not None and each.kind != "schema"]
     if left:
         raise AdoptionIncompleteError(tuple(left))
     steps.briefly("say that migrations go on from here", [], [sql.SQL(read_sql("adoption", "stamp.sql"))])
@@ -242,19 +242,6 @@ def _make_months(steps: Steps, settings: Settings) -> None:
     gaps = missing_months(partitions)
     if gaps or not any(each.is_default for each in partitions):
         ensure_months(steps.connection, gaps, zone=settings.zone, policy=steps.policy)
-
-
-def _note(owner: Connection, inventory: Inventory) -> None:
-    """Keep what the first run found, before anything changes."""
-    if owner.execute("SELECT EXISTS (SELECT FROM yumai_pipelines.adoption_cases)").fetchone() == (True,):
-        return
-    with owner.transaction():
-        for case in inventory.cases:
-            owner.execute(
-                "INSERT INTO yumai_pipelines.adoption_cases (what, relation, found, sample, handling) "
-                "VALUES (%s, %s, %s, %s, %s)",
-                (case.what, case.relation, case.found, json.dumps(case.sample), case.handling),
-            )
 
 
 def _report(steps: Steps, settings: Settings, run_id: str) -> tuple[tuple[Case, ...], tuple[Case, ...]]:

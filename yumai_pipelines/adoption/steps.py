@@ -10,12 +10,22 @@ import sys
 import time
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import cycle
 from typing import TYPE_CHECKING, TypeVar
 
 import psycopg
 from psycopg import sql
 
-from yumai_pipelines.online_ddl import STEP_EVENT, LockMode, LockNotObtainedError, LockPolicy, OnlineDDL, TableLock
+from yumai_pipelines.adoption.target import differences
+from yumai_pipelines.online_ddl import (
+    STEP_EVENT,
+    LockMode,
+    LockNotObtainedError,
+    LockPolicy,
+    OnlineDDL,
+    Patience,
+    TableLock,
+)
 from yumai_pipelines.relations import Relation
 from yumai_pipelines.sql_files import read_sql
 
@@ -23,8 +33,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from yumai_pipelines.online_ddl import Connection
+    from yumai_pipelines.schema_snapshot import Difference
 
 T = TypeVar("T")
+
+ONE_ORDER = timedelta(seconds=1)
+"""How long locks are tried for in one order, where there are two."""
+
 Statement = sql.SQL | sql.Composed
 
 
@@ -56,18 +71,51 @@ class Steps:
         """Keep the policy; `tell` is called after each step."""
         self.connection = connection
         self.policy = policy
-        self.tell = tell
+        self._tell_others = tell
+        self._differences: list[Difference] | None = None
 
-    def briefly(self, step: str, locks: Sequence[TableLock], work: Callable[[], object] | Iterable[Statement]) -> None:
+    def differences(self) -> list[Difference]:
+        """What is unlike the target now: looked up again after each step, and not more often."""
+        if self._differences is None:
+            self._differences = differences(self.connection)
+        return self._differences
+
+    def briefly(
+        self,
+        step: str,
+        locks: Sequence[TableLock],
+        work: Callable[[], object] | Iterable[Statement],
+        *,
+        otherwise: Sequence[TableLock] = (),
+    ) -> None:
         """One short transaction: the locks first, within the lock timeout, then what touches the catalogue alone.
+
+        Args:
+            step: what is done.
+            locks: in the order in which they are taken.
+            work: what is done then.
+            otherwise: the same in another order, tried in turn: writers hold what they have touched, so one that
+                comes to the tables in the other order is in the way of each attempt that it overlaps with.
 
         Raises:
             LockNotObtainedError: somebody was in the way for as long as the policy's patience.
         """
+        self._differences = None
         do = work if callable(work) else _statements(self.connection, list(work))
-        ddl = OnlineDDL(self.connection, self.policy)
+        orders = [locks, otherwise] if otherwise else [locks]
+        each = LockPolicy(self.policy.lock_timeout, ONE_ORDER) if otherwise else self.policy
+        patience = Patience(self.policy, step)
+        ddl = OnlineDDL(self.connection, each)
         started = time.monotonic()
-        ddl.run(step, locks, do)
+        for order in cycle(orders):
+            try:
+                ddl.run(step, order, do)
+            except LockNotObtainedError as error:
+                if not otherwise:
+                    raise
+                patience.pause(error.blockers)
+            else:
+                break
         self._tell(step, started, ddl.statistics.longest)
 
     def gently(self, step: str, statement: Statement) -> None:
@@ -78,6 +126,7 @@ class Steps:
         Raises:
             LockNotObtainedError: somebody was in the way for that long.
         """
+        self._differences = None
         sys.audit(STEP_EVENT, step)
         started = time.monotonic()
         patience = round(self.policy.patience.total_seconds() * 1000)
@@ -93,13 +142,14 @@ class Steps:
 
     def in_batches(self, step: str, batches: Iterable[Callable[[], T]]) -> list[T]:
         """Short transactions, each repeatable, that are told of as one step; what each returned."""
+        self._differences = None
         started, ddl = time.monotonic(), OnlineDDL(self.connection, self.policy)
         done = [ddl.run(step, [], batch) for batch in batches]
         self._tell(step, started, timedelta())
         return done
 
     def _tell(self, step: str, started: float, stopped: timedelta) -> None:
-        self.tell(StepRecord(step, timedelta(seconds=time.monotonic() - started), stopped))
+        self._tell_others(StepRecord(step, timedelta(seconds=time.monotonic() - started), stopped))
 
 
 def _statements(connection: Connection, statements: Sequence[Statement]) -> Callable[[], None]:

@@ -17,7 +17,6 @@ from yumai_pipelines.adoption.target import (
     ColumnShape,
     comment_on,
     create_table,
-    differences,
     function_text,
     grant,
     home,
@@ -42,7 +41,7 @@ if TYPE_CHECKING:
 
 def make_types_and_functions(steps: Steps) -> None:
     """Make missing types, values and trigger functions."""
-    for each in named(differences(steps.connection), "type", "function"):
+    for each in named(steps.differences(), "type", "function"):
         if each.expected is None or (each.found and each.found.definition == each.expected.definition):
             continue
         if each.kind == "function":
@@ -66,7 +65,7 @@ def make_tables(steps: Steps) -> None:
     """Make missing tables with all that belongs to them, those first that others refer to."""
     missing = [
         Relation(*each.name.split("."))
-        for each in named(differences(steps.connection), "relation")
+        for each in named(steps.differences(), "relation")
         if each.found is None and each.expected is not None and each.expected.definition.startswith("table")
     ]
     while missing:
@@ -91,7 +90,7 @@ def fit_columns(steps: Steps) -> None:
 
 def by_table(steps: Steps, alter: Callable[[Relation, Sequence[Difference]], list[Statement]], step: str) -> None:
     """Alter each table whose columns differ, all of its columns at once."""
-    found = named(differences(steps.connection), "column")
+    found = named(steps.differences(), "column")
     views = {RECENT_CONVERSATIONS}
     for relation in dict.fromkeys(home(each) for each in found):
         statements = alter(relation, [each for each in found if home(each) == relation])
@@ -146,7 +145,7 @@ def _default(relation: Relation, name: str, shape: ColumnShape) -> sql.Composed:
 
 def make_triggers(steps: Steps) -> None:
     """Make the triggers that are missing or differ."""
-    for each in named(differences(steps.connection), "trigger"):
+    for each in named(steps.differences(), "trigger"):
         expected, found = each.expected, each.found
         if expected is None or (found and found.definition == expected.definition):
             continue
@@ -164,7 +163,7 @@ def make_view(steps: Steps) -> None:
     A view that something unknown depends on stays as it is, and among what differs at the end.
     """
     name = str(RECENT_CONVERSATIONS)
-    found = {each.name: each for each in named(differences(steps.connection), "relation")}
+    found = {each.name: each for each in named(steps.differences(), "relation")}
     difference = found.get(name)
     expected = wanted("relation", name)
     if difference is None or (difference.found and difference.found.definition == expected.definition):
@@ -210,7 +209,7 @@ def _is_used(connection: Connection, relation: Relation) -> bool:
 
 def grant_and_comment(steps: Steps) -> None:
     """Give the grants and comments of the target: they stop nobody."""
-    found = [each for each in differences(steps.connection) if each.expected is not None]
+    found = [each for each in steps.differences() if each.expected is not None]
     statements: list[Statement] = []
     for each in found:
         if each.expected is None:

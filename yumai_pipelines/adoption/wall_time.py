@@ -24,7 +24,6 @@ from yumai_pipelines.adoption.target import (
     AWARE,
     NAIVE,
     ColumnShape,
-    differences,
     home,
     index_tail,
     named,
@@ -37,9 +36,11 @@ from yumai_pipelines.relations import Relation
 from yumai_pipelines.sql_files import read_sql
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from yumai_pipelines.adoption.steps import Steps
     from yumai_pipelines.online_ddl import Connection
-    from yumai_pipelines.schema_snapshot import SchemaObject
+    from yumai_pipelines.schema_snapshot import Difference, SchemaObject
 
 TRIGGER = "yumai_a_wall_time"
 """It comes before the trigger of `compatibility`, which reads the time: triggers fire by name."""
@@ -47,10 +48,10 @@ TRIGGER = "yumai_a_wall_time"
 SHADOW, KEPT = "yumai_{}", "{}_naive"
 
 
-def list_naive_columns(connection: Connection) -> dict[Relation, tuple[str, ...]]:
-    """The columns that hold wall time and are to hold instants, by table."""
+def list_naive_columns(unlike: Sequence[Difference]) -> dict[Relation, tuple[str, ...]]:
+    """The columns that hold wall time and are to hold instants, by table, of what is unlike the target."""
     found: dict[Relation, tuple[str, ...]] = {}
-    for each in named(differences(connection), "column"):
+    for each in named(unlike, "column"):
         if each.expected is None or each.found is None or home(each) == RECENT_CONVERSATIONS:
             continue
         types = ColumnShape.parse(each.found.definition).type, ColumnShape.parse(each.expected.definition).type
@@ -61,7 +62,7 @@ def list_naive_columns(connection: Connection) -> dict[Relation, tuple[str, ...]
 
 def make_instants(steps: Steps, zone: str) -> None:
     """Turn each naive column into one of instants."""
-    for table, columns in list_naive_columns(steps.connection).items():
+    for table, columns in list_naive_columns(steps.differences()).items():
         _Conversion(steps, table, columns, zone).run()
 
 

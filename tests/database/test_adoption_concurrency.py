@@ -1,0 +1,211 @@
+"""An older database is adopted while its application writes, and while it is stopped at every step.
+
+The application knows nothing of sessions: it lets the database make up session ids, or names none, and sends wall time.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections import Counter
+from datetime import datetime, timedelta
+from random import SystemRandom
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import psycopg
+from psycopg import IsolationLevel, sql
+
+from tests.crowd import crowd
+from tests.database.test_adoption import AS_OF, lacking, older
+from tests.support import Connection, every, one
+from yumai_pipelines.adoption import adopt, inspect
+from yumai_pipelines.online_ddl import STEP_EVENT
+from yumai_pipelines.settings import Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from random import Random
+
+    from tests.conftest import Databases
+
+MEASURED = logging.getLogger(__name__)
+SETTINGS = Settings(lock_patience_s=120)
+START = datetime(2024, 8, 1, tzinfo=ZoneInfo("Asia/Seoul"))
+
+INTERACTIONS, RECOMMENDATIONS, FEEDBACK = (
+    "ml_features.user_interactions",
+    "analytics.recommendations_log",
+    "analytics.user_feedback",
+)
+TIMES = """
+    SELECT 'ml_features.user_interactions', id, time_stamp FROM ml_features.user_interactions
+    UNION ALL SELECT 'analytics.recommendations_log', id, time_stamp FROM analytics.recommendations_log
+    UNION ALL SELECT 'analytics.user_feedback', id, time_stamp FROM analytics.user_feedback
+    UNION ALL SELECT 'selection', id, selection_timestamp FROM analytics.recommendations_log
+"""
+ORPHANS = """
+    SELECT c.session_id FROM chatbot.conversations AS c
+    UNION ALL SELECT i.session_id FROM ml_features.user_interactions AS i
+    UNION ALL SELECT r.session_id FROM analytics.recommendations_log AS r
+    UNION ALL SELECT f.session_id FROM analytics.user_feedback AS f
+    EXCEPT SELECT s.session_id FROM chatbot.session_master AS s
+"""
+
+
+class Application:
+    """What the older application has written: the ids of its conversations, and the instant of each row of its logs."""
+
+    def __init__(self) -> None:
+        self.conversations: Counter[int] = Counter()
+        self.instants: dict[tuple[str, int], datetime] = {}
+        self._lock = threading.Lock()
+
+    def write(self, writer: Connection, random: Random) -> None:
+        """A turn of a new session, and what comes with it, in one transaction, in whatever time zone the client is."""
+        writer.execute(random.choice((b"SET TimeZone = 'UTC'", b"SET TimeZone = 'Asia/Seoul'")))
+        at = START + timedelta(days=random.choice((1, 2, 3, 62, 63)), seconds=random.randrange(86_400))
+        later = at + timedelta(minutes=1)
+        written: dict[tuple[str, int], datetime] = {}
+        with writer.transaction():
+            if random.random() < 0.5:
+                writer.execute("SELECT nickname FROM chatbot.users WHERE id = %s", (random.randrange(1, 20),))
+            number, session = every(
+                writer,
+                "INSERT INTO chatbot.conversations (user_id, conversation_time) VALUES (%s, %s) "
+                "RETURNING id, session_id",
+                random.choice((None, random.randrange(1, 20))),
+                at,
+            )[0]
+            named = random.choice((session, None, f"00000000-0000-4000-8000-{random.randrange(10**6):012}"))
+            shown = one(
+                writer,
+                "INSERT INTO analytics.recommendations_log (user_id, session_id, time_stamp, recommendations, "
+                "recommendation_count) VALUES (%s, %s, %s, '[]', 0) RETURNING id",
+                random.choice((5, 20_000 + random.randrange(50))),
+                named,
+                wall(at),
+            )
+            written[RECOMMENDATIONS, shown] = at
+            writer.execute(
+                "UPDATE analytics.recommendations_log SET user_selection = '{}', selection_timestamp = %s "
+                "WHERE id = %s",
+                (wall(later), shown),
+            )
+            written["selection", shown] = later
+            for table in (INTERACTIONS, FEEDBACK):
+                insert = sql.SQL("INSERT INTO {} (session_id, time_stamp) VALUES (%s, %s) RETURNING id").format(
+                    sql.Identifier(*table.split("."))
+                )
+                row = writer.execute(insert, (named, wall(at))).fetchone()
+                assert row is not None
+                written[table, row[0]] = at
+        with self._lock:
+            self.conversations[number] += 1
+            self.instants |= written
+
+    def write_and_rest(self, writer: Connection, random: Random) -> None:
+        self.write(writer, random)
+        time.sleep(0.01)
+
+
+def wall(at: datetime) -> str:
+    """What the application sends: wall time in Seoul, without a zone."""
+    return f"{at:%Y-%m-%d %H:%M:%S}"
+
+
+def more_rows(connection: Connection) -> None:
+    """Enough for some batches: 400 sessions of the older application, each with rows in all four tables."""
+    for statement in (
+        "INSERT INTO chatbot.conversations (session_id, user_id, conversation_time) "
+        "SELECT md5('many ' || n % 400)::uuid, 1 + n % 20, timestamptz '2024-08-01 0:00+9' + n * interval '20 minutes' "
+        "FROM generate_series(1, 5000) AS n",
+        "INSERT INTO ml_features.user_interactions (session_id, user_id, time_stamp) "
+        "SELECT md5('many ' || n % 400)::uuid, 1 + n % 20, timestamp '2024-08-01' + n * interval '30 minutes' "
+        "FROM generate_series(1, 5000) AS n",
+        "INSERT INTO analytics.recommendations_log (session_id, time_stamp, recommendations, recommendation_count) "
+        "SELECT md5('many ' || n % 400)::uuid, timestamp '2024-08-01' + n * interval '30 minutes', '[]', 0 "
+        "FROM generate_series(1, 5000) AS n",
+    ):
+        connection.execute(statement.encode())
+
+
+def test_every_row_of_four_writers_is_there_once_and_none_is_refused(databases: Databases, database: str) -> None:
+    application = Application()
+    with older(databases, "unknown_objects") as (url, owner), psycopg.connect(url, autocommit=True) as connection:
+        with psycopg.connect(owner, autocommit=True) as earlier:
+            more_rows(earlier)
+        planted = one(connection, "SELECT count(*) FROM chatbot.conversations")
+        with crowd(owner) as people:
+            for isolation in (None, None, None, IsolationLevel.REPEATABLE_READ):
+                people.add(application.write_and_rest, isolation=isolation)
+            report = adopt(url, SETTINGS, as_of=AS_OF)
+        MEASURED.info("%d transactions, %d steps", sum(application.conversations.values()), len(report.steps))
+
+        assert application.conversations, "they wrote"
+        ids = Counter(number for (number,) in every(connection, "SELECT id FROM chatbot.conversations"))
+        assert set(ids.values()) == {1}
+        assert application.conversations.keys() <= ids.keys()
+        assert len(ids) == planted + len(application.conversations)
+        found = {(name, number): at for name, number, at in every(connection, TIMES)}
+        assert {key: found.get(key) for key in application.instants} == application.instants
+        assert every(connection, ORPHANS) == []
+        assert lacking(url, database) == []
+
+
+class _Stop:
+    """Ends this process at the first step at which none was ended before."""
+
+    def __init__(self, ended: Path) -> None:
+        self.ended = ended
+        self.names = set(ended.read_text().splitlines())
+
+    def __call__(self, event: str, arguments: tuple[str, ...]) -> None:
+        if event == STEP_EVENT and arguments[0] not in self.names:
+            with self.ended.open("a") as file:
+                file.write(f"{arguments[0]}\n")
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def comes_to_its_end(url: str, ended: Path) -> bool:
+    """Adopt in a process of its own; whether it came to its end, or was killed before."""
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            sys.addaudithook(_Stop(ended))
+            adopt(url, SETTINGS, as_of=AS_OF)
+            code = 0
+        finally:
+            os._exit(code)
+    _, status = os.waitpid(child, 0)
+    assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
+    return not os.WIFSIGNALED(status)
+
+
+def test_an_adoption_killed_at_every_step_is_gone_on_with(databases: Databases, database: str, tmp_path: Path) -> None:
+    """The application writes between any two runs, and finds the database usable."""
+    application, random, ended = Application(), SystemRandom(), tmp_path / "ended"
+    ended.touch()
+    with (
+        older(databases, "unknown_objects", "two_months") as (url, owner),
+        psycopg.connect(owner, autocommit=True) as writer,
+        psycopg.connect(url, autocommit=True) as connection,
+    ):
+        planted = one(connection, "SELECT count(*) FROM chatbot.conversations")
+        while not comes_to_its_end(url, ended):
+            application.write(writer, random)
+        steps = ended.read_text().splitlines()
+        MEASURED.info("killed at %d steps", len(steps))
+        assert len(steps) == len(set(steps)) > 100
+        ids = every(connection, "SELECT id FROM chatbot.conversations")
+        assert len(ids) == len(set(ids)) == planted + len(application.conversations)
+        found = {(name, number): at for name, number, at in every(connection, TIMES)}
+        assert {key: found.get(key) for key in application.instants} == application.instants
+        assert every(connection, ORPHANS) == []
+        assert lacking(url, database) == []
+        assert inspect(url, SETTINGS).shape == "adopted"
