@@ -30,8 +30,14 @@ BEGIN
                 jsonb_build_object('recovered', true, 'from', {name}, 'why', v_why)
             );
         EXCEPTION
-            -- Somebody was quicker. ON CONFLICT would be refused in a transaction that cannot see theirs.
-            WHEN unique_violation THEN NULL;
+            -- Somebody was quicker. ON CONFLICT would be refused in a transaction that cannot see theirs, and so would the
+            -- foreign key: such a transaction is told in the way that it has to expect.
+            WHEN unique_violation THEN
+                IF current_setting('transaction_isolation') <> 'read committed' THEN
+                    RAISE serialization_failure USING
+                        MESSAGE = format('session %s was made by somebody else at this moment', NEW.session_id),
+                        HINT = 'Repeat the transaction.';
+                END IF;
         END;
     END IF;
     {references}

@@ -23,6 +23,12 @@ BEGIN
     VALUES (p_id, 'recovered:' || p_id, 'recovered', 'web', 'DELETED');
     RETURN true;
 EXCEPTION
-    WHEN unique_violation THEN RETURN false;
+    WHEN unique_violation THEN
+        IF current_setting('transaction_isolation') <> 'read committed' THEN
+            RAISE serialization_failure USING
+                MESSAGE = format('user %s was made by somebody else at this moment', p_id),
+                HINT = 'Repeat the transaction.';
+        END IF;
+        RETURN false;
 END
 $recover$
