@@ -5092,14 +5092,6 @@ COMMENT ON CONSTRAINT user_interactions_user_id_fkey ON ml_features.user_interac
 
 
 --
--- Name: counted_feedback counted_feedback_feedback_id_fkey; Type: FK CONSTRAINT; Schema: yumai_pipelines; Owner: yumai_pipeline
---
-
-ALTER TABLE ONLY yumai_pipelines.counted_feedback
-    ADD CONSTRAINT counted_feedback_feedback_id_fkey FOREIGN KEY (feedback_id) REFERENCES analytics.user_feedback(id) ON DELETE CASCADE;
-
-
---
 -- Name: SCHEMA analytics; Type: ACL; Schema: -; Owner: yumai_pipeline
 --
 
