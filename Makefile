@@ -6,7 +6,7 @@ PORT ?= 3000
 # More than there are cores: tests often wait for the server, or for a lock.
 WORKERS ?= 4
 
-.PHONY: help install run test check schema clean reset
+.PHONY: help install run test check schema bench clean reset
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 10
 
@@ -34,6 +34,10 @@ check: install  ## lint and types
 
 schema: install  ## write sql/schema.sql and its like anew, after a change of the schema
 	$(BIN)/python scripts/write_schema.py
+
+SCALE ?= small
+bench: install  ## measure what is promised, against what one would do without it (SCALE=small|medium|large)
+	$(BIN)/python -m benchmarks --scale $(SCALE)
 
 clean:  ## remove the virtual environment and caches; the data stays
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache dist

@@ -1,0 +1,7 @@
+"""`python -m benchmarks`: measures what this project promises, against what one would do without it."""
+
+from benchmarks.backfill import BACKFILL
+from benchmarks.months import MONTHS
+from benchmarks.runner import run
+
+run([MONTHS, BACKFILL])
