@@ -14,12 +14,14 @@ from yumai_pipelines.assets.archives import archived_conversations
 from yumai_pipelines.assets.extracts import extracts
 from yumai_pipelines.assets.materialized_views import recent_conversations
 from yumai_pipelines.assets.partitions import conversations
+from yumai_pipelines.assets.retention import expired_sessions
 from yumai_pipelines.assets.schema import schema
 from yumai_pipelines.assets.sessions import inactive_sessions, session_monitoring
 from yumai_pipelines.assets.sources import SOURCES
 from yumai_pipelines.assets.tables import asset_key
 from yumai_pipelines.catalog import EXTRACTS
 from yumai_pipelines.checks.extracts import extracts_freshness
+from yumai_pipelines.extracts.retention import latest_month
 from yumai_pipelines.months import Month
 from yumai_pipelines.settings import Settings
 
@@ -56,7 +58,13 @@ monthly_archive = dg.define_asset_job(
     description="Takes months that are past out of the conversations, into Parquet files.",
 )
 
-JOBS = [install_schema, monthly_partitions, daily_upkeep, monthly_extracts, monthly_archive]
+monthly_retention = dg.define_asset_job(
+    "monthly_retention",
+    dg.AssetSelection.assets(expired_sessions),
+    description="Deletes sessions past their age, of months whose extracts stand for them.",
+)
+
+JOBS = [install_schema, monthly_partitions, daily_upkeep, monthly_extracts, monthly_archive, monthly_retention]
 
 
 @dg.schedule(
@@ -109,7 +117,24 @@ def monthly_archive_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunReq
     return _run(settings.first, last)
 
 
-SCHEDULES = [monthly_partitions_schedule, daily_upkeep_schedule, monthly_extracts_schedule, monthly_archive_schedule]
+@dg.schedule(cron_schedule="0 6 1 * *", job=monthly_retention, execution_timezone=_TIMEZONE)
+def monthly_retention_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """The months that have come of age, from the first that was never purged. Off until somebody switches it on."""
+    settings = Settings()
+    last = latest_month(context.scheduled_execution_time, settings.zone, settings.session_days)
+    if last < settings.first:
+        return dg.SkipReason(f"No month has come of age: the history begins with {settings.first}.")
+    purged = context.instance.get_materialized_partitions(expired_sessions.key)
+    return _run(_first_missing(purged, settings.first, last), last)
+
+
+SCHEDULES = [
+    monthly_partitions_schedule,
+    daily_upkeep_schedule,
+    monthly_extracts_schedule,
+    monthly_archive_schedule,
+    monthly_retention_schedule,
+]
 
 
 def _first_missing(made: set[str], first: Month, latest: Month) -> Month:

@@ -18,6 +18,7 @@ from yumai_pipelines.schedules import (
     JOBS,
     SCHEDULES,
     monthly_archive_schedule,
+    monthly_retention_schedule,
     monthly_extracts_schedule,
     monthly_partitions_schedule,
 )
@@ -56,6 +57,7 @@ def test_asset_keys() -> None:
         "chatbot/inactive_sessions",
         "chatbot/session_monitoring",
         "chatbot/archived_conversations",
+        "chatbot/expired_sessions",
         "adoption_inventory",
         "adoption",
         *("/".join((table.relation.schema, table.relation.name)) for table in TABLES),
@@ -71,6 +73,7 @@ def test_materializable_assets() -> None:
         "chatbot/inactive_sessions",
         "chatbot/session_monitoring",
         "chatbot/archived_conversations",
+        "chatbot/expired_sessions",
         "adoption_inventory",
         "adoption",
         *("/".join((extract.relation.schema, extract.relation.name)) for extract in EXTRACTS),
@@ -84,6 +87,7 @@ def test_assets_of_each_job() -> None:
         "daily_upkeep": {"chatbot/recent_conversations", "chatbot/inactive_sessions", "chatbot/session_monitoring"},
         "monthly_extracts": {"/".join((extract.relation.schema, extract.relation.name)) for extract in EXTRACTS},
         "monthly_archive": {"chatbot/archived_conversations"},
+        "monthly_retention": {"chatbot/expired_sessions"},
     }
 
 
@@ -118,10 +122,12 @@ def test_schedules() -> None:
         "daily_upkeep_schedule": ("daily_upkeep", "0 4 * * *"),
         "monthly_extracts_schedule": ("monthly_extracts", "0 2 1 * *"),
         "monthly_archive_schedule": ("monthly_archive", "0 5 1 * *"),
+        "monthly_retention_schedule": ("monthly_retention", "0 6 1 * *"),
     }
     assert {each.execution_timezone for each in SCHEDULES} == {"Asia/Seoul"}
     assert {each.name for each in SCHEDULES if each.default_status != dg.DefaultScheduleStatus.RUNNING} == {
-        "monthly_archive_schedule"
+        "monthly_archive_schedule",
+        "monthly_retention_schedule",
     }
 
 
@@ -227,6 +233,15 @@ def test_no_extract_is_asked_for_before_the_history_begins(tick: Tick) -> None:
         "2024-07 is before the first month of the history, 2024-08."
     )
     assert tick(monthly_extracts_schedule, "2024-09-01 02:00", {}) == ("2024-08-01", "2024-08-01")
+
+
+def test_sessions_of_months_that_have_come_of_age_are_asked_to_be_deleted(tick: Tick) -> None:
+    assert tick(monthly_retention_schedule, "2024-09-01 06:00", {}) == (
+        "No month has come of age: the history begins with 2024-08."
+    )
+    assert tick(monthly_retention_schedule, "2024-12-01 06:00", {}) == ("2024-08-01", "2024-10-01")
+    purged = {"chatbot/expired_sessions": ["2024-08", "2024-09", "2024-10"]}
+    assert tick(monthly_retention_schedule, "2025-01-01 06:00", purged) == ("2024-11-01", "2024-11-01")
 
 
 def test_every_past_month_is_asked_to_be_archived(tick: Tick) -> None:

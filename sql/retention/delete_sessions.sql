@@ -1,0 +1,16 @@
+-- Deletes the sessions of purge_batch with all that hangs on them, as delete_old_sessions does. Section 7.2. One row: how
+-- many.
+WITH forgotten AS (
+    DELETE FROM yumai_pipelines.counted_feedback AS c
+    USING analytics.user_feedback AS f, purge_batch AS b
+    WHERE c.feedback_id = f.id AND f.session_id = b.session_id
+),
+
+deleted AS (
+    DELETE FROM chatbot.session_master AS s
+    USING purge_batch AS b
+    WHERE s.session_id = b.session_id
+    RETURNING s.session_id
+)
+
+SELECT count(*) FROM deleted

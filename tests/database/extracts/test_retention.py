@@ -1,0 +1,373 @@
+"""Retention never takes what the extracts have not got, in any order of build, purge, late feedback and kill."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import dagster as dg
+import psycopg
+import pytest
+
+from tests.database.extracts.support import POLICY, ZONE, as_text, build
+from tests.graph import Graph, months
+from tests.support import Connection, every, one
+from yumai_pipelines.assets.retention import expired_sessions
+from yumai_pipelines.catalog import EXTRACTS, Extract
+from yumai_pipelines.checks.extracts import PROOFS
+from yumai_pipelines.database import connect
+from yumai_pipelines.extracts.ledger import PurgedError, entries, record_checks
+from yumai_pipelines.extracts.retention import Purge, RetentionRefusedError, latest_month, purge_month
+from yumai_pipelines.months import Month
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MAY, JUNE, JULY, AUGUST = Month(2025, 5).through(Month(2025, 8))
+SPAN = (MAY, JUNE, JULY)
+NOW = datetime(2025, 9, 5, 12, tzinfo=ZONE)
+
+
+@pytest.fixture
+def logs(connection: Connection) -> Connection:
+    """Eight sessions a month that end in it, each with two recommendations and their feedback."""
+    connection.execute("INSERT INTO users (external_user_id) SELECT 'u' || n FROM generate_series(1, 5) AS n")
+    connection.execute("INSERT INTO shops (shop_name, category) VALUES ('밥집', '한식')")
+    for month in (*SPAN, AUGUST):
+        connection.execute(
+            "INSERT INTO session_master (user_id, session_start, session_end, is_active) "
+            "SELECT 1 + n %% 5, %(start)s + n * interval '3 days', %(start)s + n * interval '73 hours', false "
+            "FROM generate_series(0, 7) AS n",
+            {"start": month.start(ZONE)},
+        )
+    connection.execute(
+        "INSERT INTO recommendations_log (session_id, user_id, shop_id, time_stamp, recommendations, "
+        "recommendation_count, recommendation_method, user_selection, selection_timestamp, confidence_score) "
+        "SELECT session_id, user_id, 1, session_start + n * interval '1 minute', '[{\"shop_id\": 1}]', 1, 'rag', "
+        "'{\"shop_id\": 1}', session_start + n * interval '2 minutes', 0.5 FROM session_master "
+        "CROSS JOIN generate_series(1, 2) AS n ORDER BY session_start, n"
+    )
+    connection.execute(
+        "INSERT INTO user_feedback (session_id, user_id, related_recommendation_id, time_stamp, feedback_type, "
+        "feedback_target_type, feedback_target_id, feedback_content) "
+        "SELECT session_id, user_id, id, time_stamp + interval '5 minutes', 'rating', 'shop', '1', "
+        "'{\"rating\": 4}'::jsonb FROM recommendations_log UNION ALL "
+        "SELECT session_id, user_id, NULL, session_start, 'complaint', 'service', '1', '{}' FROM session_master"
+    )
+    return connection
+
+
+def check(connection: Connection, span: Sequence[Month] = SPAN, extracts: Sequence[Extract] = EXTRACTS) -> None:
+    """Run the blocking checks, and note what they say, as the graph does."""
+    ledger = entries(connection, span)
+    for extract in extracts:
+        found = [proof.measure(connection, extract, span, ZONE, ledger) for proof in PROOFS if proof.blocking]
+        passed = {month: all(findings[month].passed for findings in found) for month in span}
+        record_checks(connection, extract, passed, ledger)
+
+
+def built(connection: Connection, span: Sequence[Month] = SPAN) -> None:
+    build(connection, span)
+    check(connection, span)
+
+
+def purge(connection: Connection, month: Month, *, batch: int = 3, as_of: datetime = NOW) -> Purge:
+    return purge_month(connection, month, ZONE, POLICY, as_of=as_of, days=30, batch=batch)
+
+
+def contents(connection: Connection) -> dict[str, list[str]]:
+    return {each.relation.name: as_text(connection, each.relation) for each in EXTRACTS}
+
+
+def sessions(connection: Connection) -> dict[str, int]:
+    """How many sessions are left, by the month in which they ended."""
+    return dict(
+        every(
+            connection,
+            "SELECT to_char(session_end AT TIME ZONE 'Asia/Seoul', 'YYYY-MM'), count(*) FROM session_master GROUP BY 1",
+        )
+    )
+
+
+def test_a_month_is_purged_in_batches_and_its_extracts_stay(logs: Connection) -> None:
+    built(logs)
+    before = contents(logs)
+    assert purge(logs, MAY).deleted == 8
+    result = purge(logs, JUNE)
+    assert (result.deleted, result.kept, result.batches) == (8, 0, 3)
+    assert sessions(logs) == {"2025-07": 8, "2025-08": 8}
+    assert one(logs, "SELECT count(*) FROM recommendations_log") == one(logs, "SELECT count(*) FROM user_feedback") - 16
+    assert contents(logs) == before
+    for extract in EXTRACTS:
+        entry = entries(logs, SPAN)[extract.relation.name, JUNE]
+        assert (entry.purged_recommendations, entry.purged_feedback) == (16, 24)
+        # All of it is gone, so its fingerprint is that of what was purged.
+        assert entry.purged_hash == entry.source_hash
+        assert entry.purged_at is not None
+    assert entries(logs, SPAN)["shop_performance", JULY].purged_at is None
+    check(logs)
+    assert {entry.checks_passed for entry in entries(logs, SPAN).values()} == {True}
+
+
+def test_purged_again_there_is_nothing_to_do(logs: Connection) -> None:
+    built(logs)
+    purge(logs, JUNE)
+    before = entries(logs, SPAN)
+    assert (purge(logs, JUNE).deleted, purge(logs, JUNE).batches) == (0, 1)
+    assert entries(logs, SPAN) == before
+
+
+def test_a_purged_month_is_not_built_anew_and_others_are(logs: Connection) -> None:
+    built(logs)
+    before = contents(logs)
+    purge(logs, JUNE)
+    with pytest.raises(PurgedError, match="'recommendation_funnel', month 2025-06-01: 16 of 16 recommendations"):
+        build(logs, SPAN)
+    assert contents(logs) == before
+    build(logs, [MAY])
+    build(logs, [JULY])
+    assert contents(logs) == before
+
+
+UNPROVEN = {
+    "was never built": "DELETE FROM extracts.ledger WHERE extract = 'shop_performance'",
+    "was built at .* and not checked since": "UPDATE extracts.ledger SET checks_passed = NULL",
+    "failed its checks at": "UPDATE extracts.ledger SET checks_passed = false WHERE extract = 'feedback_summary'",
+    "the logs have changed since extracts.recommendation_outcomes was built at": (
+        "INSERT INTO user_feedback (session_id, related_recommendation_id, time_stamp) "
+        "SELECT session_id, id, '2025-08-20' FROM recommendations_log WHERE time_stamp > '2025-06-10' LIMIT 1"
+    ),
+    "the logs have changed since extracts.feedback_summary": "UPDATE user_feedback SET feedback_content = NULL "
+    "WHERE time_stamp >= '2025-06-01 00:00+09' AND related_recommendation_id IS NULL",
+    "the logs have changed since extracts.score_calibration": "UPDATE recommendations_log SET user_selection = NULL "
+    "WHERE time_stamp >= '2025-06-01 00:00+09'",
+    "the logs have changed since extracts.recommendation_funnel": "DELETE FROM users WHERE id = 3",
+}
+
+
+@pytest.mark.parametrize(("reason", "statement"), UNPROVEN.items(), ids=list(UNPROVEN))
+def test_what_the_extracts_do_not_stand_for_stays(logs: Connection, reason: str, statement: str) -> None:
+    built(logs)
+    logs.execute(statement.encode())
+    before = sessions(logs)
+    with pytest.raises(RetentionRefusedError, match=reason) as refusal:
+        purge(logs, JUNE)
+    assert "Nothing was deleted. Materialize the partition 2025-06-01" in str(refusal.value)
+    assert sessions(logs) == before
+    assert {entry.purged_at for entry in entries(logs, SPAN).values()} == {None}
+    built(logs)
+    assert purge(logs, JUNE).deleted == before["2025-06"]
+
+
+def test_what_is_not_built_is_not_purged(logs: Connection) -> None:
+    with pytest.raises(RetentionRefusedError, match="recommendation_outcomes was never built"):
+        purge(logs, JUNE)
+    assert sessions(logs)["2025-06"] == 8
+
+
+@pytest.mark.parametrize(
+    ("now", "days", "latest"),
+    [
+        ("2025-09-05", 30, "2025-07"),
+        ("2025-08-30", 30, "2025-06"),
+        # The first of a month builds the two before it anew.
+        ("2025-08-31", 30, "2025-06"),
+        ("2025-09-01", 30, "2025-07"),
+        ("2025-09-30", 1, "2025-07"),
+        ("2025-09-05", 90, "2025-05"),
+    ],
+)
+def test_only_months_past_their_age_may_go(logs: Connection, now: str, days: int, latest: str) -> None:
+    as_of = datetime.fromisoformat(now).replace(hour=6, tzinfo=ZONE)
+    assert latest_month(as_of, ZONE, days).key == latest
+    with pytest.raises(RetentionRefusedError, match=f"the latest month that may be is {latest}"):
+        purge_month(logs, Month.parse(latest) + 1, ZONE, POLICY, as_of=as_of, days=days)
+
+
+def reaching(logs: Connection) -> str:
+    """A session that ended in June, with its recommendations in May."""
+    identifier: str = one(
+        logs, "SELECT session_id FROM session_master WHERE session_start = %s", MAY.start(ZONE) + timedelta(days=21)
+    )
+    logs.execute("UPDATE session_master SET session_end = '2025-06-01 00:30+09' WHERE session_id = %s", (identifier,))
+    return identifier
+
+
+def test_a_session_that_reaches_back_goes_with_the_month_in_which_it_ended(logs: Connection) -> None:
+    reaching(logs)
+    built(logs)
+    before = contents(logs)
+    assert purge(logs, JUNE).deleted == 9
+    ledger = entries(logs, SPAN)
+    purged = {month.key: ledger["recommendation_outcomes", month].purged_recommendations for month in SPAN}
+    assert purged == {"2025-05": 2, "2025-06": 16, "2025-07": 0}
+    with pytest.raises(PurgedError):
+        build(logs, [MAY])
+    assert purge(logs, MAY).deleted == 7
+    assert contents(logs) == before
+
+
+def test_a_session_with_rows_in_a_month_that_is_not_proven_stays(logs: Connection) -> None:
+    identifier = reaching(logs)
+    built(logs, [JUNE, JULY])
+    result = purge(logs, JUNE)
+    assert (result.deleted, result.kept) == (8, 1)
+    assert one(logs, "SELECT session_end FROM session_master WHERE session_id = %s", identifier)
+    build(logs, [MAY])
+    check(logs, [MAY])
+    assert purge(logs, JUNE).deleted == 1
+
+
+def feedback_across(logs: Connection) -> int:
+    """Feedback that somebody gave in July, in a session of July, on a recommendation of June."""
+    identifier: int = one(
+        logs,
+        "INSERT INTO user_feedback (session_id, related_recommendation_id, time_stamp, feedback_type, "
+        "feedback_target_type, feedback_content) SELECT s.session_id, r.id, s.session_end, 'rating', 'service', "
+        "'{\"rating\": 2}' FROM session_master AS s, recommendations_log AS r "
+        "WHERE s.session_end > '2025-07-10' AND r.time_stamp > '2025-06-10' "
+        "ORDER BY s.session_end, r.time_stamp LIMIT 1 RETURNING id",
+    )
+    return identifier
+
+
+@pytest.mark.parametrize("first", [JUNE, JULY], ids=str)
+def test_feedback_across_months_counts_once_whichever_month_goes_first(logs: Connection, first: Month) -> None:
+    feedback = feedback_across(logs)
+    built(logs)
+    before = contents(logs)
+    second = JULY if first == JUNE else JUNE
+    assert purge(logs, first).deleted == 8
+    alone = every(logs, "SELECT related_recommendation_id FROM user_feedback WHERE id = %s", feedback)
+    assert alone == ([(None,)] if first == JUNE else [])
+    if first == JUNE:
+        # It has lost its recommendation, and still does not count in July.
+        built(logs, [JULY])
+        assert contents(logs) == before
+    assert purge(logs, second).deleted == 8
+    assert contents(logs) == before
+    assert every(logs, "SELECT feedback_id FROM yumai_pipelines.counted_feedback") == []
+    entry = entries(logs, SPAN)["feedback_summary", JUNE]
+    assert (entry.purged_hash, entry.purged_feedback) == (entry.source_hash, 25)
+
+
+def test_late_feedback_on_a_purged_month_counts_in_its_own(logs: Connection) -> None:
+    built(logs)
+    purge(logs, JUNE)
+    before = one(logs, "SELECT sum(feedback_count) FROM extracts.feedback_summary WHERE month = '2025-07-01'")
+    logs.execute(
+        "INSERT INTO user_feedback (session_id, time_stamp, feedback_type) "
+        "SELECT session_id, '2025-07-20', 'text' FROM session_master WHERE session_end > '2025-07-10' LIMIT 1"
+    )
+    build(logs, [JULY])
+    assert (
+        one(logs, "SELECT sum(feedback_count) FROM extracts.feedback_summary WHERE month = '2025-07-01'") == before + 1
+    )
+
+
+def test_a_session_that_somebody_is_writing_into_stays(database: str, logs: Connection) -> None:
+    built(logs)
+    with psycopg.connect(database) as writer:
+        writer.execute(
+            "INSERT INTO user_feedback (session_id, time_stamp) SELECT session_id, '2025-08-20' FROM session_master "
+            "WHERE session_end > '2025-06-10' AND session_end < '2025-07-01' LIMIT 1"
+        )
+        assert purge(logs, JUNE).deleted == 7
+    assert sessions(logs)["2025-06"] == 1
+
+
+def test_what_is_written_while_a_month_is_purged_stays(database: str, logs: Connection) -> None:
+    """Late feedback comes between the proof of the month and the batch that would delete its session."""
+    built(logs)
+    late = (
+        "INSERT INTO user_feedback (session_id, related_recommendation_id, time_stamp) SELECT session_id, id, now() "
+        "FROM recommendations_log WHERE time_stamp >= %s ORDER BY time_stamp LIMIT 1"
+    )
+    with connect(database, application_name="test") as owner, psycopg.connect(database) as holder:
+        holder.execute("SELECT FROM extracts.ledger WHERE month = '2025-06-01' FOR UPDATE")
+        with ThreadPoolExecutor(1) as threads:
+            running = threads.submit(purge, owner, JUNE)
+            # The first batch is at the ledger; the feedback is for the last one.
+            _wait_for_lock(logs, "ledger")
+            logs.execute(late.encode(), (JUNE.start(ZONE) + timedelta(days=20),))
+            holder.rollback()
+            result = running.result()
+    assert (result.deleted, result.kept) == (7, 1)
+    assert sessions(logs)["2025-06"] == 1
+
+
+def _wait_for_lock(connection: Connection, table: str) -> None:
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query ~ %s"
+    until = time.monotonic() + 20
+    while not one(connection, waiting, table):
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def test_a_purge_that_is_killed_has_done_whole_batches_and_the_next_one_finishes(
+    database: str, logs: Connection
+) -> None:
+    feedback_across(logs)
+    built(logs)
+    before = contents(logs)
+    with connect(database, application_name="victim") as victim, psycopg.connect(database) as holder:
+        holder.execute("SELECT FROM user_feedback WHERE time_stamp > '2025-06-20' ORDER BY time_stamp FOR UPDATE")
+        with ThreadPoolExecutor(1) as threads:
+            running = threads.submit(purge, victim, JUNE)
+            _wait_for_lock(logs, "received")
+            logs.execute("SELECT pg_terminate_backend(%s)", (victim.info.backend_pid,))
+            with pytest.raises(psycopg.OperationalError):
+                running.result()
+        holder.rollback()
+    gone = 8 - sessions(logs)["2025-06"]
+    assert gone == 3
+    entry = entries(logs, SPAN)["recommendation_outcomes", JUNE]
+    assert entry.purged_recommendations == 2 * gone
+    with pytest.raises(PurgedError):
+        build(logs, [JUNE])
+    assert purge(logs, JUNE).deleted == 8 - gone
+    entry = entries(logs, SPAN)["recommendation_outcomes", JUNE]
+    assert entry.purged_hash == entry.source_hash
+    assert contents(logs) == before
+    built(logs, [JULY])
+    assert contents(logs) == before
+
+
+def test_what_changed_after_a_part_was_purged_is_kept_and_said(logs: Connection) -> None:
+    identifier = reaching(logs)
+    built(logs)
+    purge(logs, MAY)
+    logs.execute(
+        "INSERT INTO user_feedback (session_id, related_recommendation_id, time_stamp) SELECT session_id, id, "
+        "'2025-08-01' FROM recommendations_log WHERE session_id = %s LIMIT 1",
+        (identifier,),
+    )
+    with pytest.raises(RetentionRefusedError, match="and cannot be built anew: it was purged at"):
+        purge(logs, MAY)
+    assert purge(logs, JUNE).kept == 1
+
+
+def test_the_asset_deletes_what_is_proven_and_says_what_is_not(graph: Graph, logs: Connection) -> None:
+    assert graph.run("monthly_extracts", months("2025-05", "2025-07")).success
+    run = graph.materialize(expired_sessions.key, tags=months("2025-05", "2025-07"))
+    assert run.success
+    assert {month: each["deleted"] for month, each in run.materialized("chatbot", "expired_sessions").items()} == {
+        "2025-05-01": 8,
+        "2025-06-01": 8,
+        "2025-07-01": 8,
+    }
+    assert sessions(logs) == {"2025-08": 8}
+    refused = graph.run("monthly_extracts", months("2025-07", "2025-08"))
+    assert not refused.success
+    unproven = graph.materialize(expired_sessions.key, tags=months("2025-08"))
+    assert not unproven.success
+    assert sessions(logs) == {"2025-08": 8}
+
+
+def test_retention_stands_behind_the_checks_and_waits_to_be_switched_on(graph: Graph) -> None:
+    schedule = graph.definitions.resolve_schedule_def("monthly_retention_schedule")
+    assert schedule.default_status == dg.DefaultScheduleStatus.STOPPED
+    node = graph.definitions.resolve_asset_graph().get(expired_sessions.key)
+    assert {key.path[-1] for key in node.parent_keys} == {each.relation.name for each in EXTRACTS}

@@ -1,0 +1,222 @@
+"""Deleting sessions that are past their age (section 7.2), and never what the extracts have not got.
+
+A month is purged when every extract of it is built, has passed its checks, and was built from what is there now. A
+session goes when each of its rows is one that those extracts know, as it is now; all that is checked under locks, in
+the transaction that deletes the session and says so in the ledger. A run that is killed has done whole batches.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from psycopg import sql
+
+from yumai_pipelines.catalog import EXTRACTS
+from yumai_pipelines.database import DatabaseError
+from yumai_pipelines.extracts.build import ADVISORY_LOCK, stage_months
+from yumai_pipelines.extracts.ledger import entries, first_days
+from yumai_pipelines.months import Month
+from yumai_pipelines.online_ddl import OnlineDDL, advisory_lock
+from yumai_pipelines.sql_files import read_sql
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from zoneinfo import ZoneInfo
+
+    import psycopg
+
+    from yumai_pipelines.extracts.ledger import Entry
+    from yumai_pipelines.online_ddl import LockPolicy
+
+BATCH = 1000
+"""Sessions of one transaction: its locks are held for a fraction of a second."""
+
+LATEST = 2
+"""Months before the current one of which the latest is purged: the extracts of the later ones are still built anew."""
+
+_TEMPORARY = ("known_rows", "purge_batch", "purge_rows")
+
+
+class RetentionRefusedError(DatabaseError):
+    """A month may not be purged. Nothing of it was deleted; the message says why, and what to do."""
+
+
+@dataclass(frozen=True)
+class Purge:
+    """What became of the sessions that ended in a month.
+
+    Attributes:
+        month: which.
+        deleted: sessions that are gone.
+        kept: sessions that stay, since the extracts do not have all that is in them.
+        batches: transactions.
+        longest: the longest of them.
+    """
+
+    month: Month
+    deleted: int
+    kept: int
+    batches: int
+    longest: timedelta
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """What one transaction did: how many sessions it looked at and deleted, and which was the last."""
+
+    picked: int
+    deleted: int
+    last_end: datetime
+    last_id: UUID
+
+
+def latest_month(as_of: datetime, zone: ZoneInfo, days: int) -> Month:
+    """The latest month that may be purged: its sessions are all past their age, and its extracts are final."""
+    over = Month.of(as_of - timedelta(days=days), zone) - 1
+    return min(over, Month.of(as_of, zone) - LATEST)
+
+
+def purge_month(
+    connection: psycopg.Connection[Any],
+    month: Month,
+    zone: ZoneInfo,
+    policy: LockPolicy,
+    *,
+    as_of: datetime,
+    days: int,
+    batch: int = BATCH,
+) -> Purge:
+    """Delete the sessions that ended in a month, with all that hangs on them.
+
+    Args:
+        connection: in autocommit mode, as the owner of the tables.
+        month: in which they ended.
+        zone: the business's time zone.
+        policy: how long to stop others, and how long to wait for them.
+        as_of: now.
+        days: age of the sessions from which they may go.
+        batch: sessions of one transaction.
+
+    Raises:
+        RetentionRefusedError: the extracts of the month do not stand for what is there.
+        LockNotObtainedError: somebody was in the way until patience ended.
+    """
+    if month > latest_month(as_of, zone, days):
+        raise RetentionRefusedError(
+            f"{month} is too young to be purged: the latest month that may be is {latest_month(as_of, zone, days)}, "
+            f"all of whose sessions are over {days} days old and whose extracts are not built anew any more. Nothing "
+            "was deleted."
+        )
+    with advisory_lock(connection, ADVISORY_LOCK, policy):
+        try:
+            _remember_known_rows(connection, month, zone)
+            return _purge(OnlineDDL(connection, policy), month, zone, batch)
+        finally:
+            if not connection.closed:
+                connection.execute(
+                    sql.SQL("DROP TABLE IF EXISTS {}").format(
+                        sql.SQL(", ").join(sql.Identifier("pg_temp", name) for name in _TEMPORARY)
+                    )
+                )
+
+
+def _remember_known_rows(connection: psycopg.Connection[Any], month: Month, zone: ZoneInfo) -> None:
+    """Compare what is there with what the extracts were built from; keep the rows of the months that are safe.
+
+    The month before is looked at too, since a session may begin in it.
+    """
+    months = [month - 1, month]
+    with connection.transaction():
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        ledger = entries(connection, months)
+        stage_months(connection, months, zone)
+        hashes = {
+            Month(day.year, day.month): value
+            for day, value in connection.execute("SELECT month, source_hash FROM staged_sources").fetchall()
+        }
+        faults = {each: _faults(each, ledger, hashes[each]) for each in months}
+        if faults[month]:
+            raise RetentionRefusedError(
+                f"{month} is not purged, since what its sessions hold would be lost to its extracts:\n"
+                + "\n".join(f"  - {fault}" for fault in faults[month])
+                + f"\nNothing was deleted. Materialize the partition {month.partition_key} of the extracts with their "
+                "checks, then run this again."
+            )
+        safe = [each for each in months if not faults[each]]
+        connection.execute(read_sql("retention", "create_known_rows.sql"), {"months": first_days(safe)})
+        connection.execute("CREATE INDEX ON known_rows (id)")
+    connection.execute("ANALYZE known_rows")
+    connection.execute("CREATE TEMPORARY TABLE purge_batch (session_id uuid PRIMARY KEY)")
+    connection.execute(
+        "CREATE TEMPORARY TABLE purge_rows "
+        "(kind text, id bigint, session_id uuid, survives boolean, month date, source_hash bigint)"
+    )
+
+
+def _faults(month: Month, ledger: Mapping[tuple[str, Month], Entry], found: int) -> list[str]:
+    """Why the extracts of a month do not stand for its rows."""
+    faults = []
+    for extract in EXTRACTS:
+        entry = ledger.get((extract.relation.name, month))
+        if entry is None:
+            faults.append(f"{extract.relation} was never built")
+        elif entry.source_hash != found ^ entry.purged_hash:
+            again = "" if entry.purged_at is None else f", and cannot be built anew: it was purged at {entry.purged_at}"
+            faults.append(f"the logs have changed since {extract.relation} was built at {entry.built_at}{again}")
+        elif entry.checks_passed is None:
+            faults.append(f"{extract.relation} was built at {entry.built_at} and not checked since")
+        elif not entry.checks_passed:
+            faults.append(f"{extract.relation} failed its checks at {entry.checked_at}")
+    return faults
+
+
+def _purge(online: OnlineDDL, month: Month, zone: ZoneInfo, size: int) -> Purge:
+    last = _Batch(0, 0, month.start(zone), UUID(int=0))
+    picked = deleted = batches = 0
+    longest = timedelta()
+    while batches == 0 or last.picked == size:
+        work = partial(_delete_batch, online.connection, month, zone, size, last)
+        started = time.monotonic()
+        last = online.run(f"purge sessions of {month}", [], work)
+        longest = max(longest, timedelta(seconds=time.monotonic() - started))
+        picked, deleted, batches = picked + last.picked, deleted + last.deleted, batches + 1
+    return Purge(month, deleted, picked - deleted, batches, longest)
+
+
+def _delete_batch(
+    connection: psycopg.Connection[Any], month: Month, zone: ZoneInfo, size: int, previous: _Batch
+) -> _Batch:
+    connection.execute("TRUNCATE purge_batch")
+    picked, last_end, last_id = _run(
+        connection,
+        "pick_sessions.sql",
+        lower_bound=month.start(zone),
+        upper_bound=month.end(zone),
+        last_end=previous.last_end,
+        last_id=previous.last_id,
+        size=size,
+    )
+    if not picked:
+        return _Batch(0, 0, previous.last_end, previous.last_id)
+    connection.execute("ANALYZE purge_batch")
+    _run(connection, "lock_recommendations.sql")
+    _run(connection, "lock_feedback.sql")
+    kept = True
+    while kept:
+        connection.execute("TRUNCATE purge_rows")
+        connection.execute(read_sql("retention", "list_leaving_rows.sql"))
+        (kept,) = _run(connection, "keep_unknown_sessions.sql")
+    connection.execute(read_sql("retention", "record_purge.sql"))
+    connection.execute(read_sql("retention", "keep_counted_feedback.sql"))
+    (deleted,) = _run(connection, "delete_sessions.sql")
+    return _Batch(picked, deleted, last_end, last_id)
+
+
+def _run(connection: psycopg.Connection[Any], statement: str, **parameters: object) -> tuple[Any, ...]:
+    """The only row of a statement."""
+    return connection.execute(read_sql("retention", statement), parameters).fetchone() or ()
