@@ -18,9 +18,9 @@ from yumai_pipelines.schedules import (
     JOBS,
     SCHEDULES,
     monthly_archive_schedule,
-    monthly_retention_schedule,
     monthly_extracts_schedule,
     monthly_partitions_schedule,
+    monthly_retention_schedule,
 )
 
 if TYPE_CHECKING:
