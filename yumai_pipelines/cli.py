@@ -138,7 +138,7 @@ def demo(
         bool,
         typer.Option(
             "--if-empty",
-            help="When the database has rows, keep them, and run the pipeline if it never came to its end.",
+            help="Take rows that are there as they are; run the pipeline if it never came to its end.",
         ),
     ] = False,
 ) -> None:
