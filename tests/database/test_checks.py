@@ -674,3 +674,20 @@ def test_finding_shows_measure_and_limit() -> None:
     assert Finding("orphans", 0).description == "0 orphans (limit 0)."
     assert Finding("orphans", 0, metadata={"rows": 12}).as_metadata() == {"count": 0, "limit": 0, "rows": 12}
     assert table_of(RECOMMENDATIONS).session_key is not None
+
+
+@pytest.mark.parametrize(("gone", "passes"), [(2, True), (3, False)])
+def test_a_hundredth_of_the_ids_may_name_shops_that_are_gone(
+    graph: Graph, connection: Connection, gone: int, passes: bool
+) -> None:
+    """Shops close; nobody has to be told of each."""
+    connection.execute(
+        "INSERT INTO chatbot.user_profiles (user_id, favorite_shops) VALUES (1, %s)",
+        ([1] * (200 - gone) + [99] * gone,),
+    )
+    evaluation = graph.check("chatbot", "user_profiles", "soft_references").evaluation(
+        "chatbot", "user_profiles", "soft_references"
+    )
+    assert evaluation.passed is passes
+    assert evaluation.metadata["limit"].value == 2
+    assert evaluation.metadata["favorite_shops (gone)"].value == gone

@@ -29,7 +29,8 @@ class Finding:
 
     Attributes:
         subject: what is counted, in the plural, such as "rows of … without a session".
-        count: how many there are. The limit is none, so the check passes at 0.
+        count: how many there are.
+        limit: how many there may be.
         sample: the first of them, at most `SAMPLE`.
         cause: how they may have come about.
         remedy: what to do, in words.
@@ -40,6 +41,7 @@ class Finding:
 
     subject: str
     count: int
+    limit: int = 0
     sample: Sequence[Mapping[str, Any]] = ()
     cause: str = ""
     remedy: str = ""
@@ -50,12 +52,12 @@ class Finding:
     @property
     def passed(self) -> bool:
         """Whether there is nothing to complain of."""
-        return self.count == 0
+        return self.count <= self.limit
 
     @property
     def description(self) -> str:
         """One sentence for a check that passed; for one that failed, all that somebody needs who is called at night."""
-        measure = f"{self.count:,} {self.subject} (limit 0)."
+        measure = f"{self.count:,} {self.subject} (limit {self.limit:,})."
         if self.passed:
             return measure
         return "\n\n".join(
@@ -66,7 +68,7 @@ class Finding:
 
     def as_metadata(self) -> dict[str, Any]:
         """The measure and its limit, and for a failed check the sample and the SQL."""
-        shown: dict[str, Any] = {"count": self.count, "limit": 0, **self.metadata}
+        shown: dict[str, Any] = {"count": self.count, "limit": self.limit, **self.metadata}
         if self.passed:
             return shown
         if self.sample:

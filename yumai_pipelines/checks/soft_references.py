@@ -19,9 +19,12 @@ if TYPE_CHECKING:
     from yumai_pipelines.checks.scope import Scope
     from yumai_pipelines.months import Month
 
+TOLERATED_SHARE = 0.01
+"""Shops close: so much of the ids may name one that is gone before somebody is told."""
+
 
 def soft_references(connection: psycopg.Connection[Any], scope: Scope) -> dict[Month | None, Finding]:
-    """Ids in the table's rows that name something that is gone, by month.
+    """Ids in the table's rows that name something that is gone, by month; a hundredth of them may.
 
     What stands in the place of an id and is no number cannot be followed: it is counted in the metadata.
     """
@@ -40,11 +43,13 @@ def _finding(
     counts: dict[SoftReference, dict[Month | None, list[int]]],
 ) -> Finding:
     gone = {each: counts[each][month][1] for each in counts}
+    limit = int(TOLERATED_SHARE * sum(counts[each][month][0] for each in counts))
     listings = [_statement("list_soft_references.sql", each, scope, month) for each in counts if gone[each]]
     named = " and ".join(each.column for each in counts)
     return Finding(
         subject=f"ids in {named} of {scope.table.relation} that name a shop that is gone",
         count=sum(gone.values()),
+        limit=limit,
         sample=list(islice((row for listing in listings for row in sample(connection, listing)), SAMPLE)),
         cause="a shop was deleted after it was named here. PostgreSQL knows no foreign key from an array or from JSON.",
         remedy="nothing, where it is enough that readers leave such shops out, as the extracts do. "
