@@ -1,1 +1,5 @@
 """The Dagster project that owns the YUMAI database."""
+
+from yumai_pipelines.extracts.reading import read_extract
+
+__all__ = ["read_extract"]

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import psycopg
@@ -16,6 +18,7 @@ from psycopg.pq import Conninfo
 from pydantic import ValidationError
 from rich.console import Console
 
+from yumai_pipelines.catalog import EXTRACTS
 from yumai_pipelines.database import DatabaseError, connect, schema_revision
 from yumai_pipelines.dev_server import DevServerError, serve
 from yumai_pipelines.local_server import LocalServer, LocalServerError, program
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
 
 DOWN = 3
 """Exit status of `yumai status` for a server that is down, as of `systemctl status`."""
+
+ExtractName = StrEnum("ExtractName", [(each.relation.name, each.relation.name) for each in EXTRACTS])
 
 app = typer.Typer(
     add_completion=False,
@@ -208,6 +213,33 @@ def restore_month(
     with connect(_url(settings), application_name="yumai: restore", zone=settings.timezone) as connection:
         report = restore(connection, month, zone=settings.zone, policy=policy)
     _out.print(report.in_words(), markup=False)
+
+
+@app.command()
+def export(
+    extract: Annotated[ExtractName, typer.Argument(help="The extract.")],
+    path: Annotated[Path, typer.Argument(path_type=Path, help="The file, which ends in .parquet or .csv.")],
+    month: Annotated[
+        list[Month] | None,
+        typer.Option(
+            "--month",
+            parser=_month,
+            metavar="MONTH",
+            help="A month, as in 2024-08; may be given again. Without it, all.",
+        ),
+    ] = None,
+) -> None:
+    """Write what analysts read into a file.
+
+    Example: `yumai export shop_performance shops.parquet --month 2024-08 --month 2024-09`
+    """
+    from yumai_pipelines.extracts.reading import export as write
+
+    try:
+        rows = write(extract, path, months=month, url=_url(Settings()))
+    except (ValueError, OSError) as error:
+        _fail(str(error))
+    _out.print(f"{rows:,} rows of {extract} are in {path}.", markup=False)
 
 
 @app.command()

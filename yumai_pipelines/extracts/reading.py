@@ -1,0 +1,149 @@
+"""Reading the extracts: as pandas frames with the right types, or as files. What they hold stands in docs/extracts.md.
+
+pandas, SQLAlchemy and PyArrow are imported when they are needed: the pipeline does without them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from psycopg import sql
+
+from yumai_pipelines import schema_snapshot
+from yumai_pipelines.catalog import extract_of
+from yumai_pipelines.database import connect, database_url
+from yumai_pipelines.extracts.ledger import first_days
+from yumai_pipelines.months import Month
+from yumai_pipelines.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    import pandas as pd
+
+    from yumai_pipelines.catalog import Extract
+
+CATEGORIES = frozenset(
+    {
+        "session_type", "request_category", "recommendation_method", "shop_category", "shop_takes_food_card",
+        "feedback_type", "target_type", "score",
+    }
+)  # fmt: skip
+"""Columns of few different words: pandas keeps each word once."""
+
+CHUNK = 50_000
+"""Rows on their way at a time, whatever the extract holds."""
+
+
+def read_extract(name: str, *, months: Iterable[Month | str] | None = None, url: str | None = None) -> pd.DataFrame:
+    """An extract as a pandas frame, ordered by its key.
+
+    Types are Arrow's, so that whole numbers stay whole where some are missing: `month` is a date, times are in the
+    business's time zone, rates and scores are floats, words of which there are few are categories.
+
+    Args:
+        name: such as `shop_performance`.
+        months: such as `["2025-06", "2025-07"]`; all without it.
+        url: libpq URL of a login that may read the extracts; without it YUMAI_DATABASE_URL, or the embedded server.
+
+    Raises:
+        KeyError: there is no such extract; the message names those that there are.
+        ValueError: one of the months is none.
+    """
+    import pandas as pd
+
+    frame = pd.concat(_chunks(extract_of(name), months, url), ignore_index=True)
+    return frame.astype({column: "category" for column in frame.columns if column in CATEGORIES})
+
+
+def export(name: str, path: Path, *, months: Iterable[Month | str] | None = None, url: str | None = None) -> int:
+    """Write an extract to a file, Parquet or CSV by its suffix, and return how many rows it has.
+
+    The file appears when it is whole; memory does not grow with the extract.
+
+    Raises:
+        KeyError: there is no such extract.
+        ValueError: the suffix is another one, or one of the months is none.
+    """
+    import pyarrow as pa
+    import pyarrow.csv
+    import pyarrow.parquet
+
+    writers = {".parquet": pyarrow.parquet.ParquetWriter, ".csv": pyarrow.csv.CSVWriter}
+    if path.suffix not in writers:
+        raise ValueError(f"{path.name} says no format that can be written; end it in .parquet or .csv")
+    extract = extract_of(name)
+    schema = pa.schema([(column, kind.pyarrow_dtype) for column, kind in _types(extract, Settings().timezone).items()])
+    draft = path.with_name(f".{path.name}.part")
+    rows = 0
+    try:
+        with writers[path.suffix](draft, schema) as writer:
+            for chunk in _chunks(extract, months, url):
+                writer.write_table(pa.Table.from_pandas(chunk, schema=schema, preserve_index=False))
+                rows += len(chunk)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+    return rows
+
+
+def _chunks(extract: Extract, months: Iterable[Month | str] | None, url: str | None) -> Iterator[pd.DataFrame]:
+    """The rows, so many at a time, at least once; a cursor of the server keeps the others."""
+    import pandas as pd
+    from sqlalchemy import NullPool, create_engine
+
+    settings = Settings()
+    login = url or database_url(settings)
+    types = _types(extract, settings.timezone)
+    engine = create_engine(
+        "postgresql+psycopg://",
+        creator=lambda: connect(
+            login, application_name="yumai: read extract", role=None, autocommit=False, zone=settings.timezone
+        ),
+        poolclass=NullPool,
+    )
+    wanted = None if months is None else first_days(Month.parse(str(each)) for each in months)
+    with engine.connect().execution_options(stream_results=True, max_row_buffer=CHUNK) as connection:
+        query = _query(extract, wanted).as_string()
+        for chunk in pd.read_sql(query, connection, chunksize=CHUNK, dtype_backend="pyarrow"):
+            yield chunk.astype(types)
+
+
+def _query(extract: Extract, months: list[Any] | None) -> sql.Composed:
+    """Numbers as floats: a rate needs no decimals of arbitrary length."""
+    columns = [
+        sql.SQL("{0}::double precision AS {0}" if column.type.startswith("numeric") else "{0}").format(
+            sql.Identifier(column.name)
+        )
+        for column in schema_snapshot.columns(extract.relation)
+    ]
+    condition = sql.SQL("true") if months is None else sql.SQL("month = ANY({}::date[])").format(sql.Literal(months))
+    return sql.SQL("SELECT {} FROM {} WHERE {} ORDER BY {}").format(
+        sql.SQL(", ").join(columns),
+        extract.relation.identifier,
+        condition,
+        sql.SQL(", ").join(map(sql.Identifier, extract.key)),
+    )
+
+
+def _types(extract: Extract, timezone: str) -> dict[str, pd.ArrowDtype]:
+    """Arrow's type of each column."""
+    import pandas as pd
+    import pyarrow as pa
+
+    kinds = {
+        "date": pa.date32(),
+        "boolean": pa.bool_(),
+        "smallint": pa.int16(),
+        "integer": pa.int32(),
+        "bigint": pa.int64(),
+        "numeric": pa.float64(),
+        "double precision": pa.float64(),
+        "timestamp with time zone": pa.timestamp("us", tz=timezone),
+    }
+
+    return {
+        column.name: pd.ArrowDtype(next((kinds[name] for name in kinds if column.type.startswith(name)), pa.string()))
+        for column in schema_snapshot.columns(extract.relation)
+    }
