@@ -136,6 +136,7 @@ class Extract:
         shares: its rates.
         means: its other measures with a range.
         merged: a column of the key, with the value by which it marks groups of too few users, which have no rates.
+        user_key: the column with the user's pseudonym, where a row is somebody's; such rows go when they are erased.
     """
 
     relation: Relation
@@ -145,6 +146,7 @@ class Extract:
     shares: tuple[Share, ...] = ()
     means: tuple[Mean, ...] = ()
     merged: tuple[str, str | int] | None = None
+    user_key: str | None = None
 
 
 USERS = Relation("chatbot", "users")
@@ -267,6 +269,7 @@ EXTRACTS: tuple[Extract, ...] = (
         key=("month", "recommendation_id"),
         sources=(RECOMMENDATIONS, FEEDBACK),
         means=(_RATING_MEAN, Mean("seconds_to_selection", None, 0), Mean("selected_rank", None, 1)),
+        user_key="user_key",
     ),
     Extract(
         Relation("extracts", "recommendation_funnel"),

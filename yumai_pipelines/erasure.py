@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from psycopg import sql
@@ -14,17 +15,19 @@ from psycopg.types.json import Jsonb
 
 from yumai_pipelines.catalog import EXTRACTS, RECENT_CONVERSATIONS, SESSIONS, TABLES, USERS, OnDelete, table_of
 from yumai_pipelines.database import DatabaseError
+from yumai_pipelines.extracts.user_key import key_id
 from yumai_pipelines.sql_files import read_sql
 from yumai_pipelines.views import refresh
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import date
     from zoneinfo import ZoneInfo
 
     import psycopg
+    from pydantic import SecretStr
 
-    from yumai_pipelines.catalog import Table
+    from yumai_pipelines.catalog import Extract, Table
 
 OF_THE_PERSON = tuple(table for table in TABLES if table.user_key)
 KEPT = tuple(table for table in OF_THE_PERSON if table.user_key and table.user_key.on_delete is OnDelete.SET_NULL)
@@ -46,10 +49,13 @@ class Erasure:
     Attributes:
         counts: rows that were deleted, or stay without the person, by table; as the audit row has them.
         months: first days of the months whose extracts were built from such rows, and are to be built anew.
+        out_of_reach: first days of months whose extracts have pseudonyms under an earlier secret, and cannot be built
+            anew, since retention has deleted what they were built from: they may hold rows of the person's still.
     """
 
     counts: dict[str, int]
     months: tuple[date, ...]
+    out_of_reach: tuple[date, ...]
 
 
 def erase_user(
@@ -58,6 +64,7 @@ def erase_user(
     reason: str,
     run_id: str,
     zone: ZoneInfo,
+    user_key_secret: Callable[[], SecretStr],
     user_id: int | None = None,
     external_user_id: str | None = None,
 ) -> Erasure:
@@ -71,12 +78,14 @@ def erase_user(
         reason: why, in words that name nobody; kept in the audit row.
         run_id: the run, for the audit row.
         zone: the business's time zone, for the months.
+        user_key_secret: what makes the pseudonyms in the extracts; asked for when there are any.
         user_id: the person's id.
         external_user_id: or their id outside.
 
     Raises:
         UnknownUserError: neither the users nor any other table know them. Nothing was changed.
         TellingReasonError: the reason holds an id, a name, an address or a number of theirs. Nothing was changed.
+        UserKeySecretError: there are pseudonyms, and nothing to make theirs with. Nothing was changed.
         ValueError: both ids or none are given, or no reason.
     """
     if (user_id is None) == (external_user_id is None) or not reason.strip():
@@ -86,6 +95,11 @@ def erase_user(
         _refuse_telling(reason, [str(user), *names])
         months = _months(connection, user, zone)
         counts = _erase(connection, user)
+        out_of_reach: set[date] = set()
+        for extract in filter(partial(_has_pseudonyms, connection), EXTRACTS):
+            secret = user_key_secret()
+            counts |= _erase_extracted(connection, user, extract, secret)
+            out_of_reach |= _out_of_reach(connection, extract, secret)
         if not counts:
             raise UnknownUserError(f"Nothing is known of user {user}: neither a user nor a row of theirs is left.")
         refresh(connection, RECENT_CONVERSATIONS)
@@ -93,7 +107,7 @@ def erase_user(
             read_sql("erasures", "record_erasure.sql"),
             {"reason": reason.strip(), "counts": Jsonb(counts), "run_id": run_id},
         )
-    return Erasure(counts, months)
+    return Erasure(counts, months, tuple(sorted(out_of_reach)))
 
 
 def _find(
@@ -159,6 +173,31 @@ def _erase(connection: psycopg.Connection[Any], user: int) -> dict[str, int]:
     users = "DELETE FROM chatbot.users WHERE id = %s"
     counts[str(USERS)] = connection.execute(users, (user,)).rowcount
     return {table: rows for table, rows in counts.items() if rows}
+
+
+def _has_pseudonyms(connection: psycopg.Connection[Any], extract: Extract) -> bool:
+    if extract.user_key is None:
+        return False
+    query = sql.SQL("SELECT FROM {} WHERE {} IS NOT NULL LIMIT 1").format(
+        extract.relation.identifier, sql.Identifier(extract.user_key)
+    )
+    return connection.execute(query).rowcount > 0
+
+
+def _erase_extracted(
+    connection: psycopg.Connection[Any], user: int, extract: Extract, secret: SecretStr
+) -> dict[str, int]:
+    """Delete what an extract holds under the person's pseudonym; retention may have deleted where it came from."""
+    statement = sql.SQL(read_sql("erasures", "delete_extracted_rows.sql")).format(
+        extract=extract.relation.identifier, user_key=sql.Identifier(extract.user_key or ""), user=sql.Literal(user)
+    )
+    rows = connection.execute(statement, {"user_key_secret": secret.get_secret_value()}).rowcount
+    return {str(extract.relation): rows} if rows else {}
+
+
+def _out_of_reach(connection: psycopg.Connection[Any], extract: Extract, secret: SecretStr) -> set[date]:
+    parameters = {"extract": extract.relation.name, "user_key_id": key_id(secret)}
+    return {month for (month,) in connection.execute(read_sql("erasures", "list_months_out_of_reach.sql"), parameters)}
 
 
 def _statement(name: str, table: Table, user: int, **parts: sql.Composable) -> sql.Composed:

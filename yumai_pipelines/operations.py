@@ -1,12 +1,14 @@
 """The jobs that people start by hand, with a configuration of their own. Those of assets stand in `schedules`."""
 
+from collections.abc import Iterable
+from datetime import date
+
 import dagster as dg
 from pydantic import Field
 
 from yumai_pipelines.assets.tables import asset_key
 from yumai_pipelines.checks.findings import table
 from yumai_pipelines.erasure import Erasure, erase_user
-from yumai_pipelines.online_ddl import LockPolicy
 from yumai_pipelines.repair import Broken, Orphans, Repair, repair_orphans
 from yumai_pipelines.resources import PostgresResource
 
@@ -41,7 +43,6 @@ class ErasureConfig(dg.Config):
 @dg.op(name="repair_broken_references", tags={"document_section": "7.3"})
 def _repair(context: dg.OpExecutionContext, config: RepairConfig, postgres: PostgresResource) -> None:
     """Give rows without a session one again, or keep whole rows in quarantine."""
-    settings = postgres.settings
     with postgres.connect("repair") as connection:
         repairs = repair_orphans(
             connection,
@@ -50,7 +51,7 @@ def _repair(context: dg.OpExecutionContext, config: RepairConfig, postgres: Post
             orphans=config.orphans,
             broken=config.broken,
             batch_rows=config.batch_rows,
-            policy=LockPolicy(settings.lock_timeout, settings.lock_patience),
+            policy=postgres.lock_policy,
         )
     for each in repairs:
         context.log.info(_told(each))
@@ -102,13 +103,13 @@ def _done(repair: Repair) -> str:
 @dg.op(name="erase_data_of_user", tags={"document_section": "4.3"})
 def _erase(context: dg.OpExecutionContext, config: ErasureConfig, postgres: PostgresResource) -> None:
     """Remove a person's data, and note that it was done."""
-    settings = postgres.settings
     with postgres.connect("erase a user") as connection:
         erasure = erase_user(
             connection,
             reason=config.reason,
             run_id=context.run_id,
-            zone=settings.zone,
+            zone=postgres.settings.zone,
+            user_key_secret=lambda: postgres.user_key_secret,
             user_id=config.user_id,
             external_user_id=config.external_user_id,
         )
@@ -117,8 +118,21 @@ def _erase(context: dg.OpExecutionContext, config: ErasureConfig, postgres: Post
 
 
 def _advice(erasure: Erasure) -> str:
-    months = ", ".join(f"{month:%Y-%m}" for month in erasure.months)
-    return f"Build the extracts of {months} anew: they still count the person." if months else "No extract counts them."
+    said = [
+        f"Build the extracts of {_listed(erasure.months)} anew: they still count the person."
+        if erasure.months
+        else "No extract counts the person."
+    ]
+    if erasure.out_of_reach:
+        said.append(
+            f"recommendation_outcomes of {_listed(erasure.out_of_reach)} has pseudonyms under an earlier secret and "
+            "cannot be built anew: run this again by user_id, with that secret in YUMAI_USER_KEY_SECRET."
+        )
+    return " ".join(said)
+
+
+def _listed(months: Iterable[date]) -> str:
+    return ", ".join(f"{month:%Y-%m}" for month in months)
 
 
 @dg.job(name="repair_orphans")

@@ -9,11 +9,16 @@ from zoneinfo import ZoneInfo
 import psycopg
 import pytest
 from psycopg import sql
+from pydantic import SecretStr
 
 from tests.support import Connection, every, one
-from yumai_pipelines.catalog import TABLES
+from yumai_pipelines.catalog import EXTRACTS, TABLES
 from yumai_pipelines.database import connect
 from yumai_pipelines.erasure import Erasure, TellingReasonError, UnknownUserError, erase_user
+from yumai_pipelines.extracts.build import Privacy, build_months
+from yumai_pipelines.extracts.user_key import UserKeySecretError
+from yumai_pipelines.months import Month
+from yumai_pipelines.online_ddl import LockPolicy
 from yumai_pipelines.repair import Broken, repair_orphans
 
 if TYPE_CHECKING:
@@ -21,6 +26,7 @@ if TYPE_CHECKING:
 
 SEOUL = ZoneInfo("Asia/Seoul")
 REASON = "asked for by their guardian"
+KEY = "what the pseudonyms were made with"
 
 WORLD = """
     INSERT INTO users (external_user_id, user_name, email, phone_number, current_address)
@@ -64,10 +70,20 @@ def owner(database: str) -> Iterator[Connection]:
 
 
 def erase(
-    owner: Connection, user_id: int | None = None, external_user_id: str | None = None, reason: str = REASON
+    owner: Connection,
+    user_id: int | None = None,
+    external_user_id: str | None = None,
+    reason: str = REASON,
+    made_with: str = KEY,
 ) -> Erasure:
     return erase_user(
-        owner, reason=reason, run_id="run 1", zone=SEOUL, user_id=user_id, external_user_id=external_user_id
+        owner,
+        reason=reason,
+        run_id="run 1",
+        zone=SEOUL,
+        user_key_secret=lambda: SecretStr(made_with),
+        user_id=user_id,
+        external_user_id=external_user_id,
     )
 
 
@@ -190,3 +206,40 @@ def test_a_reason_that_tells_who_is_refused(world: Connection, owner: Connection
 def test_a_reason_may_hold_a_number_that_is_nobodys(world: Connection, owner: Connection) -> None:
     erase(owner, 1, reason="inactive for 10 years, see 2024-01-11")
     assert one(world, "SELECT reason FROM yumai_pipelines.erasures") == "inactive for 10 years, see 2024-01-11"
+
+
+def outcomes(connection: Connection) -> list[int]:
+    return [
+        key for (key,) in every(connection, "SELECT recommendation_id FROM extracts.recommendation_outcomes ORDER BY 1")
+    ]
+
+
+def test_rows_of_extracts_go_even_when_retention_has_deleted_where_they_came_from(
+    world: Connection, owner: Connection
+) -> None:
+    privacy = Privacy(SecretStr(KEY), 1)
+    build_months(owner, EXTRACTS, [Month(2024, 8)], SEOUL, privacy, LockPolicy())
+    assert outcomes(world) == [1, 2]
+    world.execute("DELETE FROM session_master")
+    world.execute("UPDATE extracts.ledger SET purged_at = now()")
+
+    another = erase(owner, 1, made_with="another, of later")
+
+    assert outcomes(world) == [1, 2]
+    assert another.out_of_reach == (date(2024, 8, 1),), "it says so"
+    erasure = erase(owner, 1)
+    assert outcomes(world) == [2]
+    assert erasure == Erasure({"extracts.recommendation_outcomes": 1}, (), ())
+
+
+def test_a_secret_that_is_missing_is_an_error_before_anything_is_deleted(world: Connection, owner: Connection) -> None:
+    privacy = Privacy(SecretStr(KEY), 1)
+    build_months(owner, EXTRACTS, [Month(2024, 8)], SEOUL, privacy, LockPolicy())
+    before = traces(world)
+
+    def missing() -> SecretStr:
+        raise UserKeySecretError("YUMAI_USER_KEY_SECRET is not set")
+
+    with pytest.raises(UserKeySecretError):
+        erase_user(owner, reason=REASON, run_id="run 1", zone=SEOUL, user_key_secret=missing, user_id=1)
+    assert traces(world) == before

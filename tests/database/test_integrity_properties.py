@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 from psycopg import sql
 from psycopg.pq import TransactionStatus
+from pydantic import SecretStr
 
 from tests.support import Connection, Value, every, one
 from yumai_pipelines import schema
@@ -336,7 +337,14 @@ class Clients(RuleBasedStateMachine):
         whose = 1 + user % 5
         self.owner.execute("SET lock_timeout = '20ms'")
         try:
-            erase_user(self.owner, user_id=whose, reason="asked for", run_id="test", zone=SEOUL)
+            erase_user(
+                self.owner,
+                user_id=whose,
+                reason="asked for",
+                run_id="test",
+                zone=SEOUL,
+                user_key_secret=lambda: SecretStr("secret"),
+            )
         except psycopg.errors.LockNotAvailable:
             self.wait_for(self.clients)
         except UnknownUserError:
