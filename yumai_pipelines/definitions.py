@@ -15,6 +15,7 @@ from yumai_pipelines.assets.retention import expired_sessions
 from yumai_pipelines.assets.schema import schema
 from yumai_pipelines.assets.sessions import inactive_sessions, session_monitoring
 from yumai_pipelines.assets.sources import SOURCES
+from yumai_pipelines.checks.archives import ARCHIVE_CHECKS
 from yumai_pipelines.checks.extracts import EXTRACT_CHECKS
 from yumai_pipelines.checks.integrity import INTEGRITY_CHECKS
 from yumai_pipelines.checks.materialized_views import VIEW_CHECKS
@@ -50,7 +51,14 @@ def build_definitions(resource_overrides: Mapping[str, Any] | None = None) -> dg
             archived_conversations,
             *ADOPTION_ASSETS,
         ],
-        asset_checks=[*SCHEMA_CHECKS, *PARTITION_CHECKS, *INTEGRITY_CHECKS, *VIEW_CHECKS, *EXTRACT_CHECKS],
+        asset_checks=[
+            *SCHEMA_CHECKS,
+            *PARTITION_CHECKS,
+            *INTEGRITY_CHECKS,
+            *VIEW_CHECKS,
+            *EXTRACT_CHECKS,
+            *ARCHIVE_CHECKS,
+        ],
         jobs=[*JOBS, *OPERATIONS],
         schedules=SCHEDULES,
         resources={"postgres": PostgresResource(), **(resource_overrides or {})},

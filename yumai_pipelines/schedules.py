@@ -42,7 +42,7 @@ monthly_partitions = dg.define_asset_job(
 daily_upkeep = dg.define_asset_job(
     "daily_upkeep",
     dg.AssetSelection.assets(recent_conversations, inactive_sessions, session_monitoring)
-    | dg.AssetSelection.checks_for_assets(schema, conversations, *_SOURCES)
+    | dg.AssetSelection.checks_for_assets(schema, conversations, archived_conversations, *_SOURCES)
     | dg.AssetSelection.checks(extracts_freshness),
     description="Checks all of the database, refreshes the view of the last seven days, closes inactive sessions.",
 )

@@ -704,3 +704,27 @@ def test_a_restored_month_is_archived_anew_when_a_run_is_told_so(
         for again in (False, True)
     ]
     assert actions == ["restored, left alone", "archived"]
+
+
+@pytest.mark.usefixtures("kept_for")
+def test_a_file_that_is_gone_and_a_month_that_waits_are_found(
+    graph: Graph, connection: Connection, tmp_path: Path
+) -> None:
+    check = ("chatbot", "archived_conversations", "every_month_has_its_file")
+    plant(connection, rows=50)
+    assert graph.run("monthly_archive", months("2024-08", "2024-10")).success
+    evaluation = graph.check(*check).evaluation(*check)
+    assert evaluation.passed
+    august, september = (
+        next((tmp_path / "conversations" / month).glob("*.parquet")) for month in ("2024-08", "2024-09")
+    )
+    august.unlink()
+    cut_the_file(september)
+    connection.execute("UPDATE yumai_pipelines.archives SET state = 'detached', uri = NULL WHERE month = '2024-10-01'")
+    evaluation = graph.check(*check).evaluation(*check)
+    assert evaluation.description is not None
+    assert not evaluation.passed
+    assert evaluation.metadata["count"].value == 3
+    assert f"file://{august} is not there" in evaluation.description
+    assert f"bytes instead of {september.stat().st_size + 100:,}" in evaluation.description
+    assert "conversations_2024_10_detached" in evaluation.description
