@@ -33,12 +33,12 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-ROW_GROUP_ROWS = 50_000
-ROW_GROUP_BYTES = 16 * 1024 * 1024
-BLOCK_BYTES = 2 * 1024 * 1024
+ROW_GROUP_ROWS = 20_000
+ROW_GROUP_BYTES = 8 * 1024 * 1024
+BLOCK_BYTES = 1024 * 1024
 """CSV that is parsed at once; more where a single row is longer."""
 
-BATCH_ROWS = 10_000
+BATCH_ROWS = 5_000
 FORMAT = 1
 
 
