@@ -90,6 +90,31 @@ def test_a_month_gets_all_that_the_parent_has(database: str, connection: Connect
     assert ("yumai_analyst", "SELECT") in every(connection, grants, str(created.relation))
 
 
+def test_a_month_gets_keys_and_triggers_that_were_added_by_hand(database: str, connection: Connection) -> None:
+    connection.execute(
+        """
+        ALTER TABLE chatbot.conversations
+            ADD ordered int CONSTRAINT by_hand REFERENCES chatbot.menus (id) ON DELETE SET NULL,
+            ADD CONSTRAINT once UNIQUE (session_id, conversation_turn, conversation_time);
+        CREATE FUNCTION public.nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+        CREATE TRIGGER by_hand BEFORE INSERT ON chatbot.conversations
+           FOR EACH ROW EXECUTE FUNCTION public.nothing();
+        """
+    )
+    add_rows(connection, "2024-09-10 12:00+09")
+    for report in ensure(database, "2024-08", "2024-09"):
+        added = """
+            SELECT conname, contype::text, convalidated FROM pg_constraint
+             WHERE conrelid = %(table)s::regclass AND pg_get_constraintdef(oid) ~ '(ordered|UNIQUE)'
+            UNION ALL
+            SELECT tgname, 't', tgenabled = 'O' FROM pg_trigger
+             WHERE tgrelid = %(table)s::regclass AND tgname = 'by_hand'
+             ORDER BY 2
+        """
+        found = connection.execute(added, {"table": str(report.relation)}).fetchall()
+        assert [(kind, sound) for _, kind, sound in found] == [("f", True), ("t", True), ("u", True)]
+
+
 def test_months_come_in_any_order_and_only_once(database: str, connection: Connection) -> None:
     assert [r.action for r in ensure(database, "2024-12", "2024-08")] == ["created", "created"]
     before = bounds(connection)
