@@ -10,6 +10,8 @@ SELECT
     count(*) FILTER (WHERE s.session_start >= t.began) AS started_today,
     count(*) FILTER (WHERE s.session_end >= t.began) AS ended_today,
     count(*) FILTER (WHERE s.is_active = TRUE AND s.session_start < t.began) AS active_since_before_today,
-    count(DISTINCT s.user_id) FILTER (WHERE s.session_start >= t.began) AS users_today
+    count(DISTINCT s.user_id) FILTER (WHERE s.session_start >= t.began) AS users_today,
+    count(*) FILTER (WHERE s.session_metadata @> '{"recovered": true}') AS recovered,
+    (SELECT count(*) FROM yumai_pipelines.quarantine) AS rows_in_quarantine
 FROM chatbot.session_master AS s
 CROSS JOIN today AS t
