@@ -192,7 +192,7 @@ BEGIN
         FOR NO KEY UPDATE SKIP LOCKED
     ),
 
-    last_seen AS (
+    last_seen AS MATERIALIZED (
         SELECT s.session_id, greatest(s.session_start, activity.last_at) AS last_at
         FROM started_before AS s
         CROSS JOIN LATERAL (
