@@ -6,9 +6,12 @@ from datetime import date
 import dagster as dg
 from pydantic import Field
 
+from yumai_pipelines.archives.erase import erase_user_from_archives
+from yumai_pipelines.archives.store import Store
 from yumai_pipelines.assets.tables import asset_key
 from yumai_pipelines.checks.findings import table
 from yumai_pipelines.erasure import Erasure, erase_user
+from yumai_pipelines.online_ddl import LockPolicy
 from yumai_pipelines.repair import Broken, Orphans, Repair, repair_orphans
 from yumai_pipelines.resources import PostgresResource
 
@@ -153,4 +156,35 @@ def erasure_job() -> None:
     _erase()
 
 
-OPERATIONS = [repair_job, erasure_job]
+class ArchiveErasureConfig(dg.Config):
+    """Whose rows leave the archives."""
+
+    user_id: int = Field(description="The person's id in chatbot.users, where they may be gone by now.")
+
+
+@dg.op(name="erase_user_from_files", tags={"document_section": "4.3"})
+def _erase_from_archives(
+    context: dg.OpExecutionContext, config: ArchiveErasureConfig, postgres: PostgresResource
+) -> None:
+    """Write each archived month that has rows of a person anew, without them."""
+    settings = postgres.settings
+    with postgres.connect("erase a user from archives") as connection:
+        erased = erase_user_from_archives(
+            connection,
+            config.user_id,
+            store=Store.at(settings.archive),
+            policy=LockPolicy(settings.lock_timeout, settings.lock_patience),
+        )
+    context.add_output_metadata({"rows": sum(erased.values()), **erased})
+
+
+@dg.job(name="erase_user_from_archives")
+def archive_erasure_job() -> None:
+    """Removes a person's rows from the archived months: their files are written anew, and the old ones removed.
+
+    It belongs to erase_user, which reaches the database alone, and may run before or after it.
+    """
+    _erase_from_archives()
+
+
+OPERATIONS = [repair_job, erasure_job, archive_erasure_job]

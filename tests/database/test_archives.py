@@ -728,3 +728,36 @@ def test_a_file_that_is_gone_and_a_month_that_waits_are_found(
     assert f"file://{august} is not there" in evaluation.description
     assert f"bytes instead of {september.stat().st_size + 100:,}" in evaluation.description
     assert "conversations_2024_10_detached" in evaluation.description
+
+
+@pytest.mark.usefixtures("kept_for")
+def test_a_person_is_erased_from_every_file(
+    graph: Graph, connection: Connection, database: str, tmp_path: Path
+) -> None:
+    plant(connection, rows=39)
+    for time in ("2024-08-20 12:00+09", "2024-09-20 12:00+09"):
+        new_turn(connection, time)
+    others = every(connection, "SELECT id FROM chatbot.conversations WHERE user_id IS NULL AND id > 39")
+    assert graph.run("monthly_archive", months("2024-08", "2024-09")).success
+    restore(database, "2024-08")
+    connection.execute("UPDATE chatbot.conversations SET emotion = 5 WHERE id = 1")
+    assert graph.run("monthly_archive", months("2024-08"), again=True).success
+    assert len(list(tmp_path.rglob("*.parquet"))) == 3
+    user = one(connection, "SELECT id FROM chatbot.users")
+    connection.execute("DELETE FROM chatbot.users")
+
+    job = graph.definitions.resolve_job_def("erase_user_from_archives")
+    config = {"ops": {"erase_user_from_files": {"config": {"user_id": user}}}}
+    for rows in (59, 0):
+        outcome = job.execute_in_process(instance=graph.instance, run_config=config)
+        (metadata,) = (
+            each.step_output_data.metadata for each in outcome.filter_events(lambda e: e.is_successful_output)
+        )
+        assert metadata["rows"].value == rows
+
+    assert len(list(tmp_path.rglob("*.parquet"))) == len(list(tmp_path.rglob("*.json"))) == 2
+    left = [i for path in tmp_path.rglob("*.parquet") for i in pq.read_table(path)["id"].to_pylist()]
+    assert sorted(left) == sorted(i for (i,) in others)
+    assert all(json.loads(path.read_text())["summary"]["rows"] == 1 for path in tmp_path.rglob("*.json"))
+    assert [restore(database, month).rows for month in ("2024-08", "2024-09")] == [1, 1]
+    assert sorted(i for (i,) in every(connection, "SELECT id FROM chatbot.conversations")) == sorted(left)

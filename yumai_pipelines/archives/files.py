@@ -91,17 +91,23 @@ def export_rows(
         sql.SQL(", ").join(column.plain for column in columns), table.identifier
     )
     try:
-        with pq.ParquetWriter(file, schema, compression="zstd", write_page_checksum=True) as writer:
-            if longest == 0:
-                return
-            with connection.cursor() as cursor, cursor.copy(query) as copy:
-                for group in _grouped(_parsed(copy, columns, longest), schema):
-                    writer.write_table(group)
+        if longest == 0:
+            write_batches(iter(()), schema, file)
+            return
+        with connection.cursor() as cursor, cursor.copy(query) as copy:
+            write_batches(_parsed(copy, columns, longest), schema, file)
     except (pa.ArrowInvalid, ValueError) as error:
         raise ArchiveError(
             f"A value of {table} does not fit its column in a Parquet file: {error}. The table is kept. Correct the "
             "row, and run again."
         ) from error
+
+
+def write_batches(batches: Iterator[pa.RecordBatch], schema: pa.Schema, file: IO[bytes]) -> None:
+    """Write batches of rows into a Parquet file, in row groups of a bounded size."""
+    with pq.ParquetWriter(file, schema, compression="zstd", write_page_checksum=True) as writer:
+        for group in _grouped(batches, schema):
+            writer.write_table(group)
 
 
 def _parsed(copy: psycopg.Copy, columns: Sequence[Column], longest: int) -> Iterator[pa.RecordBatch]:
@@ -167,7 +173,7 @@ def summarize_file(uri: str) -> tuple[Summary, tuple[Column, ...]]:
     def summarize(file: pq.ParquetFile, columns: tuple[Column, ...]) -> tuple[Summary, tuple[Column, ...]]:
         return summarize_batches(file.iter_batches(BATCH_ROWS), columns), columns
 
-    return _read(uri, summarize)
+    return read_file(uri, summarize)
 
 
 def load_rows(connection: Connection, uri: str, table: Relation) -> tuple[Column, ...]:
@@ -191,10 +197,15 @@ def load_rows(connection: Connection, uri: str, table: Relation) -> tuple[Column
                 copy.write(text.getvalue())
         return columns
 
-    return _read(uri, load)
+    return read_file(uri, load)
 
 
-def _read(uri: str, work: Callable[[pq.ParquetFile, tuple[Column, ...]], T]) -> T:
+def read_file(uri: str, work: Callable[[pq.ParquetFile, tuple[Column, ...]], T]) -> T:
+    """Do something with a Parquet file of an archived month, and the columns that it was made from.
+
+    Raises:
+        ArchiveError: it is not there, it cannot be read, or it is no such file.
+    """
     with reading(uri) as file:
         try:
             parquet = pq.ParquetFile(file, page_checksum_verification=True)

@@ -100,6 +100,12 @@ def record_archive(connection: Connection, month: Month, summary: Summary, uri: 
     connection.execute(read_sql("archives", "record_archive.sql"), parameters)
 
 
+def record_rewrite(connection: Connection, old: str, summary: Summary, uri: str, size: int) -> None:
+    """A file has replaced another."""
+    parameters = {"old": old, "uri": uri, "bytes": size, **asdict(summary)}
+    connection.execute(read_sql("archives", "record_rewrite.sql"), parameters)
+
+
 def record_return(connection: Connection, month: Month) -> None:
     """The month is a partition again; its file stays where it is."""
     connection.execute(

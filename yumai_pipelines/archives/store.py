@@ -69,6 +69,11 @@ class Store:
             self.filesystem.mv(path + PARTIAL, path)
             self._sync_directory(path)
 
+    def files(self, pattern: str) -> list[str]:
+        """The URLs of the files whose names match."""
+        with explained(self.uri(pattern)):
+            return [str(self.filesystem.unstrip_protocol(path)) for path in self.filesystem.glob(self._path(pattern))]
+
     def remove_partial(self, directory: str) -> None:
         """Remove what a run that was killed has left unfinished in a directory."""
         with explained(self.uri(directory)):
@@ -106,6 +111,20 @@ def size_of(uri: str) -> int:
     with explained(uri):
         filesystem, path = url_to_fs(uri)
         return int(filesystem.size(path))
+
+
+def exists(uri: str) -> bool:
+    """Whether a file of any store is there, by its URL."""
+    with explained(uri):
+        filesystem, path = url_to_fs(uri)
+        return bool(filesystem.exists(path))
+
+
+def remove(uri: str) -> None:
+    """Remove a file of any store, by its URL."""
+    with explained(uri):
+        filesystem, path = url_to_fs(uri)
+        filesystem.rm_file(path)
 
 
 @contextmanager
