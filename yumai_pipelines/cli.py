@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
+import click
 import psycopg
 import typer
 from psycopg.conninfo import conninfo_to_dict
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 DOWN = 3
 """Exit status of `yumai status` for a server that is down, as of `systemctl status`."""
 
-ExtractName = StrEnum("ExtractName", [(each.relation.name, each.relation.name) for each in EXTRACTS])
+EXTRACT_NAMES = [each.relation.name for each in EXTRACTS]
 
 app = typer.Typer(
     add_completion=False,
@@ -217,7 +217,7 @@ def restore_month(
 
 @app.command()
 def export(
-    extract: Annotated[ExtractName, typer.Argument(help="The extract.")],
+    extract: Annotated[str, typer.Argument(click_type=click.Choice(EXTRACT_NAMES), help="The extract.")],
     path: Annotated[Path, typer.Argument(path_type=Path, help="The file, which ends in .parquet or .csv.")],
     month: Annotated[
         list[Month] | None,

@@ -11,6 +11,7 @@ from yumai_pipelines.assets.archives import archived_conversations
 from yumai_pipelines.assets.extracts import extracts
 from yumai_pipelines.assets.materialized_views import recent_conversations
 from yumai_pipelines.assets.partitions import conversations
+from yumai_pipelines.assets.report import monthly_report
 from yumai_pipelines.assets.retention import expired_sessions
 from yumai_pipelines.assets.schema import schema
 from yumai_pipelines.assets.sessions import inactive_sessions, session_monitoring
@@ -47,6 +48,7 @@ def build_definitions(resource_overrides: Mapping[str, Any] | None = None) -> dg
             inactive_sessions,
             session_monitoring,
             extracts,
+            monthly_report,
             expired_sessions,
             archived_conversations,
             *ADOPTION_ASSETS,

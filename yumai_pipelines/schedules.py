@@ -14,6 +14,7 @@ from yumai_pipelines.assets.archives import archived_conversations
 from yumai_pipelines.assets.extracts import extracts
 from yumai_pipelines.assets.materialized_views import recent_conversations
 from yumai_pipelines.assets.partitions import conversations
+from yumai_pipelines.assets.report import monthly_report
 from yumai_pipelines.assets.retention import expired_sessions
 from yumai_pipelines.assets.schema import schema
 from yumai_pipelines.assets.sessions import inactive_sessions, session_monitoring
@@ -48,8 +49,9 @@ daily_upkeep = dg.define_asset_job(
 )
 monthly_extracts = dg.define_asset_job(
     "monthly_extracts",
-    dg.AssetSelection.assets(extracts) | dg.AssetSelection.checks_for_assets(*sorted(_BENEATH_EXTRACTS)),
-    description="Builds the extracts of months that are over, if the logs that they are built from pass their checks.",
+    dg.AssetSelection.assets(extracts, monthly_report)
+    | dg.AssetSelection.checks_for_assets(*sorted(_BENEATH_EXTRACTS)),
+    description="Builds the extracts and the report of months that are over, if the logs pass their checks.",
 )
 
 monthly_archive = dg.define_asset_job(

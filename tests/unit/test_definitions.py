@@ -58,6 +58,7 @@ def test_asset_keys() -> None:
         "chatbot/session_monitoring",
         "chatbot/archived_conversations",
         "chatbot/expired_sessions",
+        "extracts/monthly_report",
         "adoption_inventory",
         "adoption",
         *("/".join((table.relation.schema, table.relation.name)) for table in TABLES),
@@ -74,6 +75,7 @@ def test_materializable_assets() -> None:
         "chatbot/session_monitoring",
         "chatbot/archived_conversations",
         "chatbot/expired_sessions",
+        "extracts/monthly_report",
         "adoption_inventory",
         "adoption",
         *("/".join((extract.relation.schema, extract.relation.name)) for extract in EXTRACTS),
@@ -85,7 +87,10 @@ def test_assets_of_each_job() -> None:
         "install_schema": {"schema"},
         "monthly_partitions": {"chatbot/conversations"},
         "daily_upkeep": {"chatbot/recent_conversations", "chatbot/inactive_sessions", "chatbot/session_monitoring"},
-        "monthly_extracts": {"/".join((extract.relation.schema, extract.relation.name)) for extract in EXTRACTS},
+        "monthly_extracts": {
+            "extracts/monthly_report",
+            *("/".join((extract.relation.schema, extract.relation.name)) for extract in EXTRACTS),
+        },
         "monthly_archive": {"chatbot/archived_conversations"},
         "monthly_retention": {"chatbot/expired_sessions"},
     }

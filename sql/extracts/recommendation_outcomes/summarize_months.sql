@@ -10,6 +10,8 @@ SELECT
     coalesce(sum(e.feedback_count), 0)::bigint AS feedbacks,
     coalesce(sum(e.rating_count), 0)::bigint AS ratings,
     round(avg(e.was_selected::int), 5)::double precision AS selection_rate,
+    percentile_cont(0.5) WITHIN GROUP (ORDER BY e.seconds_to_selection) AS median_seconds_to_selection,
+    round(avg((e.feedback_count > 0)::int), 5)::double precision AS feedback_rate,
     round(sum(e.rating_mean * e.rating_count) / nullif(sum(e.rating_count), 0), 3)::double precision AS rating_mean
 FROM unnest(%(months)s::date[]) AS wanted (month)
 LEFT JOIN extracts.recommendation_outcomes AS e ON e.month = wanted.month
