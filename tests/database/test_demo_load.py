@@ -197,7 +197,7 @@ def test_a_killed_fill_leaves_the_database_empty_to_be_filled_again(owner: Conne
 def wait_for_backends(connection: Connection, application_name: str) -> None:
     """The server notices by itself that a client is gone, and rolls back."""
     deadline = time.monotonic() + 20
-    query = "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s"
+    query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = %s"
     while one(connection, query, application_name):
         assert time.monotonic() < deadline
         time.sleep(0.05)

@@ -471,4 +471,8 @@ def test_an_attempt_is_bounded_as_a_whole(database: str, connection: Connection)
     MEASURED.info("%d attempts, longest hold %s", ddl.statistics.attempts, ddl.statistics.longest)
     assert ddl.statistics.retries == ddl.statistics.attempts > 1
     assert ddl.statistics.longest.total_seconds() < GENEROUS
-    assert one(connection, "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND database <> 0") == 0
+    exclusive = """
+        SELECT count(*) FROM pg_locks JOIN pg_database AS d ON d.oid = database
+         WHERE mode = 'AccessExclusiveLock' AND datname = current_database()
+    """
+    assert one(connection, exclusive) == 0

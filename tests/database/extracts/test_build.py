@@ -134,7 +134,10 @@ def test_a_run_that_is_killed_leaves_the_old_months_and_the_next_one_finishes(da
         other.execute("LOCK TABLE extracts.score_calibration IN ACCESS EXCLUSIVE MODE")
         with ThreadPoolExecutor(1) as threads:
             running = threads.submit(build, victim)
-            waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation::regclass::text ~ 'calibration'"
+            waiting = """
+                SELECT count(*) FROM pg_locks JOIN pg_database AS d ON d.oid = database
+                 WHERE NOT granted AND datname = current_database() AND relation::regclass::text ~ 'calibration'
+            """
             until = time.monotonic() + 20
             while not one(dirty, waiting) and time.monotonic() < until:
                 time.sleep(0.02)

@@ -299,7 +299,10 @@ def test_what_is_written_while_a_month_is_purged_stays(database: str, logs: Conn
 
 
 def _wait_for_lock(connection: Connection, table: str) -> None:
-    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query ~ %s"
+    waiting = """
+        SELECT count(*) FROM pg_stat_activity
+         WHERE datname = current_database() AND wait_event_type = 'Lock' AND query ~ %s
+    """
     until = time.monotonic() + 20
     while not one(connection, waiting, table):
         assert time.monotonic() < until
