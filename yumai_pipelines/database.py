@@ -111,8 +111,11 @@ def connect(
     """
     connection = psycopg.connect(make_conninfo(url, application_name=application_name), autocommit=autocommit)
     try:
-        # SET, not a connection option: PGTZ in the environment would override that.
-        connection.execute("SELECT set_config('TimeZone', %s, false)", (zone,))
+        # SET, not a connection option: PGTZ and PGDATESTYLE in the environment would override that. psycopg reads
+        # instants in the style ISO alone.
+        connection.execute(
+            "SELECT set_config('TimeZone', %s, false), set_config('DateStyle', 'ISO, YMD', false)", (zone,)
+        )
         _prepare(connection, role)
         if not autocommit:
             connection.commit()

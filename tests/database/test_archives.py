@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,9 +15,10 @@ import psycopg
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from psycopg import sql
 from typer.testing import CliRunner, Result
 
-from tests.graph import Graph, months
+from tests.graph import Graph, Run, months
 from tests.support import Connection, Value, every, one
 from yumai_pipelines.archives.archive import ArchiveReport, archive_months
 from yumai_pipelines.archives.restore import RestoreReport, restore_month
@@ -235,6 +237,38 @@ def test_six_whole_seoul_months_are_kept(database: str, tmp_path: Path, as_of: s
     assert [report.action for report in archive(database, tmp_path, month.key, as_of=now)] == ["no rows"]
     with pytest.raises(ArchiveError, match=rf"{month + 1}: not past yet.*from {month + 1} on"):
         archive(database, tmp_path, oldest, (month + 1).key, as_of=now)
+
+
+def test_neither_the_clients_time_zone_nor_its_date_style_makes_a_difference(
+    database: str, connection: Connection, tmp_path: Path
+) -> None:
+    """In a zone with daylight saving time, a month whose first and last instants are of different offsets."""
+    new_york, march = ZoneInfo("America/New_York"), Month(2025, 3)
+    edges = ["2025-03-01 05:00+00", "2025-04-01 03:59:59.999999+00"]
+    for time in (*edges, "2025-03-01 04:59:59.999999+00", "2025-04-01 04:00+00"):
+        new_turn(connection, time)
+    connection.execute(
+        sql.SQL("ALTER DATABASE {} SET DateStyle = 'SQL, DMY'").format(sql.Identifier(connection.info.dbname))
+    )
+    before = contents(connection)
+    with connect(database, application_name="test: archives", zone="Asia/Kolkata") as owner:
+        store, as_of = Store.at(str(tmp_path)), datetime(2026, 1, 1, tzinfo=new_york)
+        (report,) = archive_months(owner, [march], store=store, zone=new_york, policy=POLICY, kept=6, as_of=as_of)
+        assert report.archive is not None
+        assert (report.archive.first_time, report.archive.last_time) == tuple(map(datetime.fromisoformat, edges))
+        (path,) = tmp_path.rglob("*.parquet")
+        assert pq.read_metadata(path).num_rows == 2
+        assert restore_month(owner, march, zone=new_york, policy=POLICY).rows == 2
+    assert contents(connection) == before
+
+
+def test_two_runs_at_once_archive_a_month_once(database: str, connection: Connection, tmp_path: Path) -> None:
+    ensure(database, "2024-08")
+    plant(connection)
+    with ThreadPoolExecutor(2) as pool:
+        runs = [pool.submit(archive, database, tmp_path, "2024-08") for _ in range(2)]
+        actions = sorted(report.action for run in runs for report in run.result())
+    assert actions == ["already archived", "archived"]
 
 
 def test_an_archived_month_gets_no_empty_partition(database: str, connection: Connection, tmp_path: Path) -> None:
@@ -617,6 +651,13 @@ def test_without_a_default_partition_nobody_is_stopped(database: str, connection
 ARCHIVED = dg.AssetKey(["chatbot", "archived_conversations"])
 
 
+def archive_again(graph: Graph, month: str) -> Run:
+    """A run that is told to archive a month though it was restored."""
+    job = graph.definitions.resolve_job_def("monthly_archive")
+    config = {"ops": {"chatbot__archived_conversations": {"config": {"again": True}}}}
+    return Run(job.execute_in_process(instance=graph.instance, tags=months(month), run_config=config))
+
+
 @pytest.fixture
 def kept_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Where the graph keeps archives."""
@@ -698,10 +739,8 @@ def test_a_restored_month_is_archived_anew_when_a_run_is_told_so(
     assert graph.run("monthly_archive", months("2024-08")).success
     restore(database, "2024-08")
     actions = [
-        graph.run("monthly_archive", months("2024-08"), again=again).materialized(*ARCHIVED.path)["2024-08-01"][
-            "action"
-        ]
-        for again in (False, True)
+        run.materialized(*ARCHIVED.path)["2024-08-01"]["action"]
+        for run in (graph.run("monthly_archive", months("2024-08")), archive_again(graph, "2024-08"))
     ]
     assert actions == ["restored, left alone", "archived"]
 
@@ -741,7 +780,7 @@ def test_a_person_is_erased_from_every_file(
     assert graph.run("monthly_archive", months("2024-08", "2024-09")).success
     restore(database, "2024-08")
     connection.execute("UPDATE chatbot.conversations SET emotion = 5 WHERE id = 1")
-    assert graph.run("monthly_archive", months("2024-08"), again=True).success
+    assert archive_again(graph, "2024-08").success
     assert len(list(tmp_path.rglob("*.parquet"))) == 3
     user = one(connection, "SELECT id FROM chatbot.users")
     connection.execute("DELETE FROM chatbot.users")
