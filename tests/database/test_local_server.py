@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import resource
+import shutil
 import signal
 import socket
 import stat
@@ -190,6 +191,19 @@ def test_closed_home_serves_all_the_same(
     home.chmod(0o755)
     assert new_server.status().running
     assert (home / "server" / "data" / "PG_VERSION").exists()
+
+
+def test_closed_wheel_serves_all_the_same(
+    directory: Path, new_server: LocalServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a wheel in root's /root is."""
+    original, version = local_server._wheel()
+    closed = directory / "closed"
+    closed.mkdir(mode=0o700)
+    shutil.copytree(original, closed / "postgresql", symlinks=True)
+    monkeypatch.setattr(local_server, "_wheel", lambda: (closed / "postgresql", version))
+    new_server.start()
+    assert answer(new_server) == (42,)
 
 
 def test_home_of_another_is_named_as_such(directory: Path) -> None:
