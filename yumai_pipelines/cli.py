@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
-import click
 import psycopg
 import typer
 from psycopg.conninfo import conninfo_to_dict
@@ -49,6 +48,12 @@ def _month(text: str) -> Month:
         return Month.parse(text)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
+
+
+def _extract(text: str) -> str:
+    if text not in EXTRACT_NAMES:
+        raise typer.BadParameter(f"{text!r} is none of {', '.join(EXTRACT_NAMES)}")
+    return text
 
 
 @app.callback()
@@ -217,7 +222,7 @@ def restore_month(
 
 @app.command()
 def export(
-    extract: Annotated[str, typer.Argument(click_type=click.Choice(EXTRACT_NAMES), help="The extract.")],
+    extract: Annotated[str, typer.Argument(parser=_extract, metavar="EXTRACT", help="The extract.")],
     path: Annotated[Path, typer.Argument(path_type=Path, help="The file, which ends in .parquet or .csv.")],
     month: Annotated[
         list[Month] | None,
