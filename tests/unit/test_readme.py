@@ -1,4 +1,4 @@
-"""The README's tables name all that there is."""
+"""The README's tables and links name all that there is."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typer.main import get_group
 from yumai_pipelines.cli import app
 from yumai_pipelines.settings import Settings
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_every_setting_stands_there_with_its_default() -> None:
@@ -21,3 +22,8 @@ def test_every_setting_stands_there_with_its_default() -> None:
 def test_every_command_stands_there() -> None:
     for name in get_group(app).commands:
         assert f"| `yumai {name}` |" in README
+
+
+def test_every_page_of_the_documents_is_linked() -> None:
+    for page in sorted((ROOT / "docs").glob("*.md")):
+        assert f"(docs/{page.name})" in README
