@@ -1,0 +1,38 @@
+"""Builds the extracts as a run of Dagster does, in the process of its own that `benchmarks.extracts` measures."""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+
+import dagster as dg
+
+from benchmarks.extracts import MONTHS
+from yumai_pipelines.assets.extracts import extracts
+from yumai_pipelines.resources import PostgresResource
+
+
+def main(url: str) -> None:
+    """Materialize all extracts over all months, and report."""
+    months = {
+        "dagster/asset_partition_range_start": MONTHS[0].partition_key,
+        "dagster/asset_partition_range_end": MONTHS[-1].partition_key,
+    }
+    with dg.DagsterInstance.ephemeral() as instance:
+        started = time.monotonic()
+        dg.materialize(
+            [extracts],
+            resources={"postgres": PostgresResource(url=url)},
+            instance=instance,
+            tags=months,
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        )
+        took = time.monotonic() - started
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    print(json.dumps({"seconds": took, "peak_mib": peak}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
