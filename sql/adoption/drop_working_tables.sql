@@ -1,3 +1,3 @@
 -- What the adoption worked with; its end is that these are gone.
 DROP TABLE yumai_pipelines.adoption_run, yumai_pipelines.adoption_cases, yumai_pipelines.adoption_unknown_users,
-yumai_pipelines.adoption_emptied;
+yumai_pipelines.adoption_emptied, yumai_pipelines.adoption_activity, yumai_pipelines.adoption_sessions;

@@ -44,13 +44,13 @@ def list_indexes(connection: Connection, table: Relation) -> list[Index]:
         return cursor.execute(read_sql("adoption", "list_indexes.sql"), {"table": table.quoted}).fetchall()
 
 
-def make_indexes(steps: Steps) -> None:
-    """Build the indexes that are missing, or differ, or that a killed run left invalid."""
+def make_indexes(steps: Steps, *, later: Relation | None = None) -> None:
+    """Build the indexes that are missing, or differ, or that a killed run left invalid; those of one table later."""
     for each in named(steps.differences(), "index"):
         if each.expected is None or (each.found and each.found.definition == each.expected.definition):
             continue
         table = indexed(each.expected.definition)
-        if table == RECENT_CONVERSATIONS:
+        if table in {RECENT_CONVERSATIONS, later}:
             continue
         name = Relation(*each.name.split("."))
         if len(family(steps.connection, table)) > 1 or " ON ONLY " in each.expected.definition:

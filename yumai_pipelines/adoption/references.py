@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 
 from psycopg import sql
 
-from yumai_pipelines.adoption.batches import Key, in_batches, paced, walk
+from yumai_pipelines.adoption.batches import in_batches
 from yumai_pipelines.adoption.compatibility import column_type
 from yumai_pipelines.adoption.constraints import PendingKey, list_pending_keys
+from yumai_pipelines.adoption.steps import family
 from yumai_pipelines.adoption.target import NAIVE
 from yumai_pipelines.catalog import CONVERSATIONS, SESSION_CHILDREN, SESSIONS, TABLES, USERS
+from yumai_pipelines.relations import Relation
 from yumai_pipelines.sql_files import read_sql
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 BY_TRIGGER = "written by an application that opens no sessions"
 EMPTIED_AT_ONCE = 1000
+NEW_SESSIONS = Relation("yumai_pipelines", "adoption_sessions")
 
 
 def repair(steps: Steps, zone: str, as_of: datetime, why: str) -> None:
@@ -66,39 +69,25 @@ def _recover_users(steps: Steps, keys: list[PendingKey]) -> None:
 
 
 def _recover_sessions(steps: Steps, zone: str, as_of: datetime, why: str) -> None:
-    connection = steps.connection
-
-    def sources(columns: str, last: Key, end: Key) -> sql.Composed:
-        parts = []
-        for number, table in enumerate(SESSION_CHILDREN):
-            scope: list[sql.Composable] = [sql.SQL("t.session_id IS NOT NULL")]
-            scope += [sql.SQL("t.session_id > {}").format(sql.Literal(last))] if last else []
-            scope += [sql.SQL("t.session_id <= {}").format(sql.Literal(end))] if end else []
-            parts.append(
-                sql.SQL(columns + " FROM {table} AS t WHERE {scope}").format(
-                    time=instant(steps, table, zone),
-                    source=sql.Literal(0 if table.relation == CONVERSATIONS else number),
-                    name=sql.Literal(str(table.relation)),
-                    table=table.relation.identifier,
-                    scope=sql.SQL(" AND ").join(scope),
-                )
+    """Gather them in one pass over each table, when nobody waits, and make them in batches, when somebody might."""
+    steps.briefly("forget sessions of an earlier run", [], [sql.SQL(read_sql("adoption", "forget_sessions.sql"))])
+    for number, table in enumerate(SESSION_CHILDREN):
+        own, *partitions = family(steps.connection, table.relation)
+        for part in partitions or [own]:
+            gather = sql.SQL(read_sql("adoption", "gather_sessions.sql")).format(
+                table=part.identifier,
+                time=instant(steps, table, zone),
+                source=sql.Literal(0 if table.relation == CONVERSATIONS else number),
+                name=sql.Literal(str(table.relation)),
             )
-        return sql.SQL("({})").format(sql.SQL("\n    UNION ALL ").join(parts))
+            steps.gently(f"gather sessions of {part}", gather, {"by_trigger": BY_TRIGGER})
+    merge = sql.SQL(read_sql("adoption", "merge_sessions.sql"))
+    steps.gently("bring sessions together", merge, {"as_of": as_of, "why": why})
 
-    def upper(last: Key, rows: int) -> Key:
-        query = sql.SQL(read_sql("adoption", "find_session_bound.sql")).format(
-            activity=sources("SELECT t.session_id", last, None)
-        )
-        row = connection.execute(query, {"size": rows}).fetchone()
-        return row[0] if row else None
+    def make(scope: sql.Composable) -> sql.Composed:
+        return sql.SQL(read_sql("adoption", "make_sessions.sql")).format(scope=scope)
 
-    def recover(last: Key, end: Key) -> int:
-        columns = "SELECT t.session_id, t.user_id, {time} AS at, {source} AS source, {name}::text AS name"
-        statement = sql.SQL(read_sql("adoption", "recover_sessions.sql")).format(activity=sources(columns, last, end))
-        values = {"as_of": as_of, "why": why, "by_trigger": BY_TRIGGER}
-        return connection.execute(statement, values).rowcount
-
-    steps.in_batches("recover sessions", walk(paced(steps), upper, recover))
+    in_batches(steps, "recover sessions", NEW_SESSIONS, "number", make)
     steps.gently(f"analyze {SESSIONS}", sql.SQL("ANALYZE {}").format(SESSIONS.identifier))
 
 

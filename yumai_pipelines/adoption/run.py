@@ -31,6 +31,7 @@ from yumai_pipelines.adoption.inventory import (
 )
 from yumai_pipelines.adoption.references import repair
 from yumai_pipelines.adoption.steps import StepRecord, Steps
+from yumai_pipelines.catalog import SESSIONS
 from yumai_pipelines.database import DatabaseError, connect, schema_revision
 from yumai_pipelines.online_ddl import LockPolicy, advisory_lock
 from yumai_pipelines.partitions import describe_partitions, ensure_months
@@ -216,13 +217,14 @@ def _rebuild(steps: Steps, settings: Settings, as_of: datetime) -> None:
     wall_time.make_instants(steps, zone)
     structure.fit_columns(steps)
     # Sessions are looked for by these indexes, and cascades follow them.
-    indexes.make_indexes(steps)
+    indexes.make_indexes(steps, later=SESSIONS)
     constraints.allow_two_turns_in_one_instant(steps)
     constraints.add_unique_keys(steps)
     # New rows obey from here on; older ones are repaired, and then proven to obey.
     constraints.add_foreign_keys(steps)
     why = "the database had no session_master" if shape == BEFORE else "session_master did not have it"
     repair(steps, zone, as_of, why)
+    indexes.make_indexes(steps)
     constraints.prove_foreign_keys(steps)
     constraints.add_checks(steps)
     constraints.require_values(steps)

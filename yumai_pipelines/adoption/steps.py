@@ -30,7 +30,7 @@ from yumai_pipelines.relations import Relation
 from yumai_pipelines.sql_files import read_sql
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from yumai_pipelines.online_ddl import Connection
     from yumai_pipelines.schema_snapshot import Difference
@@ -118,7 +118,7 @@ class Steps:
                 break
         self._tell(step, started, ddl.statistics.longest)
 
-    def gently(self, step: str, statement: Statement) -> None:
+    def gently(self, step: str, statement: Statement, values: Mapping[str, object] | None = None) -> None:
         """One statement that scans, outside a transaction, under locks that go along with readers and writers.
 
         It may wait for as long as the policy's patience, since nobody waits behind it.
@@ -132,7 +132,7 @@ class Steps:
         patience = round(self.policy.patience.total_seconds() * 1000)
         try:
             self.connection.execute("SELECT set_config('lock_timeout', %s, false)", (f"{patience}ms",))
-            self.connection.execute(statement)
+            self.connection.execute(statement, values)
         except psycopg.errors.LockNotAvailable as error:
             raise LockNotObtainedError(step, self.policy.patience, 1, []) from error
         finally:

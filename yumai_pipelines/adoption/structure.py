@@ -28,7 +28,7 @@ from yumai_pipelines.adoption.target import (
     wanted,
     within,
 )
-from yumai_pipelines.catalog import RECENT_CONVERSATIONS
+from yumai_pipelines.catalog import RECENT_CONVERSATIONS, SESSIONS
 from yumai_pipelines.relations import Relation
 
 if TYPE_CHECKING:
@@ -74,7 +74,8 @@ def make_tables(steps: Steps) -> None:
             if others & set(missing):
                 continue
             locks = stopping_writers(*(each for each in relations() if each in others))
-            steps.briefly(f"make {relation}", locks, create_table(relation))
+            statements = create_table(relation, indexed=relation != SESSIONS)  # its rows are yet to come
+            steps.briefly(f"make {relation}", locks, statements)
             missing.remove(relation)
 
 

@@ -167,12 +167,12 @@ def comment_on(item: SchemaObject) -> sql.Composed:
     return sql.SQL("COMMENT ON {} IS {}").format(what, sql.Literal(item.comment))
 
 
-def create_table(relation: Relation) -> list[Statement]:
-    """The statements that make one of the target's tables, with all that hangs on it."""
+def create_table(relation: Relation, *, indexed: bool = True) -> list[Statement]:
+    """The statements that make one of the target's tables, with all that hangs on it; its indexes may come later."""
     columns = within("column", relation)
     constraints = within("constraint", relation)
     constraints.sort(key=lambda each: "PUFC".index(each.definition[0]))
-    indexes, triggers = within("index", relation), within("trigger", relation)
+    indexes, triggers = within("index", relation) if indexed else [], within("trigger", relation)
     body = sql.SQL(", ").join(
         [ColumnShape.parse(each.definition).declaration(own_name(each)) for each in columns]
         + [

@@ -161,9 +161,18 @@ class _Conversion:
 
         in_batches(self.steps, f"fill the columns of instants of {self.table}", self.table, key, fill)
         for column in self._required:
+            if not self._lacks(column):
+                continue
             in_batches(
                 self.steps, f"guess missing times of {self.table}", self.table, key, partial(self._guess, column, key)
             )
+
+    def _lacks(self, column: str) -> bool:
+        """Whether a row does not say when it happened."""
+        query = sql.SQL("SELECT EXISTS (SELECT FROM {} WHERE {} IS NULL)").format(
+            self.table.identifier, sql.Identifier(SHADOW.format(column))
+        )
+        return self.connection.execute(query).fetchone() == (True,)
 
     def _guess(self, column: str, key: str, scope: sql.Composable) -> sql.Composed:
         return sql.SQL(read_sql("adoption", "guess_times.sql")).format(

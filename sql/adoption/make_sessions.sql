@@ -1,0 +1,11 @@
+-- Makes a batch of the sessions; one that a trigger was quicker with begins where its first row does.
+INSERT INTO chatbot.session_master AS s (session_id, user_id, session_start, session_end, is_active, session_metadata)
+SELECT t.session_id, t.user_id, t.session_start, t.session_end, t.is_active, t.session_metadata
+FROM yumai_pipelines.adoption_sessions AS t
+WHERE {scope}
+ORDER BY t.number
+ON CONFLICT (session_id) DO UPDATE
+SET
+    session_start = least(s.session_start, excluded.session_start),
+    user_id = coalesce(excluded.user_id, s.user_id)
+WHERE s.session_start > excluded.session_start
