@@ -245,11 +245,12 @@ def steps(key: ForeignKey, action: Action, rows: sql.Composable, run_id: str) ->
 def _recover(key: ForeignKey, rows: sql.Composable, run_id: str) -> Step:
     """Make the sessions that rows name, from all that any table knows of them."""
     named = sql.SQL("SELECT t.{} FROM {} AS t WHERE {}").format(sql.Identifier(key.column), key.table.identifier, rows)
-    knowledge = sql.SQL(" UNION ALL ").join(
+    knowledge = sql.SQL("\n    UNION ALL\n    ").join(
         sql.SQL(
-            "SELECT t.session_id, t.user_id, t.{time} AS first_at, greatest({times}) AS last_at, {name} AS source "
-            "FROM {table} AS t WHERE t.session_id IN ({named})"
+            "SELECT t.session_id, {user} AS user_id, t.{time} AS first_at, greatest({times}) AS last_at,\n"
+            "        {name} AS source\n    FROM {table} AS t\n    WHERE t.session_id IN ({named})"
         ).format(
+            user=sql.Identifier("t", child.user_key.column) if child.user_key else sql.SQL("NULL::int"),
             time=sql.Identifier(child.time or ""),
             times=_listed("t", (child.time or "", *child.later)),
             name=sql.Literal(str(child.relation)),

@@ -12,6 +12,7 @@ from psycopg import sql
 
 from tests.graph import CONVERSATIONS, FUNNEL, Graph, months
 from tests.support import Connection, one
+from yumai_pipelines import catalog
 from yumai_pipelines.catalog import RECOMMENDATIONS, SESSION_CHILDREN, SESSIONS, ForeignKey, OnDelete, Table, table_of
 from yumai_pipelines.checks.findings import SAMPLE, Finding
 from yumai_pipelines.checks.integrity import integrity_checks
@@ -132,7 +133,11 @@ def test_orphan_is_found(graph: Graph, connection: Connection, table: Table) -> 
     assert failed(run) == {f"{path}:no_orphans", f"{path}:foreign_keys"}
     evaluation = run.evaluations(*path.split("/"), "no_orphans")[None]
     assert evaluation.description is not None
-    assert evaluation.description.startswith(f"1 rows of {table.relation} without a session (limit 0).\n\n- id 3")
+    measure, remedy, rows, cause = evaluation.description.split("\n\n")
+    assert measure == f"1 rows of {table.relation} without a session (limit 0)."
+    assert remedy.startswith("What to do: launch the job repair_orphans: ")
+    assert rows.startswith("- id 3, ")
+    assert cause.startswith("Cause: ")
     assert "session_replication_role" in evaluation.description
     assert (evaluation.metadata["count"].value, evaluation.metadata["limit"].value) == (1, 0)
     assert evaluation.metadata["more_than_shown"].value is False
@@ -424,7 +429,7 @@ def test_a_check_that_breaks_raises(graph: Graph, connection: Connection) -> Non
 
 
 def test_a_table_gets_its_checks_by_its_line_in_the_registry(
-    database: str, instance: dg.DagsterInstance, connection: Connection
+    database: str, instance: dg.DagsterInstance, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connection.execute(
         """
@@ -437,9 +442,11 @@ def test_a_table_gets_its_checks_by_its_line_in_the_registry(
     bypass(connection, "INSERT INTO analytics.clicks VALUES (7, now(), gen_random_uuid())")
     relation = Relation("analytics", "clicks")
     key = ForeignKey(relation, "session_id", SESSIONS, "session_id", OnDelete.CASCADE)
+    clicks = Table(relation, ("id",), (key,), time="at")
+    monkeypatch.setattr(catalog, "TABLES", (*catalog.TABLES, clicks))
     definitions = dg.Definitions(
         assets=[dg.AssetSpec(["analytics", "clicks"])],
-        asset_checks=[integrity_checks(Table(relation, ("id",), (key,), time="at"))],
+        asset_checks=[integrity_checks(clicks)],
         resources={"postgres": PostgresResource(url=database)},
     )
     run = Graph(definitions, instance).check("analytics", "clicks", "no_orphans")

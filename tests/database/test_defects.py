@@ -361,7 +361,8 @@ def test_a_planted_defect_is_caught_by_its_checks_and_by_no_other(
         whole = run.evaluations(*asset.split("/"), name)[None]
         assert whole.description is not None
         assert fragment in whole.description
-        message = " ".join(whole.description.split("\n\nCause:")[0].split())
+        measure, _, *rest = whole.description.split("\n\n")
+        message = " ".join(" ".join([measure, *rest[:-1]]).split())
         TABLE.info("| %s | %s | %s |", defect.name, check, message)
 
 

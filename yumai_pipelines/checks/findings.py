@@ -56,15 +56,16 @@ class Finding:
 
     @property
     def description(self) -> str:
-        """One sentence for a check that passed; for one that failed, all that somebody needs who is called at night."""
+        """One sentence for a check that passed; for one that failed, all that somebody needs who is called at night.
+
+        What to do comes first, since Dagster cuts off what is long. It shows the SQL elsewhere, with the metadata: its
+        lines would be too wide here.
+        """
         measure = f"{self.count:,} {self.subject} (limit {self.limit:,})."
         if self.passed:
             return measure
-        return "\n\n".join(
-            part
-            for part in (measure, self._examples(), f"Cause: {self.cause}", f"What to do: {self.remedy}", self._sql())
-            if part
-        )
+        remedy = f"What to do: {self.remedy}" + (" The SQL stands below, under sql." if self.statements else "")
+        return "\n\n".join(part for part in (measure, remedy, self._examples(), f"Cause: {self.cause}") if part)
 
     def as_metadata(self) -> dict[str, Any]:
         """The measure and its limit, and for a failed check the sample and the SQL."""
@@ -114,12 +115,12 @@ def result(finding: Finding, key: dg.AssetCheckKey | None = None) -> dg.AssetChe
 def evaluations(
     context: dg.AssetCheckExecutionContext, spec: dg.AssetCheckSpec, findings: Mapping[Month | None, Finding]
 ) -> Iterator[dg.Output[None] | dg.AssetCheckEvaluation]:
-    """One evaluation for each month, and one without a month for the whole.
+    """One evaluation for each month, and one without a month for the whole; those that failed come last.
 
-    A plain `AssetCheckResult` would be one evaluation for all months of a run.
+    A plain `AssetCheckResult` would be one evaluation for all months of a run. The last one is what Dagster shows.
     """
     yield dg.Output(None, output_name=spec.get_python_identifier())
-    for month, finding in findings.items():
+    for month, finding in sorted(findings.items(), key=lambda each: not each[1].passed):
         partition = month.partition_key if month else None
         yield dg.AssetCheckEvaluation(
             asset_key=spec.asset_key,
