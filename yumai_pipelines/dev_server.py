@@ -44,7 +44,7 @@ def serve(home: Path, port: int, announce: Callable[[str], None]) -> None:
     _refuse_taken_port(port)
     instance = make_instance(home)
     command = [
-        sys.executable, "-m", "dagster_dg_cli.cli", "dev", "--module-name", "yumai_pipelines.definitions",
+        sys.executable, "-m", "dagster_dg_cli.cli", "dev", "--workspace", str(instance / "workspace.yaml"),
         "--host", HOST, "--port", str(port), "--log-level", "error",
     ]  # fmt: skip
     environment = {**os.environ, "YUMAI_HOME": str(home), "DAGSTER_HOME": str(instance)}
@@ -63,12 +63,13 @@ def serve(home: Path, port: int, announce: Callable[[str], None]) -> None:
 
 
 def make_instance(home: Path) -> Path:
-    """The directory of Dagster's instance, with the packaged dagster.yaml."""
+    """The directory of Dagster's instance, with the packaged dagster.yaml and workspace.yaml."""
     instance = home / "dagster"
     instance.mkdir(parents=True, exist_ok=True)
     package = Path(__file__).parent
-    packaged, in_checkout = package / "dagster.yaml", package.parent / "dagster.yaml"
-    shutil.copyfile(packaged if packaged.exists() else in_checkout, instance / "dagster.yaml")
+    for name in ("dagster.yaml", "workspace.yaml"):
+        packaged, in_checkout = package / name, package.parent / name
+        shutil.copyfile(packaged if packaged.exists() else in_checkout, instance / name)
     return instance
 
 

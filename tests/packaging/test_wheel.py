@@ -70,7 +70,7 @@ def run(elsewhere: Path, *command: object) -> str:
 
 def test_wheel_has_the_sql_and_the_instance_file_and_no_tests(wheel: Path) -> None:
     packed = set(ZipFile(wheel).namelist())
-    tracked = run(ROOT, "git", "ls-files", "sql", "yumai_pipelines", "dagster.yaml").split()
+    tracked = run(ROOT, "git", "ls-files", "sql", "yumai_pipelines", "dagster.yaml", "workspace.yaml").split()
     expected = {name if name.startswith("yumai_pipelines/") else f"yumai_pipelines/{name}" for name in tracked}
     assert expected <= packed
     assert {Path(name).parts[0] for name in packed if ".dist-info/" not in name} == {"yumai_pipelines"}
