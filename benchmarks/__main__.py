@@ -1,9 +1,10 @@
 """`python -m benchmarks`: measures what this project promises, against what one would do without it."""
 
+from benchmarks.adoption import TIME, WAIT
 from benchmarks.backfill import BACKFILL
 from benchmarks.extracts import EXTRACTS_BY_PANDAS, EXTRACTS_BY_SQL
 from benchmarks.integrity import CHECKS, KEYS, MONTH
 from benchmarks.months import MONTHS
 from benchmarks.runner import run
 
-run([MONTHS, BACKFILL, EXTRACTS_BY_SQL, EXTRACTS_BY_PANDAS, CHECKS, MONTH, KEYS])
+run([MONTHS, BACKFILL, EXTRACTS_BY_SQL, EXTRACTS_BY_PANDAS, CHECKS, MONTH, KEYS, WAIT, TIME])

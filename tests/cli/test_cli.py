@@ -126,3 +126,29 @@ def test_wrong_usage_has_a_status_of_its_own() -> None:
 def test_every_command_explains_itself_with_an_example() -> None:
     for name, command in get_group(app).commands.items():
         assert "Example" in (command.help or ""), name
+
+
+def test_an_older_database_is_looked_at_and_adopted(empty_database: str) -> None:
+    refused = yumai("adopt", "--dry-run", YUMAI_DATABASE_URL=empty_database)
+    assert refused.returncode == 1
+    assert "This is no YUMAI database" in refused.stdout
+    with psycopg.connect(empty_database, autocommit=True) as connection:
+        for extension in ("pg_trgm", "btree_gin", "pgcrypto"):
+            connection.execute(f"CREATE EXTENSION {extension} SCHEMA public".encode())
+        connection.execute(
+            "CREATE FUNCTION public.uuid_generate_v4() RETURNS uuid LANGUAGE sql AS 'SELECT gen_random_uuid()'"
+        )
+        for file in ("schema", "rows"):
+            connection.execute((Path(__file__).parents[1] / "legacy" / f"{file}.sql").read_bytes())
+    up = yumai("up", YUMAI_DATABASE_URL=empty_database)
+    assert (up.returncode, "yumai adopt --dry-run" in up.stderr) == (1, True)
+
+    dry_run = yumai("adopt", "--dry-run", YUMAI_DATABASE_URL=empty_database)
+    assert dry_run.returncode == 0, dry_run.stderr
+    assert "chatbot.conversations: session of several users: 1" in dry_run.stdout
+    adopted = yumai("adopt", YUMAI_DATABASE_URL=empty_database)
+    assert adopted.returncode == 0, adopted.stderr
+    assert "chatbot.conversations: session_id unknown: 65 before, 0 after" in adopted.stdout
+    assert "nothing to do" in yumai("adopt", YUMAI_DATABASE_URL=empty_database).stdout
+    assert "can no longer write to" in yumai("adopt", "--finish", YUMAI_DATABASE_URL=empty_database).stdout
+    assert yumai("adopt", "--dry-run", "--finish").returncode == 2

@@ -8,17 +8,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import dagster as dg
 import psycopg
 import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
+from tests.graph import Graph
 from tests.support import every, login, one
 from yumai_pipelines import schema, schema_snapshot
 from yumai_pipelines.adoption import (
+    AdoptionError,
+    AdoptionIncompleteError,
     AdoptionReport,
     Case,
+    NotToBeAdoptedError,
     adopt,
+    finish,
     inspect,
 )
 from yumai_pipelines.adoption.target import BASE
@@ -318,3 +324,160 @@ def test_known_sessions_of_an_interim_session_master_stay_as_they_are(databases:
             why = "SELECT session_metadata ->> 'why' FROM chatbot.session_master WHERE session_id = %s::text::uuid"
             nobody = one(connection, "SELECT md5('nobody')")
             assert one(connection, why, nobody) == "session_master did not have it"
+
+
+def test_what_is_no_yumai_database_is_refused_and_what_it_lacks_is_named(empty_database: str) -> None:
+    with pytest.raises(NotToBeAdoptedError, match=r"no table chatbot\.users, .*no table analytics\.user_feedback"):
+        adopted(empty_database)
+    with psycopg.connect(empty_database, autocommit=True) as connection:
+        connection.execute("CREATE SCHEMA chatbot; CREATE TABLE chatbot.users (name text)")
+    with pytest.raises(NotToBeAdoptedError, match=r"no column chatbot\.users\.id"):
+        adopted(empty_database)
+    assert "yumai_pipelines" not in {each.name for each in catalogue(empty_database).values()}
+
+
+def test_a_fresh_install_has_nothing_to_adopt(database: str) -> None:
+    before = catalogue(database)
+    assert (adopted(database).shape, inspect(database, SETTINGS).shape) == ("adopted", "adopted")
+    assert finish(database, SETTINGS).tables == ()
+    assert catalogue(database) == before
+
+
+def test_months_of_another_time_zone_are_refused_and_what_to_set_is_said(plain: tuple[str, str]) -> None:
+    url, owner = plain
+    with psycopg.connect(owner, autocommit=True) as connection:
+        connection.execute("DROP MATERIALIZED VIEW chatbot.recent_conversations")
+        connection.execute("DROP TABLE chatbot.conversations CASCADE")
+        text = (LEGACY / "schema.sql").read_text(encoding="utf-8")
+        table = text[text.index("CREATE TABLE chatbot.conversations (") : text.index("CREATE MATERIALIZED VIEW")]
+        connection.execute(table.replace("+09", "+00").encode())
+    before = catalogue(url)
+    with pytest.raises(NotToBeAdoptedError, match=r"begin at midnights in UTC .*set YUMAI_TIMEZONE=UTC"):
+        adopted(url)
+    assert catalogue(url) == before
+    report = adopted(url, Settings(timezone="UTC", lock_patience_s=60))
+    assert report.shape == "from before session_master"
+    with psycopg.connect(url) as connection:
+        # Wall time is still Seoul's.
+        time = "SELECT time_stamp FROM ml_features.user_interactions WHERE id = 11"
+        assert one(connection, time) == datetime(2024, 9, 3, tzinfo=UTC)
+
+
+def test_the_owner_who_is_no_superuser_is_told_what_is_missing_and_then_adopts(
+    databases: Databases, database: str
+) -> None:
+    with older(databases) as (url, owner):
+        with pytest.raises(NotToBeAdoptedError) as refusal:
+            adopted(owner)
+        assert "may not work as yumai_pipeline" in str(refusal.value)
+        assert "GRANT yumai_app TO" in str(refusal.value)
+        with psycopg.connect(url, autocommit=True) as admin:
+            role = sql.Identifier(str(conninfo_to_dict(owner)["user"]))
+            admin.execute(sql.SQL("GRANT yumai_pipeline TO {} WITH INHERIT TRUE, SET TRUE").format(role))
+            admin.execute(sql.SQL("GRANT yumai_app TO {}").format(role))
+        adopted(owner)
+        assert lacking(url, database) == []
+
+
+def test_who_owned_the_objects_keeps_the_rows_and_loses_the_tables(plain: tuple[str, str]) -> None:
+    url, owner = plain
+    adopted(url)
+    with psycopg.connect(owner, autocommit=True) as application:
+        application.execute("INSERT INTO chatbot.conversations (conversation_time) VALUES ('2025-03-02 00:00+09')")
+        application.execute("DELETE FROM analytics.user_feedback WHERE id = 1")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            application.execute("ALTER TABLE analytics.user_feedback ADD mine int")
+
+
+INSERTS = (
+    "INSERT INTO chatbot.conversations (user_id, conversation_time) VALUES (1, '2025-03-03 12:00+09')",
+    "INSERT INTO ml_features.user_interactions (user_id, time_stamp) VALUES (1, '2025-03-03 12:00')",
+    "INSERT INTO analytics.user_feedback (session_id, user_id) VALUES (gen_random_uuid(), 4711)",
+)
+
+
+def test_what_lets_the_older_application_write_is_switched_off_and_nothing_is_left(
+    databases: Databases, database: str
+) -> None:
+    with older(databases, "unknown_objects") as (url, owner):
+        with pytest.raises(AdoptionError, match="not adopted yet"):
+            finish(url, SETTINGS)
+        adopted(url)
+        with psycopg.connect(owner, autocommit=True) as application:
+            for insert in INSERTS:
+                application.execute(insert.encode())
+            report = finish(url, SETTINGS)
+            assert len(report.tables) == 4
+            assert [each.partition(":")[0] for each in report.kept] == [
+                "analytics.recommendations_log.time_stamp_naive",
+                "analytics.user_feedback.time_stamp_naive",
+            ]
+            for insert in (*INSERTS[:2], "INSERT INTO chatbot.conversations (session_id) VALUES (gen_random_uuid())"):
+                with pytest.raises(psycopg.errors.IntegrityError):
+                    application.execute(insert.encode())
+            application.execute("DROP VIEW analytics.recommendations_by_hour, analytics.everything_of_feedback")
+            application.execute("SELECT 1")
+        with psycopg.connect(url, autocommit=True) as admin:
+            admin.execute("DROP INDEX analytics.feedback_by_user_and_time")
+        assert finish(url, SETTINGS).kept == ()
+        assert {name for _, name in catalogue(url).keys() - catalogue(database).keys() if is_extra(name)} == set()
+
+
+def test_rows_in_the_way_of_a_check_are_named_and_can_be_put_right(plain: tuple[str, str], database: str) -> None:
+    url, owner = plain
+    with psycopg.connect(owner, autocommit=True) as application:
+        application.execute("UPDATE chatbot.shops SET category = 'pizza' WHERE id = 3")
+        with pytest.raises(AdoptionIncompleteError, match=r"chatbot\.shops\.shops_category_check is missing"):
+            adopted(url)
+        assert inspect(url, SETTINGS).shape == "whose adoption is under way"
+        with pytest.raises(schema.SchemaError, match="yumai adopt"):
+            schema.upgrade(url, SETTINGS)
+        application.execute("UPDATE chatbot.shops SET category = '피자' WHERE id = 3")
+    adopted(url)
+    assert lacking(url, database) == []
+
+
+def test_a_reference_to_nothing_is_emptied_and_the_row_is_kept_as_it_was(plain: tuple[str, str]) -> None:
+    url, owner = plain
+    with psycopg.connect(owner, autocommit=True) as application:
+        application.execute(
+            "ALTER TABLE analytics.recommendations_log DROP CONSTRAINT recommendations_log_shop_id_fkey"
+        )
+        application.execute("UPDATE analytics.recommendations_log SET shop_id = 77 WHERE id = 2")
+    adopted(url)
+    with psycopg.connect(url) as connection:
+        assert one(connection, "SELECT shop_id FROM analytics.recommendations_log WHERE id = 2") is None
+        kept = (
+            "SELECT source_table, source_key, source_row ->> 'shop_id', still_there, why "
+            "FROM yumai_pipelines.quarantine"
+        )
+        assert every(connection, kept) == [
+            ("analytics.recommendations_log", {"id": 2}, "77", True, "shop_id is not in chatbot.shops")
+        ]
+
+
+def test_an_index_that_was_not_finished_is_built_again(plain: tuple[str, str], database: str) -> None:
+    url, owner = plain
+    with psycopg.connect(owner, autocommit=True) as application:
+        application.execute("CREATE INDEX idx_shops_category ON chatbot.shops (category)")
+    with psycopg.connect(url, autocommit=True) as admin:
+        admin.execute(
+            "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'chatbot.idx_shops_category'::regclass"
+        )
+    adopted(url)
+    assert lacking(url, database) == []
+
+
+def test_the_graph_takes_the_inventory_and_adopts(plain: tuple[str, str]) -> None:
+    url, _ = plain
+    with dg.instance_for_test() as instance:
+        graph = Graph.on(url, instance)
+        run = graph.materialize(dg.AssetKey("adoption_inventory"), dg.AssetKey("adoption"))
+        assert run.success
+        assert run.materialized("adoption_inventory")[None]["shape"] == "from before session_master"
+        records = run.materialized("adoption")[None]["report"].records
+        report = {(record.data["table"], record.data["case"]): record.data for record in records}
+        found = report["chatbot.conversations", "session_id unknown"]
+        assert (found["before"], found["after"]) == (65, 0)
+        again = graph.materialize(dg.AssetKey("adoption"))
+        assert again.materialized("adoption")[None]["outcome"].startswith("nothing to do")

@@ -17,7 +17,7 @@ from yumai_pipelines.adoption.compatibility import column_type
 from yumai_pipelines.adoption.constraints import PendingKey, list_pending_keys
 from yumai_pipelines.adoption.steps import family
 from yumai_pipelines.adoption.target import NAIVE
-from yumai_pipelines.catalog import CONVERSATIONS, SESSION_CHILDREN, SESSIONS, TABLES, USERS
+from yumai_pipelines.catalog import CONVERSATIONS, SESSION_CHILDREN, SESSIONS, TABLES, USERS, table_of
 from yumai_pipelines.relations import Relation
 from yumai_pipelines.sql_files import read_sql
 
@@ -99,7 +99,8 @@ def _give_sessions(steps: Steps, table: Table) -> None:
 
 
 def _empty(steps: Steps, key: PendingKey) -> None:
-    table = next(each for each in TABLES if key.table == each.relation or each.partitioned)
+    # A partition is one of the conversations'.
+    table = next((each for each in TABLES if each.relation == key.table), table_of(CONVERSATIONS))
     keys = [
         part for name in table.key for part in (sql.Literal(name), sql.SQL("b.whole -> {}").format(sql.Literal(name)))
     ]

@@ -192,12 +192,16 @@ def finish(url: str, settings: Settings, *, tell: Callable[[StepRecord], None] |
         LockNotObtainedError: somebody was in the way for as long as the policy's patience; run again.
     """
     policy = LockPolicy(settings.lock_timeout, settings.lock_patience)
-    with _as_owner(url, settings) as owner, advisory_lock(owner, schema.ADVISORY_LOCK, policy):
-        if take_inventory(owner, settings, count=False).shape != ADOPTED:
+    with (
+        connect(url, application_name="yumai: adoption", role=None, zone=settings.timezone) as login,
+        advisory_lock(login, schema.ADVISORY_LOCK, policy),
+    ):
+        if take_inventory(login, settings, count=False).shape != ADOPTED:
             raise AdoptionError(
                 "The database is not adopted yet, so nothing was switched off. Run `yumai adopt` first."
             )
-        return switch_off(Steps(owner, policy, tell or (lambda _: None)), settings.legacy_timezone)
+        with _as_owner(url, settings) as owner:
+            return switch_off(Steps(owner, policy, tell or (lambda _: None)), settings.legacy_timezone)
 
 
 def _as_owner(url: str, settings: Settings) -> Connection:

@@ -63,7 +63,7 @@ def adoption(context: dg.AssetExecutionContext, postgres: PostgresResource) -> d
     report = adopt(
         postgres.login_url,
         postgres.settings,
-        run_id=context.run_id,
+        run_id=context.run.run_id,
         tell=lambda step: context.log.info(str(step)),
     )
     return dg.MaterializeResult(
