@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 SAMPLE = 10
 """Rows that a failed check shows."""
 
+WIDEST_CELL = 60
+"""Characters of a text in a table."""
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -97,7 +100,11 @@ def table(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue:
 
 
 def _cell(value: object) -> str | int | float | bool:
-    return value if isinstance(value, (str, int, float, bool)) else str(value)
+    """A value as Dagster takes it; a long text is cut off, since a cell does not wrap and would widen the page."""
+    if isinstance(value, (int, float)):
+        return value
+    text = str(value)
+    return text if len(text) <= WIDEST_CELL else text[: WIDEST_CELL - 1] + "…"
 
 
 def result(finding: Finding, key: dg.AssetCheckKey | None = None) -> dg.AssetCheckResult:

@@ -238,8 +238,7 @@ def foreign_keys(
             shown.append(
                 {
                     "table": str(relation),
-                    "foreign_key": key.name,
-                    "refers_to": f"{key.referenced}.{key.referenced_column}",
+                    "foreign_key": f"{key.column} → {key.referenced.name}",
                     "on_delete": state.on_delete if state else "",
                     "fault": "; ".join(fault.what for fault in found),
                 }
