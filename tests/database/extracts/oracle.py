@@ -76,10 +76,16 @@ def listed_shops(text: str) -> list[int | None] | None:
 
 def selected_shop(text: str) -> int | None:
     """The shop that was chosen."""
-    if re.search(r"\\u(0000|[dD][89a-fA-F]..)", text):
-        return None  # what jsonb cannot hold is not read
+    if not held_by_jsonb(text):
+        return None
     value = load(text)
     return shop_of(value.get("shop_id")) if isinstance(value, dict) else None
+
+
+def held_by_jsonb(text: str) -> bool:
+    """Whether no text in it has a NUL, or half of a surrogate pair, both of which `json` takes."""
+    plain = json.dumps(json.loads(text), ensure_ascii=False)
+    return "\\u0000" not in plain and not re.search("[\ud800-\udfff]", plain)
 
 
 def rating_in(value: Cell) -> Decimal | None:
