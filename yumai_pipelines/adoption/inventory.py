@@ -99,12 +99,14 @@ class Inventory:
         if self.shape is None:
             return "\n".join(self.refusals)
         months = [month.key for month in self.missing_months]
+        structure = [each for each in self.differences if not each.endswith("has another comment")]
+        comments = len(self.differences) - len(structure)
         parts = [
             f"A YUMAI database {self.shape}. Its objects belong to {', '.join(self.owners) or 'yumai_pipeline'}.",
             _listed("It cannot be adopted as it is:", self.refusals),
             _listed("What its rows are like, and what becomes of them:", map(str, self.cases)),
             _listed("Months between others that get a partition:", months),
-            _listed(f"Objects that are added or altered ({len(self.differences)}):", self.differences),
+            _listed(f"Objects that are added or altered ({len(structure)}, and {comments} comments):", structure),
             _listed(f"Objects that are not known, and left alone ({len(self.unknown)}):", self.unknown),
         ]
         return "\n".join(part for part in parts if part)
