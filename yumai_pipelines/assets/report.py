@@ -27,7 +27,7 @@ def monthly_report(context: dg.AssetExecutionContext, postgres: PostgresResource
     """One page a month for people who would rather look than read, in `reports` below YUMAI_HOME.
 
     Funnel by method, calibration of the confidence score, top and sinking shops, feedback, and the trend over months.
-    It needs nothing else, so it can be sent on.
+    It needs nothing else, so it can be sent on. A month in which nothing was recommended has none.
     """
     # Imported here: matplotlib takes a second to load, which the code location need not wait for.
     from yumai_pipelines.report import page, plots
@@ -37,14 +37,13 @@ def monthly_report(context: dg.AssetExecutionContext, postgres: PostgresResource
         for month in months_of(context) or []:
             numbers = read_numbers(connection, month)
             path = (postgres.settings.home / "reports" / f"{month}.html").resolve()
-            page.write(page.render(numbers), path)
-            picture = b64encode(plots.preview(numbers)).decode()
-            context.add_asset_metadata(
-                {
-                    "report": dg.MetadataValue.path(path),
-                    "preview": dg.MetadataValue.md(f"![{page.lead(numbers)}](data:image/png;base64,{picture})"),
-                    "summary": page.lead(numbers),
-                },
-                partition_key=month.partition_key,
-            )
+            metadata: dict[str, dg.MetadataValue] = {"summary": dg.MetadataValue.text(page.lead(numbers))}
+            if numbers.this["rows"]:
+                page.write(page.render(numbers), path)
+                picture = b64encode(plots.preview(numbers)).decode()
+                metadata["report"] = dg.MetadataValue.path(path)
+                metadata["preview"] = dg.MetadataValue.md(f"![{page.lead(numbers)}](data:image/png;base64,{picture})")
+            else:
+                path.unlink(missing_ok=True)
+            context.add_asset_metadata(metadata, partition_key=month.partition_key)
     return dg.MaterializeResult()

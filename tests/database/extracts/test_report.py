@@ -113,13 +113,19 @@ def test_the_asset_writes_the_page_and_shows_a_picture(
 ) -> None:
     assert demo
     monkeypatch.setenv("YUMAI_HOME", str(tmp_path))
-    run = graph.materialize(monthly_report.key, tags=months("2025-06", "2025-07"))
+    page.write("of rows that are gone", tmp_path / "reports" / "2025-02.html")
+    run = graph.materialize(monthly_report.key, tags=months("2025-02", "2025-07"))
     assert run.success
     metadata = run.materialized("extracts", "monthly_report")
-    assert set(metadata) == {"2025-06-01", "2025-07-01"}
+    assert [month for month, each in metadata.items() if "report" in each] == [
+        f"2025-{number:02}-01" for number in range(4, 8)
+    ]
+    assert metadata["2025-02-01"] == {"summary": "Nothing was recommended in this month."}
     july = metadata["2025-07-01"]
     assert july["report"] == str(tmp_path / "reports" / "2025-07.html")
     assert july["preview"].startswith("![")
     assert "](data:image/png;base64,iVBOR" in july["preview"]
     assert july["summary"] in (tmp_path / "reports" / "2025-07.html").read_text()
-    assert sorted(each.name for each in (tmp_path / "reports").iterdir()) == ["2025-06.html", "2025-07.html"]
+    assert sorted(each.name for each in (tmp_path / "reports").iterdir()) == [
+        f"2025-{number:02}.html" for number in range(4, 8)
+    ]
