@@ -30,7 +30,7 @@ check: install  ## lint and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/sqlfluff lint --nocolor --disable-progress-bar --processes 2 sql
+	$(BIN)/sqlfluff lint --nocolor --disable-progress-bar sql
 
 schema: install  ## write sql/schema.sql and its like anew, after a change of the schema
 	$(BIN)/python scripts/write_schema.py
