@@ -66,6 +66,7 @@ def deployment(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -
             "YUMAI_DATABASE_URL": databases.url(database),
             "YUMAI_DAGSTER_URL": databases.url(dagster),
             "YUMAI_FIRST_MONTH": first.key,
+            "YUMAI_USER_KEY_SECRET": "of the tests, which nobody has to guess",
             "DAGSTER_HOME": str(make_instance(home)),
         }
         with pytest.MonkeyPatch.context() as patch:
