@@ -126,7 +126,7 @@ def page(
 
 
 def names(shown: str, name: str) -> bool:
-    """Whether a text of the graph names an asset: long ones are cut in the middle, and facts follow where there is room."""
+    """Whether a text of the graph names an asset: long names are cut in the middle, and facts may follow."""
     title, _, _ = shown.partition("Latest event")
     head, cut, tail = title.partition("…")
     return title == name or bool(cut and name.startswith(head) and name.endswith(tail))
