@@ -167,11 +167,12 @@ def test_the_ledger_keeps_whether_a_month_passed(built: Graph, connection: Conne
     assert ledger["shop_performance", MONTHS[2]].checks_passed is True
 
 
-def test_a_purged_month_is_not_counted_again(built: Graph, connection: Connection) -> None:
-    connection.execute("UPDATE extracts.ledger SET purged_at = '2025-04-01' WHERE month = '2024-12-01'")
-    connection.execute("DELETE FROM recommendations_log")
+def test_a_purged_month_is_not_counted_again(graph: Graph, dirty: Connection) -> None:
+    build(dirty)
+    dirty.execute("UPDATE extracts.ledger SET purged_at = '2025-04-01' WHERE month = '2024-12-01'")
+    dirty.execute("DELETE FROM recommendations_log")
     check = ("extracts", "recommendation_funnel", "reconciled")
-    found = built.check(*check).evaluations(*check)
+    found = graph.check(*check).evaluations(*check)
     assert [month for month, each in found.items() if each.passed] == ["2024-12-01"]
     assert "retention deleted some of them" in (found["2024-12-01"].description or "")
 
@@ -201,30 +202,31 @@ def test_a_month_unlike_those_before_it_is_a_warning(connection: Connection) -> 
     }
 
 
-def test_the_check_of_likeness_warns_and_blocks_nothing(built: Graph) -> None:
-    everything = built.definitions.resolve_asset_graph()
+def test_the_check_of_likeness_warns_and_blocks_nothing(graph: Graph) -> None:
+    everything = graph.definitions.resolve_asset_graph()
     for extract in EXTRACTS:
         spec = everything.get_check_spec(dg.AssetCheckKey(asset_key(extract.relation), "like_the_months_before"))
         assert not spec.blocking
 
 
-def test_an_extract_that_lacks_the_last_month_is_named(built: Graph, connection: Connection) -> None:
-    assert unbuilt(connection, MONTHS[1], ZONE) == []
-    connection.execute("DELETE FROM extracts.ledger WHERE month = '2024-12-01' AND extract = 'shop_performance'")
-    assert unbuilt(connection, MONTHS[1], ZONE) == ["shop_performance"]
+def test_an_extract_that_lacks_the_last_month_is_named(graph: Graph, dirty: Connection) -> None:
+    build(dirty)
+    assert unbuilt(dirty, MONTHS[1], ZONE) == []
+    dirty.execute("DELETE FROM extracts.ledger WHERE month = '2024-12-01' AND extract = 'shop_performance'")
+    assert unbuilt(dirty, MONTHS[1], ZONE) == ["shop_performance"]
     # Nothing was recommended in a month that lies ahead of the logs.
-    assert unbuilt(connection, Month(2026, 1), ZONE) == []
+    assert unbuilt(dirty, Month(2026, 1), ZONE) == []
     finding = freshness(extract_of("shop_performance"), MONTHS[1], ["shop_performance"])
     assert not finding.passed
     assert "materialize the partition 2024-12-01 of extracts/shop_performance" in finding.description
     last = Month.of(datetime.now(UTC), ZONE) - 1
-    session = one(connection, "SELECT start_session(NULL)")
-    connection.execute(
+    session = one(dirty, "SELECT start_session(NULL)")
+    dirty.execute(
         "INSERT INTO recommendations_log (session_id, time_stamp, recommendations, recommendation_count) "
         "VALUES (%s, %s, '[]', 0)",
         (session, last.start(ZONE)),
     )
-    run = built.check("extracts", "feedback_summary", "has_the_last_month")
+    run = graph.check("extracts", "feedback_summary", "has_the_last_month")
     evaluation = run.evaluation("extracts", "feedback_summary", "has_the_last_month")
     assert (evaluation.passed, evaluation.severity) == (False, dg.AssetCheckSeverity.WARN)
 
