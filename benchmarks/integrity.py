@@ -109,17 +109,21 @@ def bare(url: str, scale: Scale) -> Measure:
 
 
 def month(url: str, scale: Scale) -> Measure:
-    """One month of the conversations."""
-    fill(url, scale)
-    with connect(url, application_name="benchmark: a month") as owner:
-        return Measure(seconds(lambda: check(owner, table_of(CONVERSATIONS), [MONTHS[11]])) * 1000)
+    """One month of the conversations, the second time."""
+    return conversations(url, scale, [MONTHS[11]])
 
 
 def all_months(url: str, scale: Scale) -> Measure:
-    """All of the conversations."""
+    """All of the conversations, the second time."""
+    return conversations(url, scale, None)
+
+
+def conversations(url: str, scale: Scale, months: Sequence[Month] | None) -> Measure:
+    """Milliseconds for the checks of the conversations."""
     fill(url, scale)
-    with connect(url, application_name="benchmark: all months") as owner:
-        return Measure(seconds(lambda: check(owner, table_of(CONVERSATIONS))) * 1000)
+    with connect(url, application_name="benchmark: conversations") as owner:
+        check(owner, table_of(CONVERSATIONS), months)
+        return Measure(seconds(lambda: check(owner, table_of(CONVERSATIONS), months)) * 1000)
 
 
 def insert(url: str, scale: Scale, *, keys: bool) -> Measure:
