@@ -63,7 +63,8 @@ def shop_of(value: Cell) -> int | None:
     """The shop that a value of JSON names: a whole number from 1 on, or text that is one."""
     if isinstance(value, bool) or not isinstance(value, (Decimal, str)):
         return None
-    return int(str(value)) if SHOP_ID.fullmatch(str(value)) else None
+    digits = f"{value:f}" if isinstance(value, Decimal) else value  # 1e1 is 10, as jsonb prints it
+    return int(digits) if SHOP_ID.fullmatch(digits) else None
 
 
 def listed_shops(text: str) -> list[int | None] | None:

@@ -215,6 +215,23 @@ def test_the_fingerprint_of_the_source_changes_with_it(dirty: Connection, change
     assert changed == {DECEMBER} or change.startswith("DELETE")
 
 
+def test_the_same_change_of_many_rows_does_not_cancel_in_the_fingerprint(connection: Connection) -> None:
+    """An even number of rows whose hashes all grow by the same can have the XOR that they had before."""
+    connection.execute("SELECT start_session(NULL)")
+    connection.execute(
+        "INSERT INTO user_feedback (session_id, feedback_content) "
+        "SELECT session_id, '{}' FROM session_master CROSS JOIN generate_series(1, 1600)"
+    )
+    fingerprints = (
+        "SELECT id / 8, bit_xor(yumai_pipelines.source_hash(f)) FROM user_feedback AS f GROUP BY 1 HAVING count(*) = 8"
+    )
+    before = dict(every(connection, fingerprints))
+    connection.execute("UPDATE user_feedback SET feedback_content = NULL")
+    after = dict(every(connection, fingerprints))
+    assert len(before) > 100
+    assert [group for group, value in before.items() if after[group] == value] == []
+
+
 def test_what_the_extracts_do_not_read_does_not_change_the_fingerprint(dirty: Connection) -> None:
     build(dirty)
     before = {key: entry.source_hash for key, entry in entries(dirty, MONTHS).items()}
