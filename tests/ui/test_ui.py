@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.xdist_group("ui")
 
 MONTHS = 3
+# Milliseconds. A slow machine takes more than ten seconds over a page that a fast one shows at once.
+PATIENCE = 60_000
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -110,6 +112,7 @@ def browser() -> Iterator[Browser]:
             f"These tests need one of {', '.join(names)} on the PATH, or YUMAI_CHROMIUM: the path of one. On Debian: "
             "apt-get install chromium fonts-nanum"
         )
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright, playwright.chromium.launch(executable_path=program, args=FLAGS) as browser:
         yield browser
 
@@ -120,7 +123,7 @@ def page(
 ) -> Iterator[Page]:
     """A page of the UI, of which a picture is kept in pytest's directory."""
     with browser.new_page(base_url=ui, viewport={"width": 1600, "height": 2000}) as page:
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(PATIENCE)
         yield page
         page.screenshot(path=tmp_path_factory.getbasetemp() / f"{request.node.name}.png")
 
@@ -139,7 +142,7 @@ def test_graph_shows_every_asset(page: Page) -> None:
     for group in sorted({graph.get(key).group_name for key in keys}):
         page.goto(f"/locations/yumai_pipelines.definitions/asset-groups/{group}/lineage")
         missing = {key.path[-1] for key in keys if graph.get(key).group_name == group}
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE / 1000
         while missing:
             assert time.monotonic() < deadline, missing
             time.sleep(0.2)
