@@ -144,13 +144,22 @@ def test_counting_no_sessions_gives_zeros(graph: Graph) -> None:
     assert set(graph.materialize(key).materialized(*key.path)[None].values()) == {0}
 
 
-def test_the_sessions_are_observed_when_they_are_counted(graph: Graph, connection: Connection) -> None:
+def test_the_sessions_and_their_logs_are_observed_when_they_are_counted(graph: Graph, connection: Connection) -> None:
     add_conversations(connection, "2024-08-01 12:00+09")
+    connection.execute(
+        "INSERT INTO analytics.user_feedback (session_id, feedback_type) "
+        "SELECT session_id, 'text' FROM chatbot.session_master, generate_series(1, 3)"
+    )
     run = graph.materialize(dg.AssetKey(["chatbot", "session_monitoring"]))
-    (event,) = run.outcome.get_asset_observation_events()
-    observation = event.asset_observation_data.asset_observation
-    assert observation.asset_key == dg.AssetKey(["chatbot", "session_master"])
-    assert observation.metadata["dagster/row_count"].value == 1
+    observations = [
+        event.asset_observation_data.asset_observation for event in run.outcome.get_asset_observation_events()
+    ]
+    assert {each.asset_key.path[-1]: each.metadata["dagster/row_count"].value for each in observations} == {
+        "session_master": 1,
+        "recommendations_log": 0,
+        "user_feedback": 3,
+        "user_interactions": 0,
+    }
 
 
 def test_connections_say_what_they_are_for(database: str) -> None:

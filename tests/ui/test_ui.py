@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,6 +38,14 @@ pytestmark = pytest.mark.xdist_group("ui")
 MONTHS = 3
 # Milliseconds. A slow machine takes more than ten seconds over a page that a fast one shows at once.
 PATIENCE = 60_000
+# What the button in the UI sends.
+BACKFILL = """
+mutation ($months: [String!]!) {
+  launchPartitionBackfill(
+    backfillParams: {partitionNames: $months, assetSelection: [{path: ["chatbot", "conversations"]}]}
+  ) { ... on LaunchBackfillSuccess { backfillId } }
+}
+"""
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -83,24 +92,33 @@ def deployment(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -
 def ui(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a running dagster-webserver."""
     port = free_port()
-    command = [sys.executable, "-m", "dagster_webserver", "-m", "yumai_pipelines.definitions"]
+    log = tmp_path_factory.mktemp("webserver") / "log"
+    with served(deployment, log, "dagster_webserver", "-h", "127.0.0.1", "-p", str(port)) as webserver:
+        while f"http://127.0.0.1:{port}" not in log.read_text():
+            assert webserver.poll() is None, log.read_text()
+            time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}"
+
+
+@contextmanager
+def served(deployment: Deployment, log: Path, module: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """A program of Dagster's that serves what workspace.yaml names, as in production."""
+    workspace = deployment.instance_directory / "workspace.yaml"
     with (
-        (tmp_path_factory.mktemp("webserver") / "log").open("w+") as log,
+        log.open("w") as output,
         subprocess.Popen(
-            [*command, "-h", "127.0.0.1", "-p", str(port)],
+            [sys.executable, "-m", module, *arguments, "-w", str(workspace)],
             env=os.environ | deployment.environment,
-            stdout=log,
-            stderr=log,
+            stdout=output,
+            stderr=output,
             start_new_session=True,
-        ) as webserver,
+            text=True,
+        ) as process,
     ):
         try:
-            while f"http://127.0.0.1:{port}" not in Path(log.name).read_text():
-                assert webserver.poll() is None, Path(log.name).read_text()
-                time.sleep(0.1)
-            yield f"http://127.0.0.1:{port}"
+            yield process
         finally:
-            os.killpg(webserver.pid, signal.SIGTERM)
+            os.killpg(process.pid, signal.SIGTERM)
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +158,7 @@ def test_graph_shows_every_asset(page: Page) -> None:
     graph = build_definitions().resolve_asset_graph()
     keys = graph.get_all_asset_keys()
     for group in sorted({graph.get(key).group_name for key in keys}):
-        page.goto(f"/locations/yumai_pipelines.definitions/asset-groups/{group}/lineage")
+        page.goto(f"/locations/yumai_pipelines/asset-groups/{group}/lineage")
         missing = {key.path[-1] for key in keys if graph.get(key).group_name == group}
         deadline = time.monotonic() + PATIENCE / 1000
         while missing:
@@ -162,6 +180,26 @@ def test_extract_explains_its_columns(page: Page) -> None:
     page.goto("/assets/extracts/" + FUNNEL.path[-1])
     for text in ("selection_rate", "Median seconds from recommendation to selection", "month × recommendation method"):
         expect(page.get_by_text(text).first).to_be_visible()
+
+
+def test_job_shows_the_runs_of_the_demonstration(page: Page) -> None:
+    page.goto("/locations/yumai_pipelines/jobs/monthly_extracts/runs")
+    expect(page.get_by_text("Success", exact=True)).to_have_count(1)
+
+
+def test_backfill_of_months_is_one_run_and_shows_them(page: Page, deployment: Deployment, tmp_path: Path) -> None:
+    months = [month.partition_key for month in deployment.first.through(deployment.first + MONTHS)]
+    with served(deployment, tmp_path / "log", "dagster._daemon", "run"):
+        launched = page.request.post("/graphql", data={"query": BACKFILL, "variables": {"months": months}}).json()
+        backfill = launched["data"]["launchPartitionBackfill"]["backfillId"]
+        page.goto(f"/runs/b/{backfill}")
+        expect(page.get_by_text(f"{months[0]}...{months[-1]}")).to_be_visible()
+        # Once as the state of the backfill, once above the number of months.
+        expect(page.get_by_text("Succeeded", exact=True)).to_have_count(2)
+    expect(page.get_by_text("100% completed")).to_be_visible()
+    expect(page.get_by_text(str(len(months)), exact=True)).to_have_count(2)
+    with dg.DagsterInstance.from_config(str(deployment.instance_directory)) as instance:
+        assert instance.get_runs_count(dg.RunsFilter(tags={"dagster/backfill": backfill})) == 1
 
 
 def test_checks_have_passed(page: Page) -> None:

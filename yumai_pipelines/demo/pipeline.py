@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+_CODE_LOCATION = {".dagster/repository": "__repository__@yumai_pipelines"}
+"""By this Dagster's UI finds the runs of a job: the name of the location in workspace.yaml."""
+
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """What goes wrong is in the summary; the rest is in Dagster's UI."""
 
@@ -34,8 +37,9 @@ class Job:
     def tags(self) -> dict[str, str]:
         """All the months in one run, as the UI asks for them."""
         if not self.months:
-            return {}
+            return _CODE_LOCATION
         return {
+            **_CODE_LOCATION,
             "dagster/asset_partition_range_start": self.months[0].partition_key,
             "dagster/asset_partition_range_end": self.months[-1].partition_key,
         }
