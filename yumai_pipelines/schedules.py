@@ -70,17 +70,22 @@ JOBS = [install_schema, monthly_partitions, daily_upkeep, monthly_extracts, mont
 
 
 @dg.schedule(
-    cron_schedule="0 1 1 * *",
+    cron_schedule="0 1 * * *",
     job=monthly_partitions,
+    description="The new month and those to be kept ahead of it. Looks every day, so that a month missed on the first "
+    "is made up for on the second; runs only when one is missing.",
     execution_timezone=_TIMEZONE,
     default_status=dg.DefaultScheduleStatus.RUNNING,
 )
-def monthly_partitions_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+def monthly_partitions_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """The new month and those to be kept ahead of it; from an earlier month on, when one was never made."""
     settings = Settings()
     month = Month.of(context.scheduled_execution_time, settings.zone)
+    last = month + settings.months_ahead
     made = context.instance.get_materialized_partitions(conversations.key)
-    return _run(_first_missing(made, settings.first, month), month + settings.months_ahead)
+    if made.issuperset(each.partition_key for each in settings.first.through(last)):
+        return dg.SkipReason(f"Every month to {last} has its partition.")
+    return _run(_first_missing(made, settings.first, month), last)
 
 
 daily_upkeep_schedule = dg.ScheduleDefinition(
@@ -96,6 +101,7 @@ daily_upkeep_schedule = dg.ScheduleDefinition(
 @dg.schedule(
     cron_schedule="0 2 1 * *",
     job=monthly_extracts,
+    description="The month that has just closed, and the one before for its late feedback; also months never built.",
     execution_timezone=_TIMEZONE,
     default_status=dg.DefaultScheduleStatus.RUNNING,
 )
@@ -109,9 +115,14 @@ def monthly_extracts_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRe
     return _run(_first_missing(built, settings.first, max(closed - 1, settings.first)), closed)
 
 
-@dg.schedule(cron_schedule="0 5 1 * *", job=monthly_archive, execution_timezone=_TIMEZONE)
+@dg.schedule(
+    cron_schedule="0 5 1 * *",
+    job=monthly_archive,
+    description="Every month that is past, into Parquet files. Off until somebody switches it on.",
+    execution_timezone=_TIMEZONE,
+)
 def monthly_archive_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-    """Every month that is past, also those that earlier runs missed. Off until somebody switches it on."""
+    """Every month that is past, also those that earlier runs missed."""
     settings = Settings()
     last = oldest_kept(context.scheduled_execution_time, settings.zone, settings.months_kept) - 1
     if last < settings.first:
@@ -119,9 +130,14 @@ def monthly_archive_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunReq
     return _run(settings.first, last)
 
 
-@dg.schedule(cron_schedule="0 6 1 * *", job=monthly_retention, execution_timezone=_TIMEZONE)
+@dg.schedule(
+    cron_schedule="0 6 1 * *",
+    job=monthly_retention,
+    description="Deletes the sessions of months that have come of age. Off until somebody switches it on.",
+    execution_timezone=_TIMEZONE,
+)
 def monthly_retention_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-    """The months that have come of age, from the first that was never purged. Off until somebody switches it on."""
+    """The months that have come of age, from the first that was never purged."""
     settings = Settings()
     last = latest_month(context.scheduled_execution_time, settings.zone, settings.session_days)
     if last < settings.first:

@@ -123,13 +123,14 @@ def test_integrity_checks_block() -> None:
 
 def test_schedules() -> None:
     assert {each.name: (each.job_name, each.cron_schedule) for each in SCHEDULES} == {
-        "monthly_partitions_schedule": ("monthly_partitions", "0 1 1 * *"),
+        "monthly_partitions_schedule": ("monthly_partitions", "0 1 * * *"),
         "daily_upkeep_schedule": ("daily_upkeep", "0 4 * * *"),
         "monthly_extracts_schedule": ("monthly_extracts", "0 2 1 * *"),
         "monthly_archive_schedule": ("monthly_archive", "0 5 1 * *"),
         "monthly_retention_schedule": ("monthly_retention", "0 6 1 * *"),
     }
     assert {each.execution_timezone for each in SCHEDULES} == {"Asia/Seoul"}
+    assert all(each.description for each in SCHEDULES)
     assert {each.name for each in SCHEDULES if each.default_status != dg.DefaultScheduleStatus.RUNNING} == {
         "monthly_archive_schedule",
         "monthly_retention_schedule",
@@ -221,6 +222,14 @@ def test_a_month_that_was_missed_is_made_up_for(tick: Tick) -> None:
     made = {"chatbot/conversations": ["2024-08", "2024-10"]}
     assert tick(monthly_partitions_schedule, "2024-11-01 01:00", made) == ("2024-09-01", "2025-02-01")
     assert tick(monthly_partitions_schedule, "2024-08-01 01:00", {}) == ("2024-08-01", "2024-11-01")
+
+
+def test_partitions_are_asked_for_on_any_day_that_one_is_missing(tick: Tick) -> None:
+    made = ["2024-08", "2024-09", "2024-10", "2024-11", "2024-12", "2025-01"]
+    months = {"chatbot/conversations": made}
+    assert tick(monthly_partitions_schedule, "2024-10-31 01:00", months) == "Every month to 2025-01 has its partition."
+    assert tick(monthly_partitions_schedule, "2024-11-02 01:00", months) == ("2024-11-01", "2025-02-01")
+    assert tick(monthly_partitions_schedule, "2025-02-15 01:00", months) == ("2025-02-01", "2025-05-01")
 
 
 def test_extracts_are_asked_for_two_months_back(tick: Tick) -> None:
