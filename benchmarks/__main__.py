@@ -4,7 +4,7 @@ from benchmarks.adoption import TIME, WAIT
 from benchmarks.backfill import BACKFILL
 from benchmarks.extracts import EXTRACTS_BY_PANDAS, EXTRACTS_BY_SQL
 from benchmarks.integrity import CHECKS, KEYS, MONTH
-from benchmarks.months import MONTHS
+from benchmarks.months import MONTHS, MONTHS_BY_PARTMAN
 from benchmarks.runner import run
 
-run([MONTHS, BACKFILL, EXTRACTS_BY_SQL, EXTRACTS_BY_PANDAS, CHECKS, MONTH, KEYS, WAIT, TIME])
+run([MONTHS, MONTHS_BY_PARTMAN, BACKFILL, EXTRACTS_BY_SQL, EXTRACTS_BY_PANDAS, CHECKS, MONTH, KEYS, WAIT, TIME])

@@ -6,6 +6,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -13,7 +14,7 @@ from zoneinfo import ZoneInfo
 import psycopg
 from psycopg import sql
 
-from benchmarks.runner import Benchmark, Measure, Scale
+from benchmarks.runner import Benchmark, Measure, Scale, seconds
 from yumai_pipelines.database import connect
 from yumai_pipelines.months import Month
 from yumai_pipelines.partitions import LockPolicy, ensure_months
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 SEOUL = ZoneInfo("Asia/Seoul")
-NOW = datetime(2024, 8, 20, 12, tzinfo=SEOUL)
-PRESENT = Month(2024, 8)
+# Of the real month, since pg_partman counts from today.
+NOW = datetime.now(SEOUL).replace(day=20, hour=12)
+PRESENT = Month.of(NOW, SEOUL)
 ADDED = list((PRESENT + 1).through(PRESENT + 12))
 WRITERS = 4
 INTERVAL = 0.01
@@ -31,41 +33,45 @@ LONG_READ = 30
 LONG_WRITE = 20
 ROWS = {Scale.SMALL: 10_000, Scale.MEDIUM: 100_000, Scale.LARGE: 1_000_000}
 INSERT = "INSERT INTO chatbot.conversations (session_id, conversation_time) VALUES (%s, %s)"
+READ = "SELECT input_text, response_text FROM chatbot.conversations WHERE session_id = %s ORDER BY id DESC LIMIT 20"
 
 
-class Writers:
-    """Clients that insert a row every ten milliseconds, each on a connection of its own, and how long that took."""
+class Clients:
+    """Writers that insert a row every ten milliseconds, and one that reads a session as often.
+
+    Each has a connection of its own.
+    """
 
     def __init__(self, url: str, session: object) -> None:
         """They begin at once."""
-        self.longest = 0.0
-        self.failed = 0
         self._url = url
-        self._session = session
         self._over = threading.Event()
-        self._pool = ThreadPoolExecutor(WRITERS)
-        self._running = [self._pool.submit(self._write) for _ in range(WRITERS)]
+        self._pool = ThreadPoolExecutor(WRITERS + 1)
+        self._writers = [self._pool.submit(self._repeat, INSERT, (session, NOW)) for _ in range(WRITERS)]
+        self._reader = self._pool.submit(self._repeat, READ, (session,))
 
-    def _write(self) -> None:
+    def _repeat(self, statement: str, parameters: tuple[object, ...]) -> tuple[float, int]:
+        longest, failed = 0.0, 0
         with psycopg.connect(self._url, autocommit=True) as connection:
             due = time.monotonic()
             while not self._over.is_set():
                 started = time.monotonic()
                 try:
-                    connection.execute(INSERT, (self._session, NOW))
+                    connection.execute(statement, parameters)
                 except psycopg.Error:
-                    self.failed += 1
+                    failed += 1
                 ended = time.monotonic()
-                self.longest = max(self.longest, ended - started)
+                longest = max(longest, ended - started)
                 due = max(due + INTERVAL, ended)
                 time.sleep(due - ended)
+        return longest, failed
 
-    def stop(self) -> None:
-        """Let each finish its insert."""
+    def stop(self) -> tuple[float, float, int]:
+        """Let each finish; the longest waits of a writer and of the reader, in milliseconds, and the failed inserts."""
         self._over.set()
         self._pool.shutdown()
-        for each in self._running:
-            each.result()
+        waits, failures = zip(*(each.result() for each in self._writers), strict=True)
+        return max(waits) * 1000, self._reader.result()[0] * 1000, sum(failures)
 
 
 @contextmanager
@@ -90,30 +96,43 @@ def long_transactions(url: str, session: object) -> Iterator[None]:
             each.result()
 
 
-def longest_wait(url: str, scale: Scale, add_months: Callable[[], object]) -> Measure:
-    """The longest wait of a writer, in milliseconds, while months are added to a table with rows."""
+def present_month(url: str) -> None:
+    """The partition of the month in which everybody writes."""
     with connect(url, application_name="benchmark") as owner:
         ensure_months(owner, [PRESENT], zone=SEOUL, policy=LockPolicy())
+
+
+def partitions(url: str) -> int:
+    """How many partitions there are."""
+    with connect(url, application_name="benchmark") as owner:
+        query = "SELECT FROM pg_inherits WHERE inhparent = 'chatbot.conversations'::regclass"
+        return len(owner.execute(query).fetchall())
+
+
+def longest_wait(
+    url: str, scale: Scale, add_months: Callable[[], object], prepare: Callable[[str], object] = present_month
+) -> Measure:
+    """The longest wait of a writer, in milliseconds, while months are added to a table with rows."""
+    prepare(url)
+    before = partitions(url)
+    with connect(url, application_name="benchmark") as owner:
         (session,) = owner.execute("INSERT INTO session_master DEFAULT VALUES RETURNING session_id").fetchone() or ("",)
         owner.execute(
             "INSERT INTO chatbot.conversations (session_id, conversation_time) "
             "SELECT %s, %s - n * interval '1 s' FROM generate_series(1, %s) AS n",
             (session, NOW, ROWS[scale]),
         )
-    writers = Writers(url, session)
+    clients = Clients(url, session)
     try:
         with long_transactions(url, session):
-            started = time.monotonic()
-            add_months()
-            finished = time.monotonic() - started
+            duration = seconds(add_months)
     finally:
-        writers.stop()
-    with connect(url, application_name="benchmark") as owner:
-        (made,) = owner.execute(
-            "SELECT count(*) - 2 FROM pg_inherits WHERE inhparent = 'chatbot.conversations'::regclass"
-        ).fetchone() or (0,)
-    remarks = f"{made} months after {finished:.0f} s, {writers.failed} failed inserts"
-    return Measure(writers.longest * 1000, remarks)
+        write, read, failed = clients.stop()
+    return Measure(
+        write,
+        f"{partitions(url) - before} months after {duration:.0f} s, {failed} failed inserts, longest wait of a reader "
+        f"{read:,.1f} ms",
+    )
 
 
 def ours(url: str, scale: Scale) -> Measure:
@@ -143,6 +162,28 @@ def theirs(url: str, scale: Scale) -> Measure:
     return longest_wait(url, scale, add)
 
 
+def partman(url: str, scale: Scale) -> Measure:
+    """pg_partman's `run_maintenance`, which makes the months ahead of today in one transaction."""
+
+    def prepare(url: str) -> None:
+        with psycopg.connect(url, options=f"-c TimeZone={SEOUL.key}") as admin:
+            admin.execute("CREATE SCHEMA partman")
+            admin.execute("CREATE EXTENSION pg_partman SCHEMA partman")
+            admin.execute(
+                "SELECT partman.create_parent('chatbot.conversations', 'conversation_time', '1 month', p_premake := 1, "
+                "p_default_table := false)"
+            )
+
+    def add() -> None:
+        with psycopg.connect(
+            url, application_name="benchmark: pg_partman", options=f"-c TimeZone={SEOUL.key}"
+        ) as admin:
+            admin.execute("UPDATE partman.part_config SET premake = premake + %s", (len(ADDED),))
+            admin.execute("SELECT partman.run_maintenance('chatbot.conversations')")
+
+    return longest_wait(url, scale, add, prepare)
+
+
 MONTHS = Benchmark(
     name="months",
     what=f"longest wait of a writer while 12 months are added, with a {LONG_READ} s SELECT and a {LONG_WRITE} s "
@@ -152,4 +193,7 @@ MONTHS = Benchmark(
     unit="ms",
     ours=ours,
     theirs=theirs,
+)
+MONTHS_BY_PARTMAN = replace(
+    MONTHS, name="months-partman", against="pg_partman's `run_maintenance`", theirs=partman, needs="pg_partman"
 )

@@ -61,6 +61,7 @@ class Benchmark:
         unit: of the measures; less is better.
         ours: measures our side, on a database of its own.
         theirs: measures the other.
+        needs: the extension without which the other side cannot be measured.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Benchmark:
     unit: str
     ours: Callable[[str, Scale], Measure]
     theirs: Callable[[str, Scale], Measure]
+    needs: str | None = None
 
 
 @dataclass
@@ -93,6 +95,12 @@ class Server:
                 yield url
             finally:
                 admin.execute(drop)
+
+    def lacks(self, extension: str | None) -> bool:
+        """Whether an extension is needed that is not installed beside this server."""
+        with psycopg.connect(self.url) as connection:
+            query = "SELECT FROM pg_available_extensions WHERE name = %s"
+            return extension is not None and connection.execute(query, (extension,)).fetchone() is None
 
 
 @contextmanager
@@ -129,7 +137,10 @@ def run(benchmarks: Sequence[Benchmark]) -> None:
         print("| what | ours | against | theirs | ratio | to reach |")
         print("|---|---|---|---|---|---|")
         for benchmark in chosen:
-            print(_row(benchmark, server, arguments.scale, arguments.rounds), flush=True)
+            if server.lacks(benchmark.needs):
+                print(f"| {benchmark.what} | | {benchmark.against} | not on this server | | {benchmark.goal} |")
+            else:
+                print(_row(benchmark, server, arguments.scale, arguments.rounds), flush=True)
 
 
 def _row(benchmark: Benchmark, server: Server, scale: Scale, rounds: int) -> str:
