@@ -1,6 +1,7 @@
-"""The life of a month: made, filled, archived and brought back, told again from wherever it was broken off.
+"""The life of a month: made, filled, archived and brought back; and the end of what is known of a person.
 
-Run as a program, each telling is a process that ends itself with SIGKILL at the first step at which none has ended.
+Either is told again from wherever it was broken off. Run as a program (`python -m tests.story tell URL STORE`), each
+telling is a process that ends itself with SIGKILL at the first step at which none has ended.
 """
 
 from __future__ import annotations
@@ -13,11 +14,14 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from pydantic import SecretStr
+
 from yumai_pipelines.archives import ledger
 from yumai_pipelines.archives.archive import archive_months
 from yumai_pipelines.archives.restore import restore_month
 from yumai_pipelines.archives.store import Store
 from yumai_pipelines.database import connect
+from yumai_pipelines.erasure import erase_user
 from yumai_pipelines.months import Month
 from yumai_pipelines.online_ddl import STEP_EVENT
 from yumai_pipelines.partitions import LockPolicy, ensure_months
@@ -66,6 +70,26 @@ def tell(url: str, store: str, fate: Fate) -> None:
         fate.chapter = ""
 
 
+def forget(url: str, store: str, fate: Fate) -> None:
+    """Erase whoever is known outside as `person`."""
+    with connect(url, application_name="test: to be killed") as owner:
+        fate.chapter = "forget"
+        erase_user(
+            owner,
+            external_user_id="person",
+            reason="asked for",
+            run_id="test",
+            zone=SEOUL,
+            user_key_secrets=lambda: [SecretStr("secret")],
+            store=Store.at(store),
+            policy=POLICY,
+        )
+        fate.chapter = ""
+
+
+STORIES = {story.__name__: story for story in (tell, forget)}
+
+
 def say(line: str) -> None:
     os.write(sys.stdout.fileno(), f"{line}\n".encode())
 
@@ -75,14 +99,14 @@ def end_here(step: str) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def tell_in_processes(url: str, store: str) -> None:
+def tell_in_processes(story: str, url: str, store: str) -> None:
     """A telling after the other; whoever listens says the step back before the next begins."""
     fate = Fate(end_here, strict=True)
     sys.addaudithook(fate.on_audit)
     while True:
         pid = os.fork()
         if pid == 0:
-            tell(url, store, fate)
+            STORIES[story](url, store, fate)
             say(END)
             os._exit(0)
         os.waitpid(pid, 0)

@@ -1,21 +1,35 @@
 """A person's data removed: all that hangs on a user, wherever it stands. Orders and reviews stay, without the person.
 
-What is outside of the database (archived months, backups, Dagster's own records) is told in `docs/integrity.md`.
+What is out of reach (backups, Dagster's own records) is told in `docs/integrity.md`.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+import sys
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from yumai_pipelines.catalog import EXTRACTS, RECENT_CONVERSATIONS, SESSIONS, TABLES, USERS, OnDelete, table_of
+from yumai_pipelines.archives import ledger
+from yumai_pipelines.archives.archive import ARCHIVE_LOCK
+from yumai_pipelines.archives.erase import remove_replaced, rewrite_archives
+from yumai_pipelines.catalog import (
+    CONVERSATIONS,
+    EXTRACTS,
+    RECENT_CONVERSATIONS,
+    SESSIONS,
+    TABLES,
+    USERS,
+    OnDelete,
+    table_of,
+)
 from yumai_pipelines.database import DatabaseError
 from yumai_pipelines.extracts.user_key import key_id
+from yumai_pipelines.online_ddl import STEP_EVENT, advisory_lock
 from yumai_pipelines.sql_files import read_sql
 from yumai_pipelines.views import refresh
 
@@ -27,7 +41,10 @@ if TYPE_CHECKING:
     import psycopg
     from pydantic import SecretStr
 
+    from yumai_pipelines.archives.store import Store
     from yumai_pipelines.catalog import Extract, Table
+    from yumai_pipelines.online_ddl import LockPolicy
+    from yumai_pipelines.relations import Relation
 
 OF_THE_PERSON = tuple(table for table in TABLES if table.user_key)
 KEPT = tuple(table for table in OF_THE_PERSON if table.user_key and table.user_key.on_delete is OnDelete.SET_NULL)
@@ -47,10 +64,13 @@ class Erasure:
     """What was erased.
 
     Attributes:
-        counts: rows that were deleted, or stay without the person, by table; as the audit row has them.
-        months: first days of the months whose extracts were built from such rows, and are to be built anew.
-        out_of_reach: first days of months whose extracts have pseudonyms under an earlier secret, and cannot be built
-            anew, since retention has deleted what they were built from: they may hold rows of the person's still.
+        counts: rows that were deleted, or stay without the person, by table and archived month; as the audit row has
+            them.
+        months: first days of the months whose extracts were built from such rows, or have pseudonyms under a secret
+            that is not known, and are to be built anew.
+        out_of_reach: first days of months whose extracts have pseudonyms under a secret that is not known, and cannot
+            be built anew, since retention has deleted what they were built from: they may hold rows of the person's
+            still.
     """
 
     counts: dict[str, int]
@@ -64,50 +84,90 @@ def erase_user(
     reason: str,
     run_id: str,
     zone: ZoneInfo,
-    user_key_secret: Callable[[], SecretStr],
+    user_key_secrets: Callable[[], Sequence[SecretStr]],
+    store: Store,
+    policy: LockPolicy,
     user_id: int | None = None,
     external_user_id: str | None = None,
 ) -> Erasure:
-    """Remove a person's data, in one transaction: all of it, or, if the run is killed, nothing yet.
+    """Remove a person's data: first from the archived months, then from the database, in one transaction.
 
-    Rows are deleted table by table, not by the cascade of the foreign keys, so that they are counted, and go even where
-    triggers are disabled. A person whose row in users is gone already can be erased by id.
+    Killed anywhere, run it again in the same words: the person is in the database until the last step. Rows are deleted
+    table by table, not by the cascade of the foreign keys, so that they are counted, and go even where triggers are
+    disabled. A person whose row in users is gone already can be erased by id.
 
     Args:
-        connection: as the owner of the tables.
+        connection: in autocommit mode, as the owner of the tables.
         reason: why, in words that name nobody; kept in the audit row.
         run_id: the run, for the audit row.
         zone: the business's time zone, for the months.
-        user_key_secret: what makes the pseudonyms in the extracts; asked for when there are any.
+        user_key_secrets: what the pseudonyms in the extracts were made with; asked for when there are any.
+        store: where archives are kept.
+        policy: how long to wait for a run that archives or restores.
         user_id: the person's id.
         external_user_id: or their id outside.
 
     Raises:
-        UnknownUserError: neither the users nor any other table know them. Nothing was changed.
+        UnknownUserError: neither the users, nor any other table, nor a file know them. Nothing was changed.
         TellingReasonError: the reason holds an id, a name, an address or a number of theirs. Nothing was changed.
         UserKeySecretError: there are pseudonyms, and nothing to make theirs with. Nothing was changed.
+        ArchiveError: a file cannot be read or written, or does not hold what it should. It is there, and so is
+            everything in the database.
+        LockNotObtainedError: another run went on for as long as the policy's patience. Nothing was changed.
         ValueError: both ids or none are given, or no reason.
     """
     if (user_id is None) == (external_user_id is None) or not reason.strip():
         raise ValueError("Erasing somebody takes a reason, and either user_id or external_user_id.")
-    with connection.transaction():
-        user, names = _find(connection, user_id, external_user_id)
-        _refuse_telling(reason, [str(user), *names])
-        months = _months(connection, user, zone)
-        counts = _erase(connection, user)
-        out_of_reach: set[date] = set()
-        for extract in filter(partial(_has_pseudonyms, connection), EXTRACTS):
-            secret = user_key_secret()
-            counts |= _erase_extracted(connection, user, extract, secret)
-            out_of_reach |= _out_of_reach(connection, extract, secret)
+    with advisory_lock(connection, ARCHIVE_LOCK, policy):
+        with connection.transaction():
+            user, names = _find(connection, user_id, external_user_id)
+            _refuse_telling(reason, [str(user), *names])
+            _secrets(connection, user_key_secrets)
+        audit = _Audit(connection, reason.strip(), run_id)
+        sessions = connection.execute(read_sql("erasures", "list_sessions.sql"), {"user": user})
+        rewritten = rewrite_archives(connection, store, user, [session for (session,) in sessions])
+        audit.note({f"archive of {month}": rows for month, rows in rewritten.rows.items()})
+        remove_replaced(store, rewritten.replaced)
+        sys.audit(STEP_EVENT, "erase from the database")
+        with connection.transaction():
+            _find(connection, user, None)
+            months = _months(connection, user, zone)
+            counts = _erase(connection, user)
+            unknown: list[tuple[date, bool]] = []
+            secrets = _secrets(connection, user_key_secrets)
+            for extract in filter(partial(_has_pseudonyms, connection), EXTRACTS):
+                counts |= _erase_extracted(connection, user, extract, secrets)
+                unknown += _under_unknown_secrets(connection, extract, secrets)
+            audit.note(counts)
+            if not audit.counts:
+                raise UnknownUserError(
+                    f"Nothing is known of user {user}: no user is left, no row of theirs, and no file with one."
+                )
+            refresh(connection, RECENT_CONVERSATIONS)
+    return Erasure(
+        audit.counts,
+        tuple(sorted(months.union(month for month, purged in unknown if not purged))),
+        tuple(sorted({month for month, purged in unknown if purged})),
+    )
+
+
+class _Audit:
+    """The row of `yumai_pipelines.erasures` that tells of an erasure; made with the first counts, and added to."""
+
+    def __init__(self, connection: psycopg.Connection[Any], reason: str, run_id: str) -> None:
+        self.counts: dict[str, int] = {}
+        self._connection = connection
+        self._parameters = {"reason": reason, "run_id": run_id}
+        self._id: int | None = None
+
+    def note(self, counts: dict[str, int]) -> None:
+        """Note what was deleted, or is about to be."""
+        self.counts |= counts
         if not counts:
-            raise UnknownUserError(f"Nothing is known of user {user}: neither a user nor a row of theirs is left.")
-        refresh(connection, RECENT_CONVERSATIONS)
-        connection.execute(
-            read_sql("erasures", "record_erasure.sql"),
-            {"reason": reason.strip(), "counts": Jsonb(counts), "run_id": run_id},
-        )
-    return Erasure(counts, months, tuple(sorted(out_of_reach)))
+            return
+        parameters = {**self._parameters, "id": self._id, "counts": Jsonb(self.counts)}
+        name = "record_erasure.sql" if self._id is None else "update_erasure.sql"
+        ((self._id,),) = self._connection.execute(read_sql("erasures", name), parameters).fetchall()
 
 
 def _find(
@@ -134,10 +194,10 @@ def _refuse_telling(reason: str, names: Sequence[str]) -> None:
         )
 
 
-def _months(connection: psycopg.Connection[Any], user: int, zone: ZoneInfo) -> tuple[date, ...]:
+def _months(connection: psycopg.Connection[Any], user: int, zone: ZoneInfo) -> set[date]:
     """The months of the person's rows in the sources of the extracts."""
     sources = {source for extract in EXTRACTS for source in extract.sources}
-    months = {
+    return {
         month
         for table in map(table_of, sources)
         for (month,) in connection.execute(
@@ -146,7 +206,6 @@ def _months(connection: psycopg.Connection[Any], user: int, zone: ZoneInfo) -> t
             )
         )
     }
-    return tuple(sorted(months))
 
 
 def _erase(connection: psycopg.Connection[Any], user: int) -> dict[str, int]:
@@ -167,12 +226,22 @@ def _erase(connection: psycopg.Connection[Any], user: int) -> dict[str, int]:
         ).rowcount
     # Whoever writes into one of their sessions waits now, and is refused when it is gone.
     connection.execute("SELECT FROM chatbot.session_master WHERE user_id = %s FOR UPDATE", (user,))
+    for detached in _detached(connection):
+        month = replace(table_of(CONVERSATIONS), relation=detached)
+        counts[str(detached)] = connection.execute(_statement("delete_rows.sql", month, user)).rowcount
     for table in reversed(OF_THE_PERSON):
         if table not in KEPT:
             counts[str(table.relation)] = connection.execute(_statement("delete_rows.sql", table, user)).rowcount
     users = "DELETE FROM chatbot.users WHERE id = %s"
     counts[str(USERS)] = connection.execute(users, (user,)).rowcount
     return {table: rows for table, rows in counts.items() if rows}
+
+
+def _detached(connection: psycopg.Connection[Any]) -> list[Relation]:
+    """The tables of months that are on their way into a file."""
+    tables = map(ledger.table_of, ledger.read(connection))
+    present = "SELECT to_regclass(%s) IS NOT NULL"
+    return [table for table in tables if connection.execute(present, (table.quoted,)).fetchone() == (True,)]
 
 
 def _has_pseudonyms(connection: psycopg.Connection[Any], extract: Extract) -> bool:
@@ -184,20 +253,31 @@ def _has_pseudonyms(connection: psycopg.Connection[Any], extract: Extract) -> bo
     return connection.execute(query).rowcount > 0
 
 
+def _secrets(
+    connection: psycopg.Connection[Any], user_key_secrets: Callable[[], Sequence[SecretStr]]
+) -> Sequence[SecretStr]:
+    """The secrets, where there are pseudonyms."""
+    return user_key_secrets() if any(_has_pseudonyms(connection, extract) for extract in EXTRACTS) else ()
+
+
 def _erase_extracted(
-    connection: psycopg.Connection[Any], user: int, extract: Extract, secret: SecretStr
+    connection: psycopg.Connection[Any], user: int, extract: Extract, secrets: Sequence[SecretStr]
 ) -> dict[str, int]:
-    """Delete what an extract holds under the person's pseudonym; retention may have deleted where it came from."""
+    """Delete what an extract holds under the person's pseudonyms; retention may have deleted where it came from."""
     statement = sql.SQL(read_sql("erasures", "delete_extracted_rows.sql")).format(
         extract=extract.relation.identifier, user_key=sql.Identifier(extract.user_key or ""), user=sql.Literal(user)
     )
-    rows = connection.execute(statement, {"user_key_secret": secret.get_secret_value()}).rowcount
+    parameters = {"user_key_secrets": [secret.get_secret_value() for secret in secrets]}
+    rows = connection.execute(statement, parameters).rowcount
     return {str(extract.relation): rows} if rows else {}
 
 
-def _out_of_reach(connection: psycopg.Connection[Any], extract: Extract, secret: SecretStr) -> set[date]:
-    parameters = {"extract": extract.relation.name, "user_key_id": key_id(secret)}
-    return {month for (month,) in connection.execute(read_sql("erasures", "list_months_out_of_reach.sql"), parameters)}
+def _under_unknown_secrets(
+    connection: psycopg.Connection[Any], extract: Extract, secrets: Sequence[SecretStr]
+) -> list[tuple[date, bool]]:
+    """The months whose pseudonyms cannot be made, and whether retention has deleted what they were built from."""
+    parameters = {"extract": extract.relation.name, "user_key_ids": [key_id(secret) for secret in secrets]}
+    return connection.execute(read_sql("erasures", "list_months_under_unknown_secrets.sql"), parameters).fetchall()
 
 
 def _statement(name: str, table: Table, user: int, **parts: sql.Composable) -> sql.Composed:

@@ -6,12 +6,10 @@ from datetime import date
 import dagster as dg
 from pydantic import Field
 
-from yumai_pipelines.archives.erase import erase_user_from_archives
 from yumai_pipelines.archives.store import Store
 from yumai_pipelines.assets.tables import asset_key
 from yumai_pipelines.checks.findings import table
 from yumai_pipelines.erasure import Erasure, erase_user
-from yumai_pipelines.online_ddl import LockPolicy
 from yumai_pipelines.repair import Broken, Orphans, Repair, repair_orphans
 from yumai_pipelines.resources import PostgresResource
 
@@ -105,14 +103,16 @@ def _done(repair: Repair) -> str:
 
 @dg.op(name="erase_data_of_user", tags={"document_section": "4.3"})
 def _erase(context: dg.OpExecutionContext, config: ErasureConfig, postgres: PostgresResource) -> None:
-    """Remove a person's data, and note that it was done."""
+    """Remove a person's data, wherever it stands, and note that it was done."""
     with postgres.connect("erase a user") as connection:
         erasure = erase_user(
             connection,
             reason=config.reason,
             run_id=context.run_id,
             zone=postgres.settings.zone,
-            user_key_secret=lambda: postgres.user_key_secret,
+            user_key_secrets=lambda: postgres.user_key_secrets,
+            store=Store.at(postgres.settings.archive),
+            policy=postgres.lock_policy,
             user_id=config.user_id,
             external_user_id=config.external_user_id,
         )
@@ -128,8 +128,9 @@ def _advice(erasure: Erasure) -> str:
     ]
     if erasure.out_of_reach:
         said.append(
-            f"recommendation_outcomes of {_listed(erasure.out_of_reach)} has pseudonyms under an earlier secret and "
-            "cannot be built anew: run this again by user_id, with that secret in YUMAI_USER_KEY_SECRET."
+            f"recommendation_outcomes of {_listed(erasure.out_of_reach)} has pseudonyms under a secret that is not "
+            "known, and cannot be built anew: run this again by user_id, with that secret in "
+            "YUMAI_PREVIOUS_USER_KEY_SECRETS."
         )
     return " ".join(said)
 
@@ -149,42 +150,11 @@ def repair_job() -> None:
 
 @dg.job(name="erase_user")
 def erasure_job() -> None:
-    """Removes a person's data from the database; orders and reviews stay, without the person.
+    """Removes a person's data from the archived months and the database; orders and reviews stay, without the person.
 
     Notes in yumai_pipelines.erasures that it was done, when and why, and not for whom.
     """
     _erase()
 
 
-class ArchiveErasureConfig(dg.Config):
-    """Whose rows leave the archives."""
-
-    user_id: int = Field(description="The person's id in chatbot.users, where they may be gone by now.")
-
-
-@dg.op(name="erase_user_from_files", tags={"document_section": "4.3"})
-def _erase_from_archives(
-    context: dg.OpExecutionContext, config: ArchiveErasureConfig, postgres: PostgresResource
-) -> None:
-    """Write each archived month that has rows of a person anew, without them."""
-    settings = postgres.settings
-    with postgres.connect("erase a user from archives") as connection:
-        erased = erase_user_from_archives(
-            connection,
-            config.user_id,
-            store=Store.at(settings.archive),
-            policy=LockPolicy(settings.lock_timeout, settings.lock_patience),
-        )
-    context.add_output_metadata({"rows": sum(erased.values()), **erased})
-
-
-@dg.job(name="erase_user_from_archives")
-def archive_erasure_job() -> None:
-    """Removes a person's rows from the archived months: their files are written anew, and the old ones removed.
-
-    It belongs to erase_user, which reaches the database alone, and may run before or after it.
-    """
-    _erase_from_archives()
-
-
-OPERATIONS = [repair_job, erasure_job, archive_erasure_job]
+OPERATIONS = [repair_job, erasure_job]

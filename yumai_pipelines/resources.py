@@ -8,7 +8,7 @@ import dagster as dg
 from pydantic import Field, SecretStr
 
 from yumai_pipelines.database import connect, database_url
-from yumai_pipelines.extracts.user_key import user_key_secret
+from yumai_pipelines.extracts.user_key import user_key_secret, user_key_secrets
 from yumai_pipelines.online_ddl import LockPolicy
 from yumai_pipelines.settings import Settings
 
@@ -50,8 +50,20 @@ class PostgresResource(dg.ConfigurableResource[Any]):
         Raises:
             UserKeySecretError: there is none for this database.
         """
-        embedded = self.url is None and self.settings.database_url is None
-        return user_key_secret(self.settings, embedded=embedded)
+        return user_key_secret(self.settings, embedded=self._embedded)
+
+    @property
+    def user_key_secrets(self) -> tuple[SecretStr, ...]:
+        """That, and what made them before.
+
+        Raises:
+            UserKeySecretError: there is none for this database.
+        """
+        return user_key_secrets(self.settings, embedded=self._embedded)
+
+    @property
+    def _embedded(self) -> bool:
+        return self.url is None and self.settings.database_url is None
 
     def connect(self, purpose: str) -> psycopg.Connection[Any]:
         """A connection in autocommit mode, as the owner of YUMAI's schemas, in the business's time zone.

@@ -5,14 +5,16 @@ Secrets come in through here and are never written to a file of the repository.
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from pathlib import Path
+from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from yumai_pipelines.months import Month
 
@@ -69,6 +71,13 @@ class Settings(BaseSettings):
         description="Makes the users' pseudonyms in the extracts; 32 characters or more. The embedded server has one "
         "of its own below YUMAI_HOME.",
     )
+    previous_user_key_secrets: Annotated[tuple[Annotated[SecretStr, Field(min_length=32)], ...] | None, NoDecode] = (
+        Field(
+            default=None,
+            description="Secrets that user_key_secret had before, as a JSON list of strings: a person is erased from "
+            "extracts that were built under them, too.",
+        )
+    )
     min_group_users: int = Field(
         default=1, ge=1, description="Groups of fewer users are merged in the extracts; 1 merges none."
     )
@@ -85,6 +94,14 @@ class Settings(BaseSettings):
             # libpq's message would quote the password.
             raise ValueError("it is no libpq URL, as in postgresql://user:password@localhost:5432/yumai") from None
         return value
+
+    @field_validator("previous_user_key_secrets", mode="before")
+    @classmethod
+    def _a_json_list(cls, value: object) -> object:
+        try:
+            return json.loads(value) if isinstance(value, str) else value
+        except ValueError:
+            raise ValueError('it is no JSON list of strings, as in \'["first secret", "second secret"]\'') from None
 
     @field_validator("timezone", "legacy_timezone")
     @classmethod

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, ClassVar
+from typing import IO, TYPE_CHECKING, ClassVar, LiteralString
 from zoneinfo import ZoneInfo
 
 import dagster as dg
@@ -361,14 +361,29 @@ def test_a_store_that_cannot_be_written_keeps_the_table(database: str, connectio
     assert one(connection, "SELECT to_regclass('yumai_pipelines.conversations_2024_08_detached')") is None
 
 
-def test_a_value_that_fits_no_file_keeps_the_table(database: str, connection: Connection, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "value",
+    [
+        "intent_confidence = 'NaN'",
+        "recommended_shop_ids = '{{1,2},{3,4}}'",
+        "recommended_shop_ids = '[0:1]={1,2}'",
+        "applied_coupon_ids = '{{a},{b}}'",
+        "applied_coupon_ids = '[0:1]={a,b}'",
+    ],
+)
+def test_a_value_that_fits_no_file_keeps_the_table(
+    value: LiteralString, database: str, connection: Connection, tmp_path: Path
+) -> None:
     ensure(database, "2024-08")
     plant(connection)
-    connection.execute("UPDATE chatbot.conversations SET intent_confidence = 'NaN' WHERE id = 2")
+    connection.execute(sql.SQL("UPDATE chatbot.conversations SET {} WHERE id = 2").format(sql.SQL(value)))
     with pytest.raises(ArchiveError, match="does not fit its column"):
         archive(database, tmp_path, "2024-08")
     assert one(connection, "SELECT count(*) FROM yumai_pipelines.conversations_2024_08_detached") == 20
-    connection.execute("UPDATE yumai_pipelines.conversations_2024_08_detached SET intent_confidence = 1 WHERE id = 2")
+    connection.execute(
+        "UPDATE yumai_pipelines.conversations_2024_08_detached "
+        "SET intent_confidence = 1, recommended_shop_ids = '{1}', applied_coupon_ids = '{a}' WHERE id = 2"
+    )
     assert [report.action for report in archive(database, tmp_path, "2024-08")] == ["archived"]
 
 
@@ -785,15 +800,14 @@ def test_a_person_is_erased_from_every_file(
     user = one(connection, "SELECT id FROM chatbot.users")
     connection.execute("DELETE FROM chatbot.users")
 
-    job = graph.definitions.resolve_job_def("erase_user_from_archives")
-    config = {"ops": {"erase_user_from_files": {"config": {"user_id": user}}}}
-    for rows in (59, 0):
-        outcome = job.execute_in_process(instance=graph.instance, run_config=config)
-        (metadata,) = (
-            each.step_output_data.metadata for each in outcome.filter_events(lambda e: e.is_successful_output)
-        )
-        assert metadata["rows"].value == rows
+    (tmp_path / "conversations" / "2024-09" / "1234.parquet.partial").touch()
 
+    assert [graph.run("erase_user", user_id=user, reason="asked for").success for _ in range(2)] == [True, False]
+
+    assert every(connection, "SELECT counts FROM yumai_pipelines.erasures") == [
+        ({"archive of 2024-08": 40, "archive of 2024-09": 19},)
+    ]
+    assert {path.suffix for path in tmp_path.rglob("*") if path.is_file()} == {".parquet", ".json"}
     assert len(list(tmp_path.rglob("*.parquet"))) == len(list(tmp_path.rglob("*.json"))) == 2
     left = [i for path in tmp_path.rglob("*.parquet") for i in pq.read_table(path)["id"].to_pylist()]
     assert sorted(left) == sorted(i for (i,) in others)

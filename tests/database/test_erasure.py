@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -12,6 +12,8 @@ from psycopg import sql
 from pydantic import SecretStr
 
 from tests.support import Connection, every, one
+from yumai_pipelines.archives.archive import archive_months
+from yumai_pipelines.archives.store import ArchiveError, Store
 from yumai_pipelines.catalog import EXTRACTS, TABLES
 from yumai_pipelines.database import connect
 from yumai_pipelines.erasure import Erasure, TellingReasonError, UnknownUserError, erase_user
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 SEOUL = ZoneInfo("Asia/Seoul")
 REASON = "asked for by their guardian"
+NO_ARCHIVES = Store.at("memory://no-archives")
 KEY = "what the pseudonyms were made with"
 
 WORLD = """
@@ -74,14 +77,17 @@ def erase(
     user_id: int | None = None,
     external_user_id: str | None = None,
     reason: str = REASON,
-    made_with: str = KEY,
+    made_with: tuple[str, ...] = (KEY,),
+    store: Store = NO_ARCHIVES,
 ) -> Erasure:
     return erase_user(
         owner,
         reason=reason,
         run_id="run 1",
         zone=SEOUL,
-        user_key_secret=lambda: SecretStr(made_with),
+        user_key_secrets=lambda: [SecretStr(each) for each in made_with],
+        store=store,
+        policy=LockPolicy(),
         user_id=user_id,
         external_user_id=external_user_id,
     )
@@ -175,6 +181,29 @@ def test_triggers_that_are_disabled_change_nothing(world: Connection, owner: Con
     assert traces(world) == {}
 
 
+def test_a_month_that_waits_to_become_a_file_is_reached_even_where_triggers_are_disabled(
+    world: Connection, owner: Connection
+) -> None:
+    world.execute(
+        "INSERT INTO conversations (session_id, conversation_time, input_text) "
+        "SELECT session_id, '2024-08-10 12:00+09', 'secret of ' || user_id FROM session_master"
+    )
+    nowhere, as_of = Store.at("/dev/null/nowhere"), datetime(2025, 6, 15, tzinfo=SEOUL)
+    archiving = archive_months(
+        owner, [Month(2024, 8)], store=nowhere, zone=SEOUL, policy=LockPolicy(), kept=6, as_of=as_of
+    )
+    with pytest.raises(ArchiveError):
+        next(archiving)
+    detached = "yumai_pipelines.conversations_2024_08_detached"
+    assert traces(world)[detached] == 1
+    world.execute("ALTER TABLE yumai_pipelines.conversations_2024_08_detached DISABLE TRIGGER ALL")
+
+    assert erase(owner, 1).counts[detached] == 1
+
+    assert traces(world) == {}
+    assert one(world, "SELECT input_text FROM yumai_pipelines.conversations_2024_08_detached") == "secret of 2"
+
+
 def test_all_or_nothing(world: Connection, owner: Connection) -> None:
     before = traces(world)
     world.execute("ALTER TABLE yumai_pipelines.erasures RENAME TO away")
@@ -214,32 +243,67 @@ def outcomes(connection: Connection) -> list[int]:
     ]
 
 
+def build(owner: Connection, month: Month, secret: str) -> None:
+    build_months(owner, EXTRACTS, [month], SEOUL, Privacy(SecretStr(secret), 1), LockPolicy())
+
+
 def test_rows_of_extracts_go_even_when_retention_has_deleted_where_they_came_from(
     world: Connection, owner: Connection
 ) -> None:
-    privacy = Privacy(SecretStr(KEY), 1)
-    build_months(owner, EXTRACTS, [Month(2024, 8)], SEOUL, privacy, LockPolicy())
+    build(owner, Month(2024, 8), KEY)
     assert outcomes(world) == [1, 2]
     world.execute("DELETE FROM session_master")
     world.execute("UPDATE extracts.ledger SET purged_at = now()")
 
-    another = erase(owner, 1, made_with="another, of later")
+    another = erase(owner, 1, made_with=("another, of later",))
 
     assert outcomes(world) == [1, 2]
     assert another.out_of_reach == (date(2024, 8, 1),), "it says so"
-    erasure = erase(owner, 1)
+    erasure = erase(owner, 1, made_with=("another, of later", KEY))
     assert outcomes(world) == [2]
     assert erasure == Erasure({"extracts.recommendation_outcomes": 1}, (), ())
 
 
+def test_rows_under_every_secret_that_is_known_go_and_the_others_are_named(
+    world: Connection, owner: Connection
+) -> None:
+    world.execute(
+        "INSERT INTO recommendations_log (session_id, user_id, time_stamp, recommendations, recommendation_count) "
+        "SELECT session_id, user_id, '2024-09-10 12:00+09'::timestamptz + n * interval '1 month', '[]', 0 "
+        "FROM session_master, generate_series(0, 2) AS n"
+    )
+    made_with = {8: "lost", 9: "of September", 10: "of October", 11: "lost"}
+    for month, secret in made_with.items():
+        build(owner, Month(2024, month), secret)
+    world.execute("DELETE FROM session_master")
+    world.execute("UPDATE extracts.ledger SET purged_at = now() WHERE month <> '2024-11-01'")
+    rows = "SELECT month::text, count(*)::int FROM extracts.recommendation_outcomes GROUP BY 1 ORDER BY 1"
+    assert [count for _, count in every(world, rows)] == [2, 2, 2, 2]
+
+    erasure = erase(owner, 1, made_with=("of October", "of September"))
+
+    assert every(world, rows) == [("2024-08-01", 2), ("2024-09-01", 1), ("2024-10-01", 1), ("2024-11-01", 2)]
+    assert erasure.counts["extracts.recommendation_outcomes"] == 2
+    assert erasure.out_of_reach == (date(2024, 8, 1),)
+    assert erasure.months == (date(2024, 11, 1),), "November can be built anew, and is then without them"
+
+
 def test_a_secret_that_is_missing_is_an_error_before_anything_is_deleted(world: Connection, owner: Connection) -> None:
-    privacy = Privacy(SecretStr(KEY), 1)
-    build_months(owner, EXTRACTS, [Month(2024, 8)], SEOUL, privacy, LockPolicy())
+    build(owner, Month(2024, 8), KEY)
     before = traces(world)
 
-    def missing() -> SecretStr:
+    def missing() -> list[SecretStr]:
         raise UserKeySecretError("YUMAI_USER_KEY_SECRET is not set")
 
     with pytest.raises(UserKeySecretError):
-        erase_user(owner, reason=REASON, run_id="run 1", zone=SEOUL, user_key_secret=missing, user_id=1)
+        erase_user(
+            owner,
+            reason=REASON,
+            run_id="run 1",
+            zone=SEOUL,
+            user_key_secrets=missing,
+            store=NO_ARCHIVES,
+            policy=LockPolicy(),
+            user_id=1,
+        )
     assert traces(world) == before

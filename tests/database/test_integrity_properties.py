@@ -27,6 +27,7 @@ from pydantic import SecretStr
 
 from tests.support import Connection, Value, every, one
 from yumai_pipelines import schema
+from yumai_pipelines.archives.store import Store
 from yumai_pipelines.catalog import RECENT_CONVERSATIONS, TABLES
 from yumai_pipelines.checks.foreign_keys import Constraints, References, foreign_keys, orphans, other_users
 from yumai_pipelines.checks.materialized_views import completeness, differing
@@ -343,7 +344,9 @@ class Clients(RuleBasedStateMachine):
                 reason="asked for",
                 run_id="test",
                 zone=SEOUL,
-                user_key_secret=lambda: SecretStr("secret"),
+                user_key_secrets=lambda: [SecretStr("secret")],
+                store=Store.at("memory://no-archives"),
+                policy=LockPolicy(),
             )
         except psycopg.errors.LockNotAvailable:
             self.wait_for(self.clients)

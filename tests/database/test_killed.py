@@ -15,11 +15,15 @@ import pyarrow.parquet as pq
 import pytest
 from psycopg import sql
 
-from tests.story import AUGUST, END, Fate, tell
+from tests.story import AS_OF, AUGUST, END, POLICY, SEOUL, Fate, tell
 from tests.support import Connection, every, one
 from yumai_pipelines import schema
 from yumai_pipelines.archives import ledger
+from yumai_pipelines.archives.archive import archive_months
+from yumai_pipelines.archives.store import Store
+from yumai_pipelines.database import connect
 from yumai_pipelines.local_server import LocalServer
+from yumai_pipelines.partitions import ensure_months
 from yumai_pipelines.settings import Settings
 
 if TYPE_CHECKING:
@@ -76,31 +80,97 @@ def check_the_end(connection: Connection, before: list[tuple[str]]) -> None:
     assert every(connection, aside) == []
 
 
+def killed(story: str, url: str, store: Path) -> Iterator[str]:
+    """Tell a story until it comes to its end, and yield each step at which it was killed."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.story", story, url, str(store)],
+        cwd=Path(__file__).parents[2],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        bufsize=1,
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        for line in process.stdout:
+            process.stdin.write(line)
+            if line.strip() == END:
+                break
+            yield line.strip()
+    assert process.returncode == 0
+
+
 def test_a_run_killed_at_any_step_is_made_good_by_the_next(
     database: str, connection: Connection, tmp_path: Path
 ) -> None:
     plant(connection)
     before, everybody = contents(connection), whereabouts(connection)
     steps = 0
-    with subprocess.Popen(
-        [sys.executable, "-m", "tests.story", database, str(tmp_path)],
-        cwd=Path(__file__).parents[2],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        bufsize=1,
-    ) as story:
-        assert story.stdin
-        assert story.stdout
-        for step in story.stdout:
-            assert whereabouts(connection) == everybody, f"after being killed at '{step}'"
-            steps += 1
-            story.stdin.write(step)
-            if step.strip() == END:
-                break
-    assert story.returncode == 0
+    for step in killed("tell", database, tmp_path):
+        assert whereabouts(connection) == everybody, f"after being killed at '{step}'"
+        steps += 1
     assert steps > STEPS
     check_the_end(connection, before)
+
+
+def plant_people(connection: Connection) -> None:
+    """A person and another, with turns in August, in September and now; not each turn of the person names them."""
+    connection.execute("INSERT INTO chatbot.users (external_user_id) VALUES ('person'), ('other')")
+    connection.execute("INSERT INTO chatbot.session_master (user_id) SELECT 1 + n / 2 FROM generate_series(0, 3) AS n")
+    connection.execute(
+        """
+        INSERT INTO chatbot.conversations (session_id, conversation_time, user_id, input_text)
+        SELECT s.session_id, m.time, CASE WHEN s.rank = m.rank THEN s.user_id END, 'of user ' || s.user_id
+        FROM (SELECT *, row_number() OVER (PARTITION BY user_id ORDER BY session_id) AS rank FROM session_master) AS s
+        CROSS JOIN (
+            VALUES ('2024-08-10 12:00+09'::timestamptz, 1), ('2024-09-10 12:00+09', 2), (now(), 3)
+        ) AS m (time, rank)
+        """
+    )
+
+
+def spoken(connection: Connection, store: Path) -> Counter[str]:
+    """What was said, in the conversations and in the files that the ledger knows."""
+    texts = Counter(text for (text,) in every(connection, "SELECT input_text FROM chatbot.conversations"))
+    for archive in ledger.read(connection).values():
+        texts += Counter(pq.read_table(str(archive.uri).removeprefix("file://"))["input_text"].to_pylist())
+    assert {path.suffix for path in store.rglob("*.*")} <= {".parquet", ".json"}
+    return texts
+
+
+@pytest.mark.parametrize("purged", [False, True])
+def test_an_erasure_killed_at_any_step_is_made_good_by_the_next(
+    database: str, connection: Connection, tmp_path: Path, *, purged: bool
+) -> None:
+    plant_people(connection)
+    months = [AUGUST, AUGUST + 1]
+    with connect(database, application_name="test: archives") as owner:
+        ensure_months(owner, months, zone=SEOUL, policy=POLICY)
+        store = Store.at(str(tmp_path))
+        list(archive_months(owner, months, store=store, zone=SEOUL, policy=POLICY, kept=6, as_of=AS_OF))
+    if purged:  # then the files alone know whose their sessions were
+        connection.execute("DELETE FROM chatbot.session_master")
+    everybody = spoken(connection, tmp_path)
+    assert everybody["of user 1"] == (4 if purged else 6)
+
+    steps = []
+    for step in killed("forget", database, tmp_path):
+        left = spoken(connection, tmp_path)
+        assert left["of user 2"] == everybody["of user 2"], f"after being killed at '{step}'"
+        steps.append(step.split()[1])
+    assert set(steps) == {"rewrite", "record", "list", "remove", "erase"}
+    assert len(steps) > 10
+
+    assert spoken(connection, tmp_path) == Counter({"of user 2": everybody["of user 2"]})
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(files) == 2 * len(months)
+    assert {
+        text for path in files if path.suffix == ".parquet" for text in pq.read_table(path)["input_text"].to_pylist()
+    } == {"of user 2"}
+    assert every(connection, "SELECT external_user_id FROM chatbot.users") == [("other",)]
+    counts = [each for (each,) in every(connection, "SELECT counts FROM yumai_pipelines.erasures ORDER BY id")]
+    assert counts[0] == {"archive of 2024-08": 2, "archive of 2024-09": 2}
+    assert counts[-1]["chatbot.users"] == 1
 
 
 @pytest.fixture

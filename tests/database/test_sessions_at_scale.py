@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 from tests.support import Connection, every, one
 from yumai_pipelines import schema
+from yumai_pipelines.archives.store import Store
 from yumai_pipelines.catalog import RECENT_CONVERSATIONS
 from yumai_pipelines.database import connect
 from yumai_pipelines.erasure import erase_user
@@ -153,7 +154,14 @@ def test_the_plan_of_the_cleaning_takes_the_index_of_each_month(many: Connection
 def test_an_erasure_reads_no_log_in_full(many: Connection) -> None:
     with watched(many) as read:
         erasure = erase_user(
-            many, user_id=7, reason="asked for", run_id="test", zone=SEOUL, user_key_secret=lambda: SecretStr("")
+            many,
+            user_id=7,
+            reason="asked for",
+            run_id="test",
+            zone=SEOUL,
+            user_key_secrets=lambda: [SecretStr("")],
+            store=Store.at("memory://no-archives"),
+            policy=LockPolicy(),
         )
     assert erasure.counts["chatbot.conversations"] == 4 * SESSIONS / USERS
     assert read.in_full.keys() <= RECENT, "the view is refreshed"

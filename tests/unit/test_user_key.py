@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from yumai_pipelines.extracts.user_key import FILE, UserKeySecretError, key_id, user_key_secret
+from yumai_pipelines.extracts.user_key import FILE, UserKeySecretError, key_id, user_key_secret, user_key_secrets
 from yumai_pipelines.resources import PostgresResource
 from yumai_pipelines.settings import Settings
 
@@ -59,6 +59,38 @@ def test_a_short_secret_is_refused_without_being_shown(monkeypatch: pytest.Monke
         Settings()
     assert "at least 32" in str(refusal.value)
     assert "hunter2" not in str(refusal.value)
+
+
+def test_earlier_ones_are_known_and_the_embedded_servers_own_too(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
+    own = user_key_secret(Settings(), embedded=True)
+    monkeypatch.setenv("YUMAI_USER_KEY_SECRET", "y" * 32)
+    monkeypatch.setenv("YUMAI_PREVIOUS_USER_KEY_SECRETS", f'["{"a, b" * 8}", "{"y" * 32}"]')
+    present, earlier = SecretStr("y" * 32), SecretStr("a, b" * 8)
+    assert (home / FILE).exists()
+    assert user_key_secrets(Settings(), embedded=True) == (present, earlier, own)
+    assert PostgresResource(url="postgresql://elsewhere").user_key_secrets == (present, earlier)
+    monkeypatch.delenv("YUMAI_USER_KEY_SECRET")
+    with pytest.raises(UserKeySecretError, match="YUMAI_USER_KEY_SECRET is not set"):
+        user_key_secrets(Settings(), embedded=False)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("hunter2", "no JSON list"),
+        ('["hunter2"]', "at least 32"),
+        ('"hunter2"', "valid tuple"),
+        ("[7777777]", "string"),
+    ],
+)
+def test_earlier_ones_that_are_none_are_refused_without_being_shown(
+    monkeypatch: pytest.MonkeyPatch, value: str, said: str
+) -> None:
+    monkeypatch.setenv("YUMAI_PREVIOUS_USER_KEY_SECRETS", value)
+    with pytest.raises(ValidationError, match=said) as refusal:
+        Settings()
+    assert "hunter2" not in str(refusal.value)
+    assert "7777777" not in str(refusal.value)
 
 
 def test_its_fingerprint_tells_secrets_apart_and_not_what_they_are() -> None:

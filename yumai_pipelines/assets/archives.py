@@ -43,7 +43,7 @@ def archived_conversations(
     Materializing a month detaches its partition, writes it to YUMAI_ARCHIVE_URL, reads the file back, and drops the
     table only when the file holds what the table held. `yumai restore-month` brings a month back; it then stays until
     a run is told to archive it `again`. Rows whose session or user is deleted afterwards stay in the file, until the
-    job erase_user_from_archives takes a person's out. Section 7.2 of the database document.
+    job erase_user takes a person's out. Section 7.2 of the database document.
     """
     settings = postgres.settings
     with postgres.connect("archive") as connection:

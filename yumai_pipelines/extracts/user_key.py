@@ -49,6 +49,18 @@ def user_key_secret(settings: Settings, *, embedded: bool) -> SecretStr:
     return _kept_secret(settings.home / FILE)
 
 
+def user_key_secrets(settings: Settings, *, embedded: bool) -> tuple[SecretStr, ...]:
+    """The present secret, and the earlier ones that are known, under which months may still have been built.
+
+    Raises:
+        UserKeySecretError: there is no present one.
+    """
+    present = user_key_secret(settings, embedded=embedded)
+    kept = settings.home / FILE
+    own = (_kept_secret(kept),) if embedded and kept.exists() else ()
+    return tuple(dict.fromkeys((present, *(settings.previous_user_key_secrets or ()), *own)))
+
+
 def key_id(secret: SecretStr) -> str:
     """The secret's fingerprint: tells whether two months were built under the same one, and nothing about it."""
     return hmac.new(secret.get_secret_value().encode(), b"yumai user key", hashlib.sha256).hexdigest()[:8]
