@@ -83,7 +83,9 @@ def _list_form(arrow: pa.DataType) -> Form:
     def literal(array: pa.Array) -> pa.Array:
         return pa.array([None if value is None else _array_literal(value) for value in array.to_pylist()], pa.string())
 
-    return Form(arrow, "array_to_json({})::text", pa.string(), parse, to_text, literal)
+    # An array that does not begin at 1 becomes an object, which is refused: as a list it would lose where it begins.
+    plain = "CASE WHEN array_lower({0}, 1) <> 1 THEN json_build_object('array', {0}) ELSE array_to_json({0}) END::text"
+    return Form(arrow, plain, pa.string(), parse, to_text, literal)
 
 
 def _array_literal(values: list[int | str | None]) -> str:

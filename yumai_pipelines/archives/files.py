@@ -84,7 +84,7 @@ def export_rows(
         comment: what to say of the file in its metadata.
 
     Raises:
-        ArchiveError: a value has no place in its column's type, such as NaN.
+        ArchiveError: a value has no place in its column's type, such as NaN or an array of two dimensions.
     """
     schema = pa.schema([column.field for column in columns], metadata={b"comment": comment.encode()})
     query = sql.SQL("COPY (SELECT {} FROM {} ORDER BY conversation_time, id) TO STDOUT (FORMAT csv)").format(
@@ -96,7 +96,7 @@ def export_rows(
             return
         with connection.cursor() as cursor, cursor.copy(query) as copy:
             write_batches(_parsed(copy, columns, longest), schema, file)
-    except (pa.ArrowInvalid, ValueError) as error:
+    except (pa.ArrowException, ValueError) as error:
         raise ArchiveError(
             f"A value of {table} does not fit its column in a Parquet file: {error}. The table is kept. Correct the "
             "row, and run again."
