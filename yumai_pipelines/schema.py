@@ -153,10 +153,11 @@ def _run_files(connection: Connection, directory: str) -> None:
         try:
             connection.execute(path.read_bytes())
         except psycopg.errors.InsufficientPrivilege as error:
+            user, said = connection.info.user, filter(None, (error.diag.message_primary, error.diag.message_detail))
             raise SchemaError(
-                f"{connection.info.user} may not do what sql/{directory}/{path.name} does: "
-                f"{error.diag.message_primary}. Nothing was changed. Install as a superuser, or as the database's "
-                "owner with CREATEROLE."
+                f"{user} may not do what sql/{directory}/{path.name} does: {'. '.join(said).rstrip('.')}. Nothing was "
+                "changed. Install as a superuser, or as the database's owner with CREATEROLE, to whom whoever made the "
+                f"roles on this server has said: GRANT {OWNER_ROLE} TO {user} WITH INHERIT TRUE, SET TRUE."
             ) from error
 
 

@@ -142,7 +142,8 @@ def own(admin: Connection, url: str) -> None:
     )
 
 
-def test_an_owner_who_is_no_superuser_installs(empty_database: str) -> None:
+def test_an_owner_who_is_no_superuser_installs(empty_database: str, database: str) -> None:
+    assert database  # the roles are there
     with (
         psycopg.connect(empty_database, autocommit=True) as admin,
         login(admin, empty_database, "CREATEROLE") as url,
@@ -158,10 +159,16 @@ def test_an_owner_who_is_no_superuser_installs(empty_database: str) -> None:
         assert (report.migrations, report.drift) == (REVISIONS, ())
 
 
-def test_a_login_that_may_not_install_is_told_so(empty_database: str, database: str) -> None:
+@pytest.mark.parametrize("options", ["", "CREATEROLE"])
+def test_a_login_that_may_not_install_is_told_so(options: str, empty_database: str, database: str) -> None:
     assert database  # the roles are there
-    with psycopg.connect(empty_database, autocommit=True) as admin, login(admin, empty_database, "") as url:
-        with pytest.raises(schema.SchemaError, match=r"may not do what sql/bootstrap/1_create_roles\.sql does"):
+    with psycopg.connect(empty_database, autocommit=True) as admin, login(admin, empty_database, options) as url:
+        user = conninfo_to_dict(url)["user"]
+        with pytest.raises(
+            schema.SchemaError,
+            match=rf"may not do what sql/bootstrap/1_create_roles\.sql does: permission denied to grant role "
+            rf'"yumai_pipeline".*GRANT yumai_pipeline TO {user} WITH INHERIT TRUE, SET TRUE\.$',
+        ):
             schema.upgrade(url, SETTINGS)
         assert catalogue(empty_database) == ()
 
