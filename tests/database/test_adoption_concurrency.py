@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import signal
 import sys
 import threading
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import psycopg
+import pytest
 from psycopg import IsolationLevel, sql
 
 from tests.crowd import crowd
@@ -61,7 +63,12 @@ ORPHANS = """
 class Application:
     """What the older application has written: the ids of its conversations, and the instant of each row of its logs."""
 
-    def __init__(self) -> None:
+    def __init__(self, shape: str = "") -> None:
+        """Write what the foreign keys allow that are there before: an interim one wants sessions that logs name to be
+        opened, the script's half done one those of the conversations of August.
+        """
+        self.opens_sessions = shape == "interim_sessions"
+        self.days = (62, 63) if shape == "half_done_script" else (1, 2, 3, 62, 63)
         self.conversations: Counter[int] = Counter()
         self.instants: dict[tuple[str, int], datetime] = {}
         self._lock = threading.Lock()
@@ -69,7 +76,7 @@ class Application:
     def write(self, writer: Connection, random: Random) -> None:
         """A turn of a new session, and what comes with it, in one transaction, in whatever time zone the client is."""
         writer.execute(random.choice((b"SET TimeZone = 'UTC'", b"SET TimeZone = 'Asia/Seoul'")))
-        at = START + timedelta(days=random.choice((1, 2, 3, 62, 63)), seconds=random.randrange(86_400))
+        at = START + timedelta(days=random.choice(self.days), seconds=random.randrange(86_400))
         later = at + timedelta(minutes=1)
         written: dict[tuple[str, int], datetime] = {}
         with writer.transaction():
@@ -83,6 +90,9 @@ class Application:
                 at,
             )[0]
             named = random.choice((session, None, f"00000000-0000-4000-8000-{random.randrange(10**6):012}"))
+            if named and self.opens_sessions:
+                opening = "INSERT INTO chatbot.session_master (session_id) VALUES (%s) ON CONFLICT DO NOTHING"
+                writer.execute(opening, (named,))
             shown = one(
                 writer,
                 "INSERT INTO analytics.recommendations_log (user_id, session_id, time_stamp, recommendations, "
@@ -165,27 +175,40 @@ def test_every_row_of_four_writers_is_there_once_and_none_is_refused(databases: 
         assert lacking(url, database) == []
 
 
-class _Stop:
-    """Ends this process at the first step at which none was ended before."""
+def sessions_of(connection: Connection) -> set[tuple[object, ...]]:
+    """The sessions that the database knows, of whichever shape it is."""
+    if one(connection, "SELECT to_regclass('chatbot.session_master')") is None:
+        return set()
+    return set(every(connection, "SELECT session_id, user_id, session_start FROM chatbot.session_master"))
 
-    def __init__(self, ended: Path) -> None:
+
+EVERY_STEP = ""
+OF_SESSIONS = r"roles|session_master|start_session|forget|bring|recover|foreign keys|session_id_fkey|report"
+"""The steps that are others, or find something else, where a session_master is there already."""
+
+
+class _Stop:
+    """Ends this process at the first step, of those that a pattern is found in, at which none was ended before."""
+
+    def __init__(self, steps: str, ended: Path) -> None:
+        self.steps = steps
         self.ended = ended
         self.names = set(ended.read_text().splitlines())
 
     def __call__(self, event: str, arguments: tuple[str, ...]) -> None:
-        if event == STEP_EVENT and arguments[0] not in self.names:
+        if event == STEP_EVENT and arguments[0] not in self.names and re.search(self.steps, arguments[0]):
             with self.ended.open("a") as file:
                 file.write(f"{arguments[0]}\n")
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def comes_to_its_end(url: str, ended: Path) -> bool:
+def comes_to_its_end(url: str, steps: str, ended: Path) -> bool:
     """Adopt in a process of its own; whether it came to its end, or was killed before."""
     child = os.fork()
     if child == 0:
         code = 1
         try:
-            sys.addaudithook(_Stop(ended))
+            sys.addaudithook(_Stop(steps, ended))
             adopt(url, SETTINGS, as_of=AS_OF)
             code = 0
         finally:
@@ -195,21 +218,34 @@ def comes_to_its_end(url: str, ended: Path) -> bool:
     return not os.WIFSIGNALED(status)
 
 
-def test_an_adoption_killed_at_every_step_is_gone_on_with(databases: Databases, database: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("shape", "steps", "at_least"),
+    [
+        ("unknown_objects", EVERY_STEP, 100),
+        ("interim_sessions", OF_SESSIONS, 25),
+        ("half_done_script", OF_SESSIONS, 25),
+    ],
+    ids=("before", "interim", "half_done"),
+)
+def test_an_adoption_killed_at_every_step_is_gone_on_with(
+    databases: Databases, database: str, tmp_path: Path, shape: str, steps: str, at_least: int
+) -> None:
     """The application writes between any two runs, and finds the database usable."""
-    application, random, ended = Application(), SystemRandom(), tmp_path / "ended"
+    application, random, ended = Application(shape), SystemRandom(), tmp_path / "ended"
     ended.touch()
     with (
-        older(databases, "unknown_objects", "two_months") as (url, owner),
+        older(databases, shape, "two_months") as (url, owner),
         psycopg.connect(owner, autocommit=True) as writer,
         psycopg.connect(url, autocommit=True) as connection,
     ):
         planted = one(connection, "SELECT count(*) FROM chatbot.conversations")
-        while not comes_to_its_end(url, ended):
+        known = sessions_of(connection)
+        while not comes_to_its_end(url, steps, ended):
             application.write(writer, random)
-        steps = ended.read_text().splitlines()
-        MEASURED.info("killed at %d steps", len(steps))
-        assert len(steps) == len(set(steps)) > 100
+        killed_at = ended.read_text().splitlines()
+        MEASURED.info("killed at %d steps", len(killed_at))
+        assert len(killed_at) == len(set(killed_at)) > at_least
+        assert sessions_of(connection) >= known
         ids = every(connection, "SELECT id FROM chatbot.conversations")
         assert len(ids) == len(set(ids)) == planted + len(application.conversations)
         found = {(name, number): at for name, number, at in every(connection, TIMES)}
