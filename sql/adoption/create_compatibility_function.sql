@@ -40,7 +40,7 @@ BEGIN
                 END IF;
         END;
     END IF;
-    {references}
+    -- A reference to anything else that is gone is emptied, and the row kept as it came.{references}
     RETURN NEW;
 END
 $compatibility$

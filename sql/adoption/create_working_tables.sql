@@ -18,12 +18,16 @@ CREATE TABLE yumai_pipelines.adoption_unknown_users (
     source_table text,
     PRIMARY KEY (user_id, source_table)
 );
+-- The quarantine, until a migration makes it; without run_id for what this run empties.
 CREATE TABLE yumai_pipelines.adoption_emptied (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     source_table text NOT NULL,
     source_key jsonb NOT NULL,
     source_row jsonb NOT NULL,
-    why text NOT NULL
+    still_there boolean NOT NULL DEFAULT TRUE,
+    why text NOT NULL,
+    run_id text,
+    quarantined_at timestamptz NOT NULL DEFAULT now()
 );
 -- Filled anew by each run, so a crash of the server may empty them.
 CREATE UNLOGGED TABLE yumai_pipelines.adoption_activity (

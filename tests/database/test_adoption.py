@@ -481,3 +481,24 @@ def test_the_graph_takes_the_inventory_and_adopts(plain: tuple[str, str]) -> Non
         assert (found["before"], found["after"]) == (65, 0)
         again = graph.materialize(dg.AssetKey("adoption"))
         assert again.materialized("adoption")[None]["outcome"].startswith("nothing to do")
+
+
+def test_a_function_that_something_depends_on_is_renamed_and_goes_on_giving_its_answers(
+    plain: tuple[str, str], database: str
+) -> None:
+    url, owner = plain
+    with psycopg.connect(owner, autocommit=True) as application:
+        application.execute("""UPDATE chatbot.shops SET business_hours = '{"monday": "11-20"}' WHERE id = 1""")
+        application.execute(
+            "CREATE VIEW chatbot.mondays AS SELECT id, chatbot.get_shop_hours(id) AS open FROM chatbot.shops"
+        )
+        question = "SELECT * FROM chatbot.mondays ORDER BY id"
+        answers = every(application, question)
+        assert "function chatbot.get_shop_hours(integer, character varying)" not in inspect(url, SETTINGS).unknown
+        adopted(url)
+        assert every(application, question) == answers
+        assert one(application, "SELECT chatbot.get_shop_hours_older(1)") == "11-20"
+    assert lacking(url, database) == []
+    with psycopg.connect(url) as connection:
+        named = "SELECT count(*) FROM pg_proc WHERE proname = 'get_shop_hours'"
+        assert one(connection, named) == 1, "a second one would make calls ambiguous"

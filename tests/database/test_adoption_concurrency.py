@@ -40,6 +40,8 @@ MEASURED = logging.getLogger(__name__)
 SETTINGS = Settings(lock_patience_s=120)
 START = datetime(2024, 8, 1, tzinfo=ZoneInfo("Asia/Seoul"))
 
+NOWHERE = 4_711_000
+"""A shop, and a recommendation, that is not there."""
 INTERACTIONS, RECOMMENDATIONS, FEEDBACK = (
     "ml_features.user_interactions",
     "analytics.recommendations_log",
@@ -61,14 +63,18 @@ ORPHANS = """
 
 
 class Application:
-    """What the older application has written: the ids of its conversations, and the instant of each row of its logs."""
+    """What the older application has written: the ids of its conversations, the instant of each row of its logs, and
+    the references of its rows that lead nowhere.
+    """
 
-    def __init__(self, shape: str = "") -> None:
+    def __init__(self, shape: str = "", *, refers_to_nothing: bool = False) -> None:
         """Write what the foreign keys allow that are there before: an interim one wants sessions that logs name to be
         opened, the script's half done one those of the conversations of August.
         """
         self.opens_sessions = shape == "interim_sessions"
         self.days = (62, 63) if shape == "half_done_script" else (1, 2, 3, 62, 63)
+        self.gone = (None, None, NOWHERE) if refers_to_nothing else (None,)
+        self.references: dict[tuple[str, int], int] = {}
         self.conversations: Counter[int] = Counter()
         self.instants: dict[tuple[str, int], datetime] = {}
         self._lock = threading.Lock()
@@ -79,29 +85,35 @@ class Application:
         at = START + timedelta(days=random.choice(self.days), seconds=random.randrange(86_400))
         later = at + timedelta(minutes=1)
         written: dict[tuple[str, int], datetime] = {}
+        references: dict[tuple[str, int], int | None] = {}
         with writer.transaction():
             if random.random() < 0.5:
                 writer.execute("SELECT nickname FROM chatbot.users WHERE id = %s", (random.randrange(1, 20),))
+            gone = random.choice(self.gone)
             number, session = every(
                 writer,
-                "INSERT INTO chatbot.conversations (user_id, conversation_time) VALUES (%s, %s) "
+                "INSERT INTO chatbot.conversations (user_id, conversation_time, selected_shop_id) VALUES (%s, %s, %s) "
                 "RETURNING id, session_id",
                 random.choice((None, random.randrange(1, 20))),
                 at,
+                gone,
             )[0]
+            references["chatbot.conversations", number] = gone
             named = random.choice((session, None, f"00000000-0000-4000-8000-{random.randrange(10**6):012}"))
             if named and self.opens_sessions:
                 opening = "INSERT INTO chatbot.session_master (session_id) VALUES (%s) ON CONFLICT DO NOTHING"
                 writer.execute(opening, (named,))
             shown = one(
                 writer,
-                "INSERT INTO analytics.recommendations_log (user_id, session_id, time_stamp, recommendations, "
-                "recommendation_count) VALUES (%s, %s, %s, '[]', 0) RETURNING id",
+                "INSERT INTO analytics.recommendations_log (user_id, shop_id, session_id, time_stamp, recommendations, "
+                "recommendation_count) VALUES (%s, %s, %s, %s, '[]', 0) RETURNING id",
                 random.choice((5, 20_000 + random.randrange(50))),
+                gone,
                 named,
                 wall(at),
             )
             written[RECOMMENDATIONS, shown] = at
+            references[RECOMMENDATIONS, shown] = gone
             writer.execute(
                 "UPDATE analytics.recommendations_log SET user_selection = '{}', selection_timestamp = %s "
                 "WHERE id = %s",
@@ -115,7 +127,17 @@ class Application:
                 row = writer.execute(insert, (named, wall(at))).fetchone()
                 assert row is not None
                 written[table, row[0]] = at
+            rated = one(
+                writer,
+                "INSERT INTO analytics.user_feedback (related_recommendation_id, time_stamp) VALUES (%s, %s) "
+                "RETURNING id",
+                gone,
+                wall(at),
+            )
+            written[FEEDBACK, rated] = at
+            references[FEEDBACK, rated] = gone
         with self._lock:
+            self.references |= {key: value for key, value in references.items() if value}
             self.conversations[number] += 1
             self.instants |= written
 
@@ -152,8 +174,11 @@ def more_rows(connection: Connection) -> None:
 
 
 def test_every_row_of_four_writers_is_there_once_and_none_is_refused(databases: Databases, database: str) -> None:
-    application = Application()
-    with older(databases, "unknown_objects") as (url, owner), psycopg.connect(url, autocommit=True) as connection:
+    application = Application(refers_to_nothing=True)
+    with (
+        older(databases, "unknown_objects", "lost_keys") as (url, owner),
+        psycopg.connect(url, autocommit=True) as connection,
+    ):
         with psycopg.connect(owner, autocommit=True) as earlier:
             more_rows(earlier)
         planted = one(connection, "SELECT count(*) FROM chatbot.conversations")
@@ -172,6 +197,7 @@ def test_every_row_of_four_writers_is_there_once_and_none_is_refused(databases: 
         found = {(name, number): at for name, number, at in every(connection, TIMES)}
         assert {key: found.get(key) for key in application.instants} == application.instants
         assert every(connection, ORPHANS) == []
+        assert references_kept(connection) == application.references
         assert lacking(url, database) == []
 
 
@@ -185,6 +211,27 @@ def sessions_of(connection: Connection) -> set[tuple[object, ...]]:
 EVERY_STEP = ""
 OF_SESSIONS = r"roles|session_master|start_session|forget|bring|recover|foreign keys|session_id_fkey|report"
 """The steps that are others, or find something else, where a session_master is there already."""
+
+
+def references_kept(connection: Connection) -> dict[tuple[str, int], int]:
+    """What the rows in quarantine referred to. Each is there once, and its row remains, without the reference."""
+    kept = every(
+        connection,
+        """
+        SELECT q.source_table, (q.source_key ->> 'id')::bigint, (coalesce(q.source_row -> 'selected_shop_id',
+               q.source_row -> 'shop_id', q.source_row -> 'related_recommendation_id'))::int
+          FROM yumai_pipelines.quarantine AS q WHERE q.still_there
+        """,
+    )
+    left = """
+        SELECT (SELECT count(*) FROM chatbot.conversations WHERE selected_shop_id = %(gone)s)
+             + (SELECT count(*) FROM analytics.recommendations_log WHERE shop_id = %(gone)s)
+             + (SELECT count(*) FROM analytics.user_feedback WHERE related_recommendation_id = %(gone)s)
+    """
+    assert connection.execute(left, {"gone": NOWHERE}).fetchone() == (0,)
+    references = {(table, number): value for table, number, value in kept}
+    assert len(references) == len(kept)
+    return references
 
 
 class _Stop:
@@ -221,20 +268,21 @@ def comes_to_its_end(url: str, steps: str, ended: Path) -> bool:
 @pytest.mark.parametrize(
     ("shape", "steps", "at_least"),
     [
-        ("unknown_objects", EVERY_STEP, 100),
-        ("interim_sessions", OF_SESSIONS, 25),
-        ("half_done_script", OF_SESSIONS, 25),
+        (("unknown_objects", "lost_keys"), EVERY_STEP, 100),
+        (("interim_sessions",), OF_SESSIONS, 25),
+        (("half_done_script",), OF_SESSIONS, 25),
     ],
     ids=("before", "interim", "half_done"),
 )
 def test_an_adoption_killed_at_every_step_is_gone_on_with(
-    databases: Databases, database: str, tmp_path: Path, shape: str, steps: str, at_least: int
+    databases: Databases, database: str, tmp_path: Path, shape: tuple[str, ...], steps: str, at_least: int
 ) -> None:
     """The application writes between any two runs, and finds the database usable."""
-    application, random, ended = Application(shape), SystemRandom(), tmp_path / "ended"
+    application = Application(shape[0], refers_to_nothing="lost_keys" in shape)
+    random, ended = SystemRandom(), tmp_path / "ended"
     ended.touch()
     with (
-        older(databases, shape, "two_months") as (url, owner),
+        older(databases, *shape, "two_months") as (url, owner),
         psycopg.connect(owner, autocommit=True) as writer,
         psycopg.connect(url, autocommit=True) as connection,
     ):
@@ -245,11 +293,13 @@ def test_an_adoption_killed_at_every_step_is_gone_on_with(
         killed_at = ended.read_text().splitlines()
         MEASURED.info("killed at %d steps", len(killed_at))
         assert len(killed_at) == len(set(killed_at)) > at_least
+        application.write(writer, random)
         assert sessions_of(connection) >= known
         ids = every(connection, "SELECT id FROM chatbot.conversations")
         assert len(ids) == len(set(ids)) == planted + len(application.conversations)
         found = {(name, number): at for name, number, at in every(connection, TIMES)}
         assert {key: found.get(key) for key in application.instants} == application.instants
         assert every(connection, ORPHANS) == []
+        assert references_kept(connection) == application.references
         assert lacking(url, database) == []
         assert inspect(url, SETTINGS).shape == "adopted"

@@ -10,18 +10,31 @@ from typing import TYPE_CHECKING
 from psycopg import sql
 
 from yumai_pipelines.adoption.steps import family, stopping_writers
-from yumai_pipelines.adoption.target import AWARE, NAIVE
+from yumai_pipelines.adoption.target import NAIVE, own_name, within
 from yumai_pipelines.catalog import SESSION_CHILDREN, SESSIONS, USERS
 from yumai_pipelines.relations import Relation
 from yumai_pipelines.sql_files import read_sql
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from yumai_pipelines.adoption.steps import Steps
-    from yumai_pipelines.catalog import Table
+    from yumai_pipelines.catalog import ForeignKey, Table
     from yumai_pipelines.online_ddl import Connection
 
 TRIGGER = "yumai_older_application"
 RECOVER_USER = sql.Identifier("yumai_pipelines", "recover_user")
+EMPTIED, QUARANTINE = Relation("yumai_pipelines", "adoption_emptied"), Relation("yumai_pipelines", "quarantine")
+"""Where a row is kept as it came when a reference of it is emptied: during the adoption, and after it."""
+
+_EMPTY = sql.SQL(
+    """
+    IF NEW.{column} IS NOT NULL AND NOT EXISTS (SELECT FROM {referenced} AS r WHERE r.{key} = NEW.{column}) THEN
+        INSERT INTO {kept_in} (source_table, source_key, source_row, still_there, why, run_id)
+        VALUES ({name}, {primary_key}, {row}, true, {why}, {by});
+        NEW.{column} := NULL;
+    END IF;"""
+)
 
 
 def function_of(table: Relation) -> Relation:
@@ -52,7 +65,6 @@ def accept_older_application(steps: Steps, zone: str) -> None:
     for table in SESSION_CHILDREN:
         if has_trigger(steps.connection, table.relation, TRIGGER):
             continue
-        naive = column_type(steps.connection, table.relation, table.time or "") == NAIVE
         trigger = sql.SQL(
             "CREATE TRIGGER {} BEFORE INSERT OR UPDATE OF session_id, user_id ON {} FOR EACH ROW EXECUTE FUNCTION {}()"
         ).format(sql.Identifier(TRIGGER), table.relation.identifier, function_of(table.relation).identifier)
@@ -61,36 +73,68 @@ def accept_older_application(steps: Steps, zone: str) -> None:
             stopping_writers(*family(steps.connection, table.relation)),
             [
                 sql.SQL(read_sql("adoption", "create_recover_user.sql")),
-                compatibility_function(table, NAIVE if naive else AWARE, zone),
+                compatibility_function(steps.connection, table, zone),
                 trigger,
             ],
         )
 
 
-def compatibility_function(table: Table, time_type: str, zone: str) -> sql.Composed:
-    """The trigger function of a table whose time is of the type.
+def keep_in_quarantine(steps: Steps, zone: str) -> None:
+    """Let the triggers keep rows where they stay; writers are stopped for it, so none is under way to the old place."""
+    for table in SESSION_CHILDREN:
+        if _other_references(table) and has_trigger(steps.connection, table.relation, TRIGGER):
+            steps.briefly(
+                f"keep what the older application writes to {table.relation} in quarantine",
+                stopping_writers(*family(steps.connection, table.relation)),
+                [compatibility_function(steps.connection, table, zone, kept_in=QUARANTINE)],
+            )
 
-    Defined anew when the type changes: PL/pgSQL remembers types, and would refuse a writer's row.
+
+def compatibility_function(
+    connection: Connection, table: Table, zone: str, *, kept_in: Relation = EMPTIED
+) -> sql.Composed:
+    """The trigger function of a table as it is now.
+
+    Defined anew when the type of a time changes: PL/pgSQL remembers types, and would refuse a writer's row.
     """
-    time = sql.SQL("NEW.{}").format(sql.Identifier(table.time or ""))
-    if time_type == NAIVE:
-        time = sql.SQL("{} AT TIME ZONE {}").format(time, sql.Literal(zone))
+    naive = [name for each in within("column", table.relation) if _is_naive(connection, table, name := own_name(each))]
+    instants = {
+        name: sql.SQL("NEW.{} AT TIME ZONE {}").format(sql.Identifier(name), sql.Literal(zone)) for name in naive
+    }
+    time = table.time or ""
+    row = sql.SQL("to_jsonb(NEW) || {}").format(_object(instants))
     emptied = [
-        sql.SQL(
-            "IF NEW.{column} IS NOT NULL AND NOT EXISTS (SELECT FROM {referenced} AS r WHERE r.{key} = NEW.{column}) "
-            "THEN NEW.{column} := NULL; END IF;"
-        ).format(
+        _EMPTY.format(
             column=sql.Identifier(key.column),
             referenced=key.referenced.identifier,
             key=sql.Identifier(key.referenced_column),
+            kept_in=kept_in.identifier,
+            name=sql.Literal(str(table.relation)),
+            primary_key=_object({name: sql.SQL("NEW.{}").format(sql.Identifier(name)) for name in table.key}),
+            row=row,
+            why=sql.Literal(f"{key.column} is not in {key.referenced}"),
+            by=sql.Literal(TRIGGER),
         )
-        for key in table.foreign_keys
-        if key.referenced not in {USERS, SESSIONS}
+        for key in _other_references(table)
     ]
     return sql.SQL(read_sql("adoption", "create_compatibility_function.sql")).format(
         table=sql.SQL(str(table.relation)),
         function=function_of(table.relation).identifier,
-        time=time,
+        time=instants.get(time, sql.SQL("NEW.{}").format(sql.Identifier(time))),
         name=sql.Literal(str(table.relation)),
-        references=sql.SQL("\n    ").join(emptied),
+        references=sql.SQL("").join(emptied),
     )
+
+
+def _other_references(table: Table) -> list[ForeignKey]:
+    """Those that are not to users or sessions, which are made when a row names them."""
+    return [key for key in table.foreign_keys if key.referenced not in {USERS, SESSIONS}]
+
+
+def _is_naive(connection: Connection, table: Table, column: str) -> bool:
+    return column_type(connection, table.relation, column) == NAIVE
+
+
+def _object(values: Mapping[str, sql.Composable]) -> sql.Composed:
+    parts = [part for name, value in values.items() for part in (sql.Literal(name), value)]
+    return sql.SQL("jsonb_build_object({})").format(sql.SQL(", ").join(parts))

@@ -16,7 +16,7 @@ from psycopg import sql
 
 from yumai_pipelines import schema
 from yumai_pipelines.adoption import constraints, indexes, ownership, structure, wall_time
-from yumai_pipelines.adoption.compatibility import accept_older_application
+from yumai_pipelines.adoption.compatibility import accept_older_application, keep_in_quarantine
 from yumai_pipelines.adoption.finish import FinishReport, switch_off
 from yumai_pipelines.adoption.functions import replace_functions
 from yumai_pipelines.adoption.inventory import (
@@ -259,6 +259,7 @@ def _report(steps: Steps, settings: Settings, run_id: str) -> tuple[tuple[Case, 
             "SELECT what, relation, found, sample, handling FROM yumai_pipelines.adoption_cases ORDER BY position"
         )
     )
+    keep_in_quarantine(steps, settings.legacy_timezone)
     after = tuple(count_cases(connection, settings.legacy_timezone))
     counted = json.dumps([{"what": each.what, "relation": each.relation, "found": each.found} for each in after])
 

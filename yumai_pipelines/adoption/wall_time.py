@@ -193,8 +193,8 @@ class _Conversion:
         execute(self._reading(kept))
         execute(self._trigger())
         for table in SESSION_CHILDREN:
-            if table.relation == self.table and table.time in self.columns:
-                execute(compatibility_function(table, AWARE, self.zone))
+            if table.relation == self.table:
+                execute(compatibility_function(self.connection, table, self.zone))
 
     def _exchange_column(self, column: str) -> None:
         shadow, shape = SHADOW.format(column), self._shape(column)
