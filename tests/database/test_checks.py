@@ -277,6 +277,24 @@ def test_a_months_check_does_not_touch_other_months(graph: Graph, connection: Co
     assert evaluation.passed
 
 
+def test_a_month_has_its_orphans_and_none_of_sessions_that_began_long_before(
+    graph: Graph, connection: Connection
+) -> None:
+    connection.execute("UPDATE chatbot.session_master SET session_start = '2020-01-01' WHERE user_id = 1")
+    bypass(
+        connection,
+        "INSERT INTO chatbot.conversations (session_id, conversation_time) SELECT session_id, time FROM "
+        "(VALUES ('2024-08-15'::timestamptz), ('2024-09-15'), ('2024-09-16')) AS t (time), "
+        "(SELECT gen_random_uuid() UNION ALL SELECT session_id FROM chatbot.session_master) AS s (session_id)",
+    )
+    check = ("chatbot", "conversations", "no_orphans")
+    expected = {"2024-08-01": 1, "2024-09-01": 2, "2024-10-01": 0}
+    for tags, shown in ((months("2024-09"), {"2024-09-01"}), (months("2024-08", "2024-10"), set(expected))):
+        found = graph.check(*check, tags=tags).evaluations(*check)
+        counts = {month: each.metadata["count"].value for month, each in found.items()}
+        assert counts == {month: expected[month] for month in shown}
+
+
 def test_a_run_without_months_evaluates_all_and_the_rows_of_no_month(graph: Graph, connection: Connection) -> None:
     bypass(
         connection,

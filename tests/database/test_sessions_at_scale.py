@@ -17,7 +17,9 @@ from pydantic import SecretStr
 from tests.support import Connection, every, one
 from yumai_pipelines import schema
 from yumai_pipelines.archives.store import Store
-from yumai_pipelines.catalog import RECENT_CONVERSATIONS
+from yumai_pipelines.catalog import CONVERSATIONS, RECENT_CONVERSATIONS, table_of
+from yumai_pipelines.checks.foreign_keys import References
+from yumai_pipelines.checks.scope import Scope
 from yumai_pipelines.database import connect
 from yumai_pipelines.erasure import erase_user
 from yumai_pipelines.months import Month
@@ -165,6 +167,18 @@ def test_an_erasure_reads_no_log_in_full(many: Connection) -> None:
         )
     assert erasure.counts["chatbot.conversations"] == 4 * SESSIONS / USERS
     assert read.in_full.keys() <= RECENT, "the view is refreshed"
+
+
+def test_the_check_of_a_month_reads_what_that_month_refers_to(many: Connection) -> None:
+    scope = Scope.of(many, table_of(CONVERSATIONS), [MONTHS[5]], SEOUL)
+    with watched(many) as read:
+        references = References.follow(many, scope, scope.table.foreign_keys)
+    assert not any(references.broken(MONTHS[5], key) for key in references.keys)
+    assert 0 < read.rows["session_master"] < SESSIONS / 8
+    planned = 10  # the planner looks at the first and last rows of each month
+    assert [name for name, rows in read.rows.items() if name.startswith("conv") and rows > planned] == [
+        f"conversations_{MONTHS[5].suffix}"
+    ]
 
 
 def test_refreshing_the_view_reads_the_months_of_seven_days(many: Connection) -> None:

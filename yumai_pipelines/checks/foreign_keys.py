@@ -7,16 +7,18 @@ that is done stands in `integrity`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from psycopg import sql
 from psycopg.rows import class_row
 
 from yumai_pipelines import schema_snapshot
-from yumai_pipelines.catalog import CONVERSATIONS, SESSIONS
+from yumai_pipelines.catalog import CONVERSATIONS, SESSIONS, table_of
 from yumai_pipelines.checks.findings import SAMPLE, Finding, table
 from yumai_pipelines.checks.rows import sample
-from yumai_pipelines.partitions.tables import describe_partitions
+from yumai_pipelines.partitions.tables import describe_partitions, falls_between
 from yumai_pipelines.relations import Relation
 from yumai_pipelines.repair import Action, action_for, steps
 from yumai_pipelines.sql_files import read_sql
@@ -99,6 +101,14 @@ class Constraints:
             partitions = describe_partitions(connection, scope.zone) if scope.table.partitioned else ()
             return cls(scope, tuple(states), tuple(partitions))
 
+    @cached_property
+    def _by_column(self) -> dict[tuple[Relation, str], list[KeyState]]:
+        """The states of each column; of all relations they are too many to look through for each."""
+        by_column: dict[tuple[Relation, str], list[KeyState]] = {}
+        for state in self.states:
+            by_column.setdefault((state.relation, state.column), []).append(state)
+        return by_column
+
     def relations(self, month: Month | None) -> list[Relation]:
         """The table and its partitions; of a month, its own partition and the default one."""
         return [
@@ -114,7 +124,7 @@ class Constraints:
 
     def state(self, relation: Relation, key: ForeignKey) -> KeyState | None:
         """The key of that column on that relation: the one that refers to the right table, where there are several."""
-        states = [each for each in self.states if (each.relation, each.column) == (relation, key.column)]
+        states = self._by_column.get((relation, key.column), [])
         return next((each for each in states if each.referenced == key.referenced), next(iter(states), None))
 
 
@@ -145,10 +155,13 @@ class References:
 def _broken(connection: psycopg.Connection[Any], scope: Scope, key: ForeignKey) -> dict[Month | None, int]:
     """The rows whose key refers to nothing, by month.
 
-    They are told apart by month when there are any: a plain count costs half as much, and needs nothing but indexes.
+    Of the whole they are told apart by month when there are any: a plain count costs half as much, and needs nothing
+    but indexes.
     """
     found: list[tuple[int, int]] = []
-    for place in (sql.SQL("0"), scope.place):
+    if not scope.whole:
+        found = connection.execute(_in_months(key, scope)).fetchall()
+    for place in (sql.SQL("0"), scope.place) if scope.whole else ():
         statement = sql.SQL(read_sql("checks", "count_broken_references.sql")).format(
             place=place, table=scope.table.relation.identifier, rows=_broken_rows(key, scope, None)
         )
@@ -156,6 +169,31 @@ def _broken(connection: psycopg.Connection[Any], scope: Scope, key: ForeignKey) 
         if not found:
             break
     return {month: count for month, (count,) in scope.totals(found, width=1).items()}
+
+
+def _in_months(key: ForeignKey, scope: Scope) -> sql.Composed:
+    """The count of a key's rows of some months. What happened then refers mostly to sessions of those days."""
+    referenced = key.referenced.identifier, sql.Identifier(key.referenced_column), sql.Identifier(key.column)
+    started = table_of(key.referenced).time
+    nearby: sql.Composable = sql.SQL("true")
+    if started:
+        nearby = sql.SQL("NOT EXISTS (SELECT FROM {} AS r WHERE r.{} = t.{} AND {})").format(
+            *referenced,
+            falls_between(
+                sql.Identifier("r", started),
+                scope.months[0].start(scope.zone) - timedelta(days=1),
+                scope.months[-1].end(scope.zone),
+            ),
+        )
+    return sql.SQL(read_sql("checks", "count_broken_references_of_months.sql")).format(
+        place=scope.place,
+        table=scope.table.relation.identifier,
+        column=referenced[2],
+        referenced=referenced[0],
+        referenced_column=referenced[1],
+        scope=scope.condition(),
+        nearby=nearby,
+    )
 
 
 def _listing(key: ForeignKey, scope: Scope, month: Month | None) -> sql.Composed:
@@ -202,11 +240,14 @@ def orphans(connection: psycopg.Connection[Any], references: References, month: 
     if key is None:
         raise ValueError(f"{scope.table.relation} has no foreign key to {SESSIONS}")
     count = references.broken(month, key)
+    subject = f"rows of {scope.table.relation} without a session"
+    if not count:
+        return Finding(subject, count)
     listing = _listing(key, scope, month)
     return Finding(
-        subject=f"rows of {scope.table.relation} without a session",
+        subject=subject,
         count=count,
-        sample=sample(connection, listing) if count else [],
+        sample=sample(connection, listing),
         cause=f"{_PAST_A_KEY}. See the check foreign_keys.",
         remedy=f"launch the job repair_orphans: {_JOB} Or run the SQL by hand: it lists them; gives them a session "
         "again; or, instead of that, moves them to the quarantine.",
@@ -267,15 +308,18 @@ def _faults(
     partitioned: bool,
 ) -> list[Fault]:
     """What is wrong with one foreign key of one table or partition, as a constraint."""
-    renew = tuple(statement.as_string(connection) for statement in _renew(key, state, partitioned=partitioned))
+
+    def renew() -> tuple[str, ...]:
+        return tuple(statement.as_string(connection) for statement in _renew(key, state, partitioned=partitioned))
+
     if state is None:
-        return [Fault(relation, key, "is missing", renew)]
+        return [Fault(relation, key, "is missing", renew())]
     faults = []
     if (state.referenced, state.referenced_column) != (key.referenced, key.referenced_column):
         refers = f"refers to {state.referenced}.{state.referenced_column}"
-        faults.append(Fault(relation, key, f"{refers} instead of {key.referenced}.{key.referenced_column}", renew))
+        faults.append(Fault(relation, key, f"{refers} instead of {key.referenced}.{key.referenced_column}", renew()))
     if state.on_delete != key.on_delete:
-        faults.append(Fault(relation, key, f"ON DELETE {state.on_delete} instead of {key.on_delete}", renew))
+        faults.append(Fault(relation, key, f"ON DELETE {state.on_delete} instead of {key.on_delete}", renew()))
     if not state.validated:
         validate = _alter(relation.identifier, "VALIDATE CONSTRAINT {}", sql.Identifier(state.key))
         faults.append(Fault(relation, key, "is not validated", (validate.as_string(connection),)))
@@ -283,7 +327,7 @@ def _faults(
         enable = tuple(f"ALTER TABLE {name} ENABLE TRIGGER ALL" for name in state.disabled_on)
         faults.append(Fault(relation, key, f"its triggers are disabled on {', '.join(state.disabled_on)}", enable))
     elif state.triggers < state.triggers_needed:
-        faults.append(Fault(relation, key, f"has {state.triggers} of its {state.triggers_needed} triggers", renew))
+        faults.append(Fault(relation, key, f"has {state.triggers} of its {state.triggers_needed} triggers", renew()))
     return faults
 
 

@@ -62,6 +62,8 @@ class Scope:
         """SQL: the number of the row's month, from 1; 0 and the number after the last are outside of the months."""
         if not self.months:
             return sql.SQL("0")
+        if len(self.months) == 1 and not self.whole:
+            return sql.SQL("1")
         bounds = sql.Literal(bounds_of(self.months, self.zone))
         return sql.SQL("width_bucket({}, {})").format(self._time, bounds)
 
