@@ -285,7 +285,9 @@ class OnlineDDL:
         while lock.strengthens:
             try:
                 with self.connection.transaction():
-                    self.connection.execute(statement + sql.SQL(" NOWAIT"))
+                    # Not NOWAIT: PostgreSQL 16 refuses it, too, when others only queue for what is held already.
+                    self._wait_until(time.monotonic())
+                    self.connection.execute(statement)
             except psycopg.errors.LockNotAvailable:
                 if time.monotonic() > deadline:
                     raise
