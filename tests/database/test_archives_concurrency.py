@@ -73,8 +73,11 @@ class Books:
                 return
             session = random.choice(list(self.written))
             turn = self.written.pop(session)
-        writer.execute("DELETE FROM chatbot.session_master WHERE session_id = %s", (session,))
-        self.deleted.append(turn)
+        if writer.execute("DELETE FROM chatbot.session_master WHERE session_id = %s", (session,)).rowcount:
+            self.deleted.append(turn)
+        else:  # the transaction of its insert is still open
+            with self.lock:
+                self.written[session] = turn
 
 
 def read_for_long(reader: Connection, _random: Random) -> None:

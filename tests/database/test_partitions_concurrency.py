@@ -167,7 +167,7 @@ def test_rows_that_change_and_go_during_the_move_end_up_as_they_were_left(
 
     connection.execute(
         """
-        CREATE FUNCTION public.keep_model() RETURNS trigger LANGUAGE plpgsql AS $$
+        CREATE FUNCTION public.keep_model() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
         BEGIN
             IF TG_OP <> 'INSERT' THEN DELETE FROM public.model WHERE id = OLD.id; END IF;
             IF TG_OP <> 'DELETE' THEN

@@ -42,13 +42,17 @@ RECENT = {"recent_conversations"} | {
 }
 """The view, and what is in it."""
 
+# Each month holds as many, also the present one on its first day: a partition of a few rows is rightly read in full.
 FILL = """
     SET session_replication_role = replica;
     INSERT INTO users (external_user_id) SELECT n FROM generate_series(1, {users}) AS n;
     INSERT INTO session_master (user_id, session_start, session_end, is_active)
         SELECT 1 + n % {users}, start, CASE WHEN n % 100 > 0 THEN start + interval '1 hour' END, n % 100 = 0
-        FROM generate_series(1, {sessions}) AS n,
-            LATERAL (SELECT now() - n * interval '330 days' / {sessions} AS start) AS s;
+        FROM (SELECT now() AT TIME ZONE '{zone}' AS today) AS t,
+            generate_series(1, {sessions}) AS n,
+            LATERAL (SELECT date_trunc('month', today) - n % {months} * interval '1 month' AS lower) AS m,
+            LATERAL (SELECT least(lower + interval '1 month', today) - lower AS length) AS l,
+            LATERAL (SELECT (lower + length * n / {sessions}) AT TIME ZONE '{zone}' AS start) AS s;
     INSERT INTO conversations (session_id, user_id, conversation_time, input_text)
         SELECT session_id, user_id, session_start + n * interval '1 minute', repeat('배고파 ', 10)
         FROM session_master CROSS JOIN generate_series(1, 4) AS n;
@@ -72,7 +76,7 @@ def many(databases: Databases, template: str) -> Iterator[Connection]:
             schema.configure_database(admin, SEOUL.key)
         with psycopg.connect(url, autocommit=True) as admin, connect(url, application_name="test: scale") as owner:
             ensure_months(owner, MONTHS, zone=SEOUL, policy=LockPolicy())
-            for statement in FILL.format(sessions=SESSIONS, users=USERS).split(";"):
+            for statement in FILL.format(sessions=SESSIONS, users=USERS, months=len(MONTHS), zone=SEOUL.key).split(";"):
                 admin.execute(statement.encode())
             yield owner
 
