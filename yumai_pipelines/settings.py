@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -83,6 +84,14 @@ class Settings(BaseSettings):
     )
     session_days: int = Field(
         default=30, ge=1, description="Days after its end from which retention may delete a session."
+    )
+
+    soft_reference_tolerance: Decimal = Field(
+        default=Decimal("0.01"),
+        ge=0,
+        le=1,
+        description="Share of the ids that no foreign key watches that may name a shop that is gone before the check "
+        "soft_references warns; 0 tolerates none.",
     )
 
     @field_validator("database_url", "dagster_url")

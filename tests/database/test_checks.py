@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -701,11 +702,22 @@ def test_finding_shows_measure_and_limit() -> None:
     assert table_of(RECOMMENDATIONS).session_key is not None
 
 
-@pytest.mark.parametrize(("gone", "passes"), [(2, True), (3, False)])
-def test_a_hundredth_of_the_ids_may_name_shops_that_are_gone(
-    graph: Graph, connection: Connection, gone: int, passes: bool
+@pytest.mark.parametrize(
+    ("tolerance", "gone", "passes"),
+    [(None, 2, True), (None, 3, False), ("0", 0, True), ("0", 1, False), ("0.29", 58, True), ("0.29", 59, False)],
+)
+def test_a_share_of_the_ids_may_name_shops_that_are_gone_and_is_counted(
+    graph: Graph,
+    connection: Connection,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    tolerance: str | None,
+    gone: int,
+    passes: bool,
 ) -> None:
     """Shops close; nobody has to be told of each."""
+    if tolerance is not None:
+        monkeypatch.setenv("YUMAI_SOFT_REFERENCE_TOLERANCE", tolerance)
     connection.execute(
         "INSERT INTO chatbot.user_profiles (user_id, favorite_shops) VALUES (1, %s)",
         ([1] * (200 - gone) + [99] * gone,),
@@ -713,6 +725,11 @@ def test_a_hundredth_of_the_ids_may_name_shops_that_are_gone(
     evaluation = graph.check("chatbot", "user_profiles", "soft_references").evaluation(
         "chatbot", "user_profiles", "soft_references"
     )
+    limit = int(200 * Decimal(tolerance or "0.01"))
     assert evaluation.passed is passes
-    assert evaluation.metadata["limit"].value == 2
-    assert evaluation.metadata["favorite_shops (gone)"].value == gone
+    assert evaluation.severity == dg.AssetCheckSeverity.WARN
+    assert evaluation.metadata["count"].value == evaluation.metadata["favorite_shops (gone)"].value == gone
+    assert evaluation.metadata["limit"].value == limit
+    assert str(evaluation.description).startswith(
+        f"{gone} ids in favorite_shops of chatbot.user_profiles that name a shop that is gone (limit {limit})."
+    )

@@ -12,6 +12,8 @@ from contextlib import ExitStack
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
+from itertools import product
 from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -40,6 +42,7 @@ from yumai_pipelines.erasure import UnknownUserError, erase_user
 from yumai_pipelines.months import Month
 from yumai_pipelines.online_ddl import LockNotObtainedError, LockPolicy
 from yumai_pipelines.partitions import describe_partitions, ensure_months
+from yumai_pipelines.repair import Broken, Orphans, repair_orphans
 from yumai_pipelines.views import refresh
 
 if TYPE_CHECKING:
@@ -358,6 +361,15 @@ class Clients(RuleBasedStateMachine):
         finally:
             self.owner.execute("RESET lock_timeout")
 
+    @rule(dry_run=st.booleans(), how=st.sampled_from(list(product(Orphans, Broken))))
+    def repair(self, dry_run: bool, how: tuple[Orphans, Broken]) -> None:
+        """There is nothing to repair, whatever is under way."""
+        before = held(self.owner)
+        assert repair_orphans(self.owner, run_id="test", dry_run=dry_run, orphans=how[0], broken=how[1]) == []
+        assert held(self.owner) == before
+        assert one(self.owner, "SELECT count(*) FROM yumai_pipelines.quarantine") == 0
+        self.did["look for orphans" if dry_run else "repair orphans"] += 1
+
     @rule(number=PICK)
     def add_partition(self, number: int) -> None:
         month = pick(self.missing, number)
@@ -424,7 +436,7 @@ def findings(connection: Connection) -> Iterator[Finding]:
         if table.time:
             yield misplaced_times(connection, scope)[None]
         if table.soft_references:
-            yield soft_references(connection, scope)[None]
+            yield soft_references(connection, scope, Decimal(0))[None]
         if table.partitioned:
             yield other_users(connection, scope)[None]
     yield tiling(describe_partitions(connection, SEOUL), set(), SEOUL)
@@ -461,6 +473,8 @@ def test_any_interleaving_leaves_what_it_should(databases: Databases, template: 
         "had to wait",
         "refused for want of a session",
         "erase a user",
+        "look for orphans",
+        "repair orphans",
         "sessions cleaned",
         "old sessions deleted",
     ):

@@ -5,19 +5,23 @@ The checks are made from the registry: a table gets its own by its line there.
 
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 import dagster as dg
+import psycopg
 
 from yumai_pipelines.assets.months import KEPT_MONTHS, accepting, months_of
 from yumai_pipelines.assets.tables import asset_key
 from yumai_pipelines.catalog import CONVERSATIONS, SESSIONS, TABLES, Table, table_of
-from yumai_pipelines.checks.findings import evaluations
+from yumai_pipelines.checks.findings import Finding, evaluations
 from yumai_pipelines.checks.foreign_keys import Constraints, References, foreign_keys, orphans, other_users
 from yumai_pipelines.checks.rows import row_check
 from yumai_pipelines.checks.scope import Scope
 from yumai_pipelines.checks.soft_references import soft_references
 from yumai_pipelines.checks.times import misplaced_times
+from yumai_pipelines.months import Month
 from yumai_pipelines.resources import PostgresResource
+from yumai_pipelines.settings import Settings
 
 NO_ORPHANS = "no_orphans"
 FOREIGN_KEYS = "foreign_keys"
@@ -100,11 +104,16 @@ def time_check(owner: Table) -> dg.AssetChecksDefinition:
 def soft_reference_check(owner: Table) -> dg.AssetChecksDefinition:
     """The check of ids that no foreign key watches."""
     columns = ", ".join(each.column for each in owner.soft_references)
+
+    def find(connection: psycopg.Connection[Any], scope: Scope) -> dict[Month | None, Finding]:
+        return soft_references(connection, scope, Settings().soft_reference_tolerance)
+
     return row_check(
         owner,
         "soft_references",
-        f"The shops that {owner.relation} names in {columns} are there. No foreign key can watch these, so this warns.",
-        soft_references,
+        f"The shops that {owner.relation} names in {columns} are there, but for a share of them "
+        "(YUMAI_SOFT_REFERENCE_TOLERANCE). No foreign key can watch these, so this warns.",
+        find,
     )
 
 

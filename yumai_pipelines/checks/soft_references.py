@@ -13,27 +13,33 @@ from yumai_pipelines.checks.rows import sample
 from yumai_pipelines.sql_files import read_sql
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     import psycopg
 
     from yumai_pipelines.catalog import SoftReference
     from yumai_pipelines.checks.scope import Scope
     from yumai_pipelines.months import Month
 
-TOLERATED_SHARE = 0.01
-"""Shops close: so much of the ids may name one that is gone before somebody is told."""
 
-
-def soft_references(connection: psycopg.Connection[Any], scope: Scope) -> dict[Month | None, Finding]:
-    """Ids in the table's rows that name something that is gone, by month; a hundredth of them may.
+def soft_references(
+    connection: psycopg.Connection[Any], scope: Scope, tolerance: Decimal
+) -> dict[Month | None, Finding]:
+    """Ids in the table's rows that name something that is gone, by month.
 
     What stands in the place of an id and is no number cannot be followed: it is counted in the metadata.
+
+    Args:
+        connection: in autocommit mode.
+        scope: whose rows.
+        tolerance: the share of the ids that may: shops close, and nobody has to be told of each.
     """
     references = scope.table.soft_references
     counts = {
         each: scope.totals(connection.execute(_statement("count_soft_references.sql", each, scope)), width=3)
         for each in references
     }
-    return {place: _finding(connection, scope, place, counts) for place in scope.places}
+    return {place: _finding(connection, scope, place, counts, tolerance) for place in scope.places}
 
 
 def _finding(
@@ -41,9 +47,10 @@ def _finding(
     scope: Scope,
     month: Month | None,
     counts: dict[SoftReference, dict[Month | None, list[int]]],
+    tolerance: Decimal,
 ) -> Finding:
     gone = {each: counts[each][month][1] for each in counts}
-    limit = int(TOLERATED_SHARE * sum(counts[each][month][0] for each in counts))
+    limit = int(tolerance * sum(counts[each][month][0] for each in counts))
     listings = [_statement("list_soft_references.sql", each, scope, month) for each in counts if gone[each]]
     named = " and ".join(each.column for each in counts)
     return Finding(
@@ -60,7 +67,8 @@ def _finding(
             "SELECT chatbot.clean_invalid_shop_references()",
         ],
         severity=dg.AssetCheckSeverity.WARN,
-        metadata={
+        metadata={"tolerance": float(tolerance)}
+        | {
             f"{each.column} ({label})": number
             for each in counts
             for label, number in zip(("ids", "gone", "unreadable"), counts[each][month], strict=True)
