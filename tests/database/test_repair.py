@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier, Event
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -20,7 +23,7 @@ from yumai_pipelines.repair import ADVISORY_LOCK, Action, Broken, Orphans, Repai
 from yumai_pipelines.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tests.conftest import Databases
 
@@ -324,6 +327,78 @@ def test_a_writer_into_a_session_that_is_moved_is_refused_not_lost(
     repair_orphans(owner, run_id="run 1", dry_run=False)
     with psycopg.connect(database, autocommit=True) as client, pytest.raises(psycopg.errors.ForeignKeyViolation):
         client.execute("INSERT INTO conversations (session_id) VALUES (%s)", (UUID(int=1),))
+
+
+@pytest.mark.parametrize("orphans", Orphans)
+def test_rows_that_are_written_during_a_repair_are_neither_lost_nor_twice(
+    world: Connection, owner: Connection, database: str, orphans: Orphans
+) -> None:
+    """Others insert, change and delete rows of the same session meanwhile, on connections of their own."""
+    world.execute("SET session_replication_role = replica")
+    planted = every(
+        world,
+        "INSERT INTO conversations (session_id, conversation_time, processing_time_ms) "
+        "SELECT %s, '2024-08-03 12:00+09', 0 FROM generate_series(1, 400) RETURNING id",
+        GONE,
+    )
+    world.execute("RESET session_replication_role")
+    changes = Counter({key: 0 for (key,) in planted})
+    done: Counter[str] = Counter()
+    deleted: set[int] = set()
+    started, ended = Barrier(4), Event()
+
+    def insert(writer: Connection) -> None:
+        row = "INSERT INTO conversations (session_id, processing_time_ms) VALUES (%s, 0) RETURNING id"
+        try:
+            changes[one(writer, row, GONE)] = 0
+            done["inserted"] += 1
+        except psycopg.errors.ForeignKeyViolation:
+            done["refused"] += 1
+
+    def change(writer: Connection) -> None:
+        done["tried to change"] += 31
+        keys = list(changes)
+        key = keys[done["tried to change"] % len(keys)]
+        row = "UPDATE conversations SET processing_time_ms = processing_time_ms + 1 WHERE id = %s"
+        if writer.execute(row, (key,)).rowcount:
+            changes[key] += 1
+            done["changed"] += 1
+
+    def delete(writer: Connection) -> None:
+        (key,) = planted[done["tried to delete"] % len(planted)]
+        done["tried to delete"] = min(done["tried to delete"] + 4, len(planted))  # then the same one again
+        if writer.execute("DELETE FROM conversations WHERE id = %s", (key,)).rowcount:
+            deleted.add(key)
+
+    def write(act: Callable[[Connection], None]) -> None:
+        with psycopg.connect(database, autocommit=True) as writer:
+            act(writer)
+            started.wait()
+            while not ended.is_set():
+                act(writer)
+            act(writer)
+
+    with ThreadPoolExecutor(3) as threads:
+        writers = [threads.submit(write, act) for act in (insert, change, delete)]
+        started.wait()
+        try:
+            repair_orphans(owner, run_id="race", dry_run=False, orphans=orphans, batch_rows=3)
+        finally:
+            ended.set()
+        for writer in writers:
+            writer.result()
+
+    there = every(world, "SELECT id, processing_time_ms FROM conversations WHERE session_id = %s", GONE)
+    kept = every(
+        world,
+        "SELECT (source_row ->> 'id')::bigint, (source_row ->> 'processing_time_ms')::int "
+        "FROM yumai_pipelines.quarantine WHERE source_table = 'chatbot.conversations' AND NOT still_there",
+    )
+    assert sorted(there + kept) == sorted((key, times) for key, times in changes.items() if key not in deleted)
+    assert bool(there) is (orphans is Orphans.RECOVER)
+    assert bool(kept) is (orphans is Orphans.QUARANTINE)
+    assert len(deleted) > 1
+    assert min(done["changed"], done["inserted" if orphans is Orphans.RECOVER else "refused"]) > 1
 
 
 def test_repairs_need_short_transactions(database: str) -> None:
