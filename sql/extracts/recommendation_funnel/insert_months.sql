@@ -15,7 +15,7 @@ WITH unrelated AS (
     GROUP BY f.month
 ),
 
-measured AS (
+measured AS NOT MATERIALIZED (
     SELECT
         r.month,
         r.method,

@@ -3,7 +3,7 @@
 INSERT INTO extracts.score_calibration (
     month, recommendation_method, score, decile, recommendations, mean_score, selections, selection_rate
 )
-WITH scored AS (
+WITH scored AS NOT MATERIALIZED (
     SELECT
         r.month,
         r.method,
@@ -45,18 +45,33 @@ hidden AS (
     HAVING count(DISTINCT s.user_id) < %(min_group_users)s::int
 ),
 
-summed AS (
+tenths AS (
+    -- Before they are merged: millions of scores become some thousand rows.
     SELECT
         s.month,
-        CASE WHEN small.month IS NULL THEN s.method ELSE 'suppressed' END AS method,
+        s.method,
         s.score,
-        CASE WHEN small.month IS NULL THEN s.decile ELSE -1 END AS decile,
+        s.decile,
         count(*) AS recommendations,
-        round(avg(s.value), 5) AS mean_score,
+        count(s.value) AS valid_scores,
+        sum(s.value) AS score_sum,
         count(*) FILTER (WHERE s.selected) AS selections
     FROM scored AS s
+    GROUP BY s.month, s.method, s.score, s.decile
+),
+
+summed AS (
+    SELECT
+        t.month,
+        CASE WHEN small.month IS NULL THEN t.method ELSE 'suppressed' END AS method,
+        t.score,
+        CASE WHEN small.month IS NULL THEN t.decile ELSE -1 END AS decile,
+        sum(t.recommendations) AS recommendations,
+        round(sum(t.score_sum) / nullif(sum(t.valid_scores), 0), 5) AS mean_score,
+        sum(t.selections) AS selections
+    FROM tenths AS t
     LEFT JOIN small
-        ON small.month = s.month AND small.method = s.method AND small.score = s.score AND small.decile = s.decile
+        ON small.month = t.month AND small.method = t.method AND small.score = t.score AND small.decile = t.decile
     GROUP BY 1, 2, 3, 4
 )
 
@@ -68,6 +83,6 @@ SELECT
     g.recommendations,
     CASE WHEN h.month IS NULL THEN g.mean_score END,
     g.selections,
-    CASE WHEN h.month IS NULL THEN round(g.selections::numeric / g.recommendations, 5) END
+    CASE WHEN h.month IS NULL THEN round(g.selections / g.recommendations, 5) END
 FROM summed AS g
 LEFT JOIN hidden AS h ON g.decile = -1 AND h.month = g.month AND h.score = g.score
