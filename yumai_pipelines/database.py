@@ -126,10 +126,21 @@ def connect(
 
 
 def schema_revision(connection: psycopg.Connection[tuple[object, ...]]) -> str | None:
-    """The revision of the database's schema; None where it was never installed."""
+    """The revision of the database's schema; None where it was never installed.
+
+    Raises:
+        DatabaseError: the schema is installed, and the login may not look at it.
+    """
     if connection.execute("SELECT to_regclass('yumai_pipelines.alembic_version')").fetchone() == (None,):
         return None
-    row = connection.execute("SELECT version_num FROM yumai_pipelines.alembic_version").fetchone()
+    try:
+        row = connection.execute("SELECT version_num FROM yumai_pipelines.alembic_version").fetchone()
+    except psycopg.errors.InsufficientPrivilege as error:
+        user = connection.info.user
+        raise DatabaseError(
+            f"{user} may not work with the schema, which is installed. As a superuser: "
+            f'GRANT yumai_pipeline TO "{user}" WITH INHERIT TRUE, SET TRUE.'
+        ) from error
     return str(row[0]) if row else None
 
 

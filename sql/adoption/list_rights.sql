@@ -33,8 +33,17 @@ complaints AS (
     SELECT
         3,
         format(
-            'The role %%s does not exist, and %%s may not create it. As a superuser: CREATE ROLE %%I NOLOGIN.',
-            r.name, l.rolname, r.name
+            'The role %%s does not exist, and %%s may not create it. As a superuser: CREATE ROLE %%I NOLOGIN%%s.',
+            r.name, l.rolname, r.name,
+            CASE r.name
+                WHEN 'yumai_pipeline'
+                    THEN format('; GRANT yumai_pipeline TO %%I WITH INHERIT TRUE, SET TRUE', l.rolname)
+                WHEN 'yumai_app' THEN (
+                    SELECT coalesce('; GRANT yumai_app TO ' || string_agg(quote_ident(o.name), ', '), '')
+                    FROM unnest(%(owners)s::text[]) AS o (name)
+                )
+                ELSE ''
+            END
         )
     FROM roles AS r
     CROSS JOIN login AS l

@@ -10,27 +10,32 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
+import psycopg
 from psycopg import sql
 
 from yumai_pipelines.adoption.compatibility import column_type
+from yumai_pipelines.adoption.constraints import TWO_TURNS_IN_ONE_INSTANT
 from yumai_pipelines.adoption.ownership import function_names, list_obstacles, list_possessions
-from yumai_pipelines.adoption.target import differences
+from yumai_pipelines.adoption.target import differences, home
 from yumai_pipelines.adoption.wall_time import list_naive_columns
 from yumai_pipelines.catalog import CONVERSATIONS, SESSION_CHILDREN, SESSIONS, SHOPS, TABLES, USERS
 from yumai_pipelines.database import schema_revision
 from yumai_pipelines.partitions import describe_partitions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from yumai_pipelines.catalog import ForeignKey
     from yumai_pipelines.months import Month
     from yumai_pipelines.online_ddl import Connection
     from yumai_pipelines.partitions import Partition
     from yumai_pipelines.relations import Relation
+    from yumai_pipelines.schema_snapshot import Difference
     from yumai_pipelines.settings import Settings
 
 SAMPLE = 5
+PARTS = {"column", "constraint", "trigger"}
+"""Objects that are named for the relation that they are a part of."""
 
 BEFORE = "from before session_master"
 INTERIM = "with an interim session_master"
@@ -125,6 +130,19 @@ def take_inventory(connection: Connection, settings: Settings, *, count: bool = 
         settings: the zone of the months, and of naive times.
         count: whether rows are counted, which takes a look at each of them.
     """
+    try:
+        return _look(connection, settings, count=count)
+    except psycopg.errors.InsufficientPrivilege as error:
+        return Inventory(
+            None,
+            (
+                f"{connection.info.user} may not look at the database: {error.diag.message_primary}. Log in as the "
+                "role that owns it, as a member of that role, or as a superuser. Nothing was changed.",
+            ),
+        )
+
+
+def _look(connection: Connection, settings: Settings, *, count: bool) -> Inventory:
     with connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         lacking = _lacking(connection)
@@ -144,15 +162,37 @@ def take_inventory(connection: Connection, settings: Settings, *, count: bool = 
             owners=tuple(sorted({each.owner for each in list_possessions(connection)})),
             cases=tuple(count_cases(connection, settings.legacy_timezone)) if count else (),
             missing_months=missing_months(partitions),
-            differences=tuple(str(each) for each in unlike if each.expected is not None),
+            differences=tuple(str(each) for each in _wholes(unlike) if each.expected is not None),
             unknown=tuple(
                 f"{each.kind} {each.name}"
-                for each in unlike
+                for each in _wholes(unlike)
                 if each.expected is None
                 and not each.name.startswith("yumai_pipelines.")
                 and not (each.kind == "function" and each.name.partition("(")[0] in names)
+                and not (each.kind == "constraint" and _is_replaced(each, unlike))
             ),
         )
+
+
+def _wholes(unlike: Sequence[Difference]) -> list[Difference]:
+    """What differs, without the parts of relations that differ as a whole: they come, or stay, with it."""
+    whole = {each.name for each in unlike if each.kind == "relation" and None in {each.expected, each.found}}
+    return [each for each in unlike if each.kind not in PARTS or str(home(each)) not in whole]
+
+
+def _is_replaced(constraint: Difference, unlike: Sequence[Difference]) -> bool:
+    """Whether a constraint that is not ours goes, or gets another name, since one of ours takes its place."""
+    found = constraint.found.definition if constraint.found else ""
+    if (home(constraint), found) == (CONVERSATIONS, TWO_TURNS_IN_ONE_INSTANT):
+        return True
+    column, _, _ = found.partition(" REFERENCES ")
+    return any(
+        each.kind == "constraint"
+        and each.expected is not None
+        and home(each) == home(constraint)
+        and (each.expected.definition == found or each.expected.definition.startswith(f"{column} REFERENCES "))
+        for each in unlike
+    )
 
 
 def _lacking(connection: Connection) -> list[str]:

@@ -14,7 +14,7 @@ from psycopg import sql
 
 from yumai_pipelines.adoption.batches import in_batches
 from yumai_pipelines.adoption.compatibility import column_type
-from yumai_pipelines.adoption.constraints import PendingKey, list_pending_keys
+from yumai_pipelines.adoption.constraints import PendingKey, list_pending_keys, prove_foreign_key
 from yumai_pipelines.adoption.steps import family
 from yumai_pipelines.adoption.target import NAIVE
 from yumai_pipelines.catalog import CONVERSATIONS, SESSION_CHILDREN, SESSIONS, TABLES, USERS, table_of
@@ -41,7 +41,12 @@ def repair(steps: Steps, zone: str, as_of: datetime, why: str) -> None:
         as_of: sessions that were active in the day before it stay open.
         why: what the sessions of conversations say, that had none.
     """
-    pending = list_pending_keys(steps.connection)
+    # Most keys are obeyed, and the proof of that is the quickest look at them; sessions are never all there.
+    pending = [
+        key
+        for key in list_pending_keys(steps.connection)
+        if key.referenced == SESSIONS or not prove_foreign_key(steps, key)
+    ]
     users = [key for key in pending if key.referenced == USERS]
     if users:
         _recover_users(steps, users)
