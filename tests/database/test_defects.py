@@ -23,6 +23,7 @@ from psycopg.conninfo import conninfo_to_dict
 from tests.graph import Graph, months
 from tests.support import Connection, one
 from yumai_pipelines import schema
+from yumai_pipelines.checks.integrity import FOREIGN_KEYS, NO_ORPHANS
 from yumai_pipelines.local_server import program
 from yumai_pipelines.months import Month
 from yumai_pipelines.settings import Settings
@@ -135,7 +136,7 @@ def fails(table: str, **checks: str) -> dict[str, str]:
 
 
 def orphan_found(table: str) -> dict[str, str]:
-    lacks = f"1 rows of {table} without a session"
+    lacks = f"1 rows of {table} without a session (limit 0)."
     return fails(table, no_orphans=lacks, foreign_keys="session_id_fkey, fault 1 rows refer to nothing (id ")
 
 
@@ -144,7 +145,7 @@ DRIFT = {"schema:schema_has_no_drift": "1 objects that differ from what the migr
 
 @dataclass(frozen=True)
 class Defect:
-    """What is done to the database, and what the checks say of it."""
+    """What is done to the database, and what the checks say of it; `…` stands for whatever they say in between."""
 
     name: str
     statements: str
@@ -297,7 +298,7 @@ DEFECTS = [
     Defect(
         "stale view",
         "UPDATE yumai_pipelines.view_refreshes SET as_of = now() - interval '3 days'",
-        fails("chatbot.recent_conversations", is_fresh="views staler than 26 hours"),
+        fails("chatbot.recent_conversations", is_fresh="views staler than 26 hours … was refreshed 72.0"),
     ),
     Defect(
         "turn that the view has not seen",
@@ -309,6 +310,11 @@ DEFECTS = [
     Defect(
         "view without data",
         "REFRESH MATERIALIZED VIEW chatbot.recent_conversations WITH NO DATA",
+        fails("chatbot.recent_conversations", is_fresh="was never refreshed", is_complete="was never refreshed"),
+    ),
+    Defect(
+        "view of whose refreshes nothing is known",
+        "DELETE FROM yumai_pipelines.view_refreshes",
         fails("chatbot.recent_conversations", is_fresh="was never refreshed", is_complete="was never refreshed"),
     ),
     Defect(
@@ -360,9 +366,18 @@ def test_a_planted_defect_is_caught_by_its_checks_and_by_no_other(
         asset, name = check.split(":")
         whole = run.evaluations(*asset.split("/"), name)[None]
         assert whole.description is not None
-        assert fragment in whole.description
-        measure, _, *rest = whole.description.split("\n\n")
-        message = " ".join(" ".join([measure, *rest[:-1]]).split())
+        assert all(part in whole.description for part in fragment.split(" … "))
+        measure, remedy, *rows, cause = whole.description.split("\n\n")
+        assert measure.endswith(f" (limit {whole.metadata['limit'].value:,}).")
+        assert (remedy[:12], cause[:7]) == ("What to do: ", "Cause: ")
+        if name in (NO_ORPHANS, FOREIGN_KEYS):
+            assert (whole.blocking, whole.severity) == (True, dg.AssetCheckSeverity.ERROR)
+        if name == NO_ORPHANS:
+            assert remedy.startswith("What to do: launch the job repair_orphans: ")
+            assert [row[:5] for row in rows] == ["- id "]
+            assert "session_replication_role" in cause
+            assert (whole.metadata["count"].value, whole.metadata["more_than_shown"].value) == (1, False)
+        message = " ".join(" ".join([measure, *rows]).split())
         TABLE.info("| %s | %s | %s |", defect.name, check, message)
 
 
