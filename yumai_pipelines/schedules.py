@@ -140,6 +140,8 @@ def monthly_retention_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunR
     """The months that have come of age, from the first that was never purged."""
     settings = Settings()
     last = latest_month(context.scheduled_execution_time, settings.zone, settings.session_days)
+    if settings.archives_before_purge:
+        last = min(last, oldest_kept(context.scheduled_execution_time, settings.zone, settings.months_kept) - 1)
     if last < settings.first:
         return dg.SkipReason(f"No month has come of age: the history begins with {settings.first}.")
     purged = context.instance.get_materialized_partitions(expired_sessions.key)

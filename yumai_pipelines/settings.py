@@ -85,6 +85,11 @@ class Settings(BaseSettings):
     session_days: int = Field(
         default=30, ge=1, description="Days after its end from which retention may delete a session."
     )
+    purge_archived_only: bool | None = Field(
+        default=None,
+        description="Whether retention leaves sessions alone until their conversations are archived; without it, yes "
+        "where YUMAI_ARCHIVE_URL is set.",
+    )
 
     soft_reference_tolerance: Decimal = Field(
         default=Decimal("0.01"),
@@ -140,6 +145,11 @@ class Settings(BaseSettings):
     def archive(self) -> str:
         """Directory or URL of the archived months."""
         return self.archive_url or str(self.home.expanduser().resolve() / "archive")
+
+    @property
+    def archives_before_purge(self) -> bool:
+        """Whether a session goes only when its conversations are archived."""
+        return self.archive_url is not None if self.purge_archived_only is None else self.purge_archived_only
 
     @property
     def lock_timeout(self) -> timedelta:

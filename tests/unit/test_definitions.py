@@ -258,6 +258,18 @@ def test_sessions_of_months_that_have_come_of_age_are_asked_to_be_deleted(tick: 
     assert tick(monthly_retention_schedule, "2025-01-01 06:00", purged) == ("2024-11-01", "2024-11-01")
 
 
+def test_retention_waits_for_archives_where_there_is_somewhere_for_them(
+    tick: Tick, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("YUMAI_ARCHIVE_URL", "s3://archive")
+    assert tick(monthly_retention_schedule, "2025-02-01 06:00", {}) == (
+        "No month has come of age: the history begins with 2024-08."
+    )
+    assert tick(monthly_retention_schedule, "2025-04-01 06:00", {}) == ("2024-08-01", "2024-09-01")
+    monkeypatch.setenv("YUMAI_PURGE_ARCHIVED_ONLY", "false")
+    assert tick(monthly_retention_schedule, "2025-05-01 06:00", {}) == ("2024-08-01", "2025-03-01")
+
+
 def test_every_past_month_is_asked_to_be_archived(tick: Tick) -> None:
     assert tick(monthly_archive_schedule, "2025-02-28 23:59", {}) == (
         "No month is past yet: the history begins with 2024-08."

@@ -29,7 +29,8 @@ def expired_sessions(context: dg.AssetExecutionContext, postgres: PostgresResour
 
     Only of months whose extracts are all built, have passed their checks, and stand for what is there now; what was
     deleted is noted in `extracts.ledger`, and from then on those months of the extracts stay as they are. In batches,
-    each a transaction of its own. Section 7.2 of the database document.
+    each a transaction of its own. Where YUMAI_ARCHIVE_URL is set, conversations are not deleted before they are
+    archived, so a month waits for that (YUMAI_PURGE_ARCHIVED_ONLY). Section 7.2 of the database document.
     """
     settings, refused = postgres.settings, []
     with postgres.connect("purge sessions") as connection:
@@ -42,6 +43,7 @@ def expired_sessions(context: dg.AssetExecutionContext, postgres: PostgresResour
                     postgres.lock_policy,
                     as_of=datetime.now(UTC),
                     days=settings.session_days,
+                    archived_only=settings.archives_before_purge,
                 )
             except RetentionRefusedError as error:
                 refused.append(str(error))

@@ -2,12 +2,14 @@
 
 A month is purged when every extract of it is built, has passed its checks, and was built from what is there now. A
 session goes when each of its rows is one that those extracts know, as it is now; all that is checked under locks, in
-the transaction that deletes the session and says so in the ledger. A run that is killed has done whole batches.
+the transaction that deletes the session and says so in the ledger. Where conversations are to be archived, neither a
+month nor a session goes before its own are. A run that is killed has done whole batches.
 """
 
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -16,6 +18,8 @@ from uuid import UUID
 
 from psycopg import sql
 
+from yumai_pipelines.archives import ledger as archives
+from yumai_pipelines.archives.archive import ARCHIVE_LOCK
 from yumai_pipelines.catalog import EXTRACTS
 from yumai_pipelines.database import DatabaseError
 from yumai_pipelines.extracts.build import ADVISORY_LOCK, stage_months
@@ -53,7 +57,7 @@ class Purge:
     Attributes:
         month: which.
         deleted: sessions that are gone.
-        kept: sessions that stay, since the extracts do not have all that is in them.
+        kept: sessions that stay, since the extracts do not have all that is in them, or the archives.
         batches: transactions.
         longest: the longest of them.
     """
@@ -89,6 +93,7 @@ def purge_month(
     *,
     as_of: datetime,
     days: int,
+    archived_only: bool = False,
     batch: int = BATCH,
 ) -> Purge:
     """Delete the sessions that ended in a month, with all that hangs on them.
@@ -100,10 +105,12 @@ def purge_month(
         policy: how long to stop others, and how long to wait for them.
         as_of: now.
         days: age of the sessions from which they may go.
+        archived_only: leave sessions alone that have conversations which are not archived.
         batch: sessions of one transaction.
 
     Raises:
-        RetentionRefusedError: the extracts of the month do not stand for what is there.
+        RetentionRefusedError: the extracts of the month do not stand for what is there; or its conversations are not
+            archived, though they are to be.
         LockNotObtainedError: somebody was in the way until patience ended.
     """
     if month > latest_month(as_of, zone, days):
@@ -112,10 +119,15 @@ def purge_month(
             f"all of whose sessions are over {days} days old and whose extracts are not built anew any more. Nothing "
             "was deleted."
         )
-    with advisory_lock(connection, ADVISORY_LOCK, policy):
+    with ExitStack() as locks:
+        locks.enter_context(advisory_lock(connection, ADVISORY_LOCK, policy))
+        if archived_only:
+            # No month leaves for its file in the meantime.
+            locks.enter_context(advisory_lock(connection, ARCHIVE_LOCK, policy))
+            _refuse_unarchived(connection, month, zone)
         try:
             _remember_known_rows(connection, month, zone)
-            return _purge(OnlineDDL(connection, policy), month, zone, batch)
+            return _purge(OnlineDDL(connection, policy), month, zone, batch, archived_only=archived_only)
         finally:
             if not connection.closed:
                 connection.execute(
@@ -123,6 +135,25 @@ def purge_month(
                         sql.SQL(", ").join(sql.Identifier("pg_temp", name) for name in _TEMPORARY)
                     )
                 )
+
+
+def _refuse_unarchived(connection: psycopg.Connection[Any], month: Month, zone: ZoneInfo) -> None:
+    """Refuse to purge a month whose conversations would go with its sessions, and those of any that is half-way out."""
+    half_way = [
+        f"the conversations of {each} are {archive.place}"
+        for each, archive in archives.read(connection).items()
+        if archive.state in ("detaching", "detached")
+    ]
+    (present,) = _run(connection, "has_conversations.sql", lower_bound=month.start(zone), upper_bound=month.end(zone))
+    faults = half_way + ([f"the conversations of {month} are in the database alone"] if present else [])
+    if faults:
+        raise RetentionRefusedError(
+            f"{month} is not purged, since conversations that are to be archived would go with its sessions:\n"
+            + "\n".join(f"  - {fault}" for fault in faults)
+            + f"\nNothing was deleted. Materialize the partition {month.partition_key} of "
+            "chatbot/archived_conversations, which takes months that are older than YUMAI_MONTHS_KEPT, then run this "
+            "again. To delete conversations that were never archived, set YUMAI_PURGE_ARCHIVED_ONLY=false."
+        )
 
 
 def _remember_known_rows(connection: psycopg.Connection[Any], month: Month, zone: ZoneInfo) -> None:
@@ -175,12 +206,12 @@ def _faults(month: Month, ledger: Mapping[tuple[str, Month], Entry], found: int)
     return faults
 
 
-def _purge(online: OnlineDDL, month: Month, zone: ZoneInfo, size: int) -> Purge:
+def _purge(online: OnlineDDL, month: Month, zone: ZoneInfo, size: int, *, archived_only: bool) -> Purge:
     last = _Batch(0, 0, month.start(zone), UUID(int=0))
     picked = deleted = batches = 0
     longest = timedelta()
     while batches == 0 or last.picked == size:
-        work = partial(_delete_batch, online.connection, month, zone, size, last)
+        work = partial(_delete_batch, online.connection, month, zone, size, last, archived_only=archived_only)
         started = time.monotonic()
         last = online.run(f"purge sessions of {month}", [], work)
         longest = max(longest, timedelta(seconds=time.monotonic() - started))
@@ -189,7 +220,13 @@ def _purge(online: OnlineDDL, month: Month, zone: ZoneInfo, size: int) -> Purge:
 
 
 def _delete_batch(
-    connection: psycopg.Connection[Any], month: Month, zone: ZoneInfo, size: int, previous: _Batch
+    connection: psycopg.Connection[Any],
+    month: Month,
+    zone: ZoneInfo,
+    size: int,
+    previous: _Batch,
+    *,
+    archived_only: bool,
 ) -> _Batch:
     connection.execute("TRUNCATE purge_batch")
     picked, last_end, last_id = _run(
@@ -203,6 +240,8 @@ def _delete_batch(
     )
     if not picked:
         return _Batch(0, 0, previous.last_end, previous.last_id)
+    if archived_only:
+        connection.execute(read_sql("retention", "keep_unarchived_sessions.sql"))
     connection.execute("ANALYZE purge_batch")
     _run(connection, "lock_recommendations.sql")
     _run(connection, "lock_feedback.sql")

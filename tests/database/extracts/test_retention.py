@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING
 import dagster as dg
 import psycopg
 import pytest
+from pyarrow import parquet
 
 from tests.database.extracts.support import POLICY, ZONE, as_text, build
 from tests.graph import Graph, months
 from tests.support import Connection, every, one
+from yumai_pipelines.archives.archive import archive_months
+from yumai_pipelines.archives.restore import restore_month
+from yumai_pipelines.archives.store import ArchiveError, Store
 from yumai_pipelines.assets.retention import expired_sessions
 from yumai_pipelines.catalog import EXTRACTS, Extract
 from yumai_pipelines.checks.extracts import PROOFS
@@ -21,9 +25,11 @@ from yumai_pipelines.database import connect
 from yumai_pipelines.extracts.ledger import PurgedError, entries, record_checks
 from yumai_pipelines.extracts.retention import Purge, RetentionRefusedError, latest_month, purge_month
 from yumai_pipelines.months import Month
+from yumai_pipelines.partitions import ensure_months
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 MAY, JUNE, JULY, AUGUST = Month(2025, 5).through(Month(2025, 8))
 SPAN = (MAY, JUNE, JULY)
@@ -350,6 +356,104 @@ def test_what_changed_after_a_part_was_purged_is_kept_and_said(logs: Connection)
     with pytest.raises(RetentionRefusedError, match="and cannot be built anew: it was purged at"):
         purge(logs, MAY)
     assert purge(logs, JUNE).kept == 1
+
+
+@pytest.fixture
+def talks(database: str, logs: Connection) -> Connection:
+    """Those sessions with a conversation each, in its month, and extracts that are proven."""
+    with connect(database, application_name="test") as owner:
+        ensure_months(owner, [*SPAN, AUGUST], zone=ZONE, policy=POLICY)
+    logs.execute(
+        "INSERT INTO conversations (session_id, conversation_time) SELECT session_id, session_start FROM session_master"
+    )
+    built(logs)
+    return logs
+
+
+def archive(database: str, store: Path, *span: Month) -> None:
+    with connect(database, application_name="test") as owner:
+        to = Store.at(str(store))
+        list(archive_months(owner, span, store=to, zone=ZONE, policy=POLICY, kept=1, as_of=NOW))
+
+
+def purge_archived(connection: Connection, month: Month) -> Purge:
+    return purge_month(connection, month, ZONE, POLICY, as_of=NOW, days=30, archived_only=True, batch=3)
+
+
+def test_a_month_waits_until_its_conversations_are_archived(database: str, talks: Connection, tmp_path: Path) -> None:
+    with pytest.raises(
+        RetentionRefusedError, match="the conversations of 2025-06 are in the database alone"
+    ) as refusal:
+        purge_archived(talks, JUNE)
+    assert "Nothing was deleted. Materialize the partition 2025-06-01 of chatbot/archived" in str(refusal.value)
+    assert "YUMAI_PURGE_ARCHIVED_ONLY=false" in str(refusal.value)
+    assert sessions(talks)["2025-06"] == 8
+
+    archive(database, tmp_path, MAY, JUNE)
+
+    assert (purge_archived(talks, JUNE).deleted, purge_archived(talks, MAY).deleted) == (8, 8)
+    (file,) = tmp_path.glob("conversations/2025-06/*.parquet")
+    assert parquet.read_metadata(file).num_rows == 8
+
+
+def test_where_archives_are_not_waited_for_there_is_nothing_left_for_them(
+    database: str, talks: Connection, tmp_path: Path
+) -> None:
+    assert purge(talks, JUNE).deleted == 8
+    archive(database, tmp_path, JUNE)
+    assert one(talks, "SELECT row_count FROM yumai_pipelines.archives WHERE month = '2025-06-01'") == 0
+
+
+def test_a_session_with_conversations_in_a_month_that_is_not_archived_stays(
+    database: str, talks: Connection, tmp_path: Path
+) -> None:
+    identifier = reaching(talks)
+    built(talks)
+    archive(database, tmp_path, JUNE)
+    result = purge_archived(talks, JUNE)
+    assert (result.deleted, result.kept) == (8, 1)
+    assert one(talks, "SELECT count(*) FROM conversations WHERE session_id = %s", identifier) == 1
+    archive(database, tmp_path, MAY)
+    assert purge_archived(talks, JUNE).deleted == 1
+
+
+def test_no_session_goes_while_a_month_is_half_way_into_its_file(
+    database: str, talks: Connection, tmp_path: Path
+) -> None:
+    archive(database, tmp_path, JUNE)
+    (tmp_path / "file").touch()
+    with pytest.raises(ArchiveError):
+        archive(database, tmp_path / "file", MAY)
+    with pytest.raises(
+        RetentionRefusedError, match=r"2025-05 are in the table yumai_pipelines\.conversations_2025_05_"
+    ):
+        purge_archived(talks, JUNE)
+    archive(database, tmp_path, MAY)
+    assert purge_archived(talks, JUNE).deleted == 8
+
+
+def test_a_month_that_was_restored_waits_to_be_archived_again(database: str, talks: Connection, tmp_path: Path) -> None:
+    archive(database, tmp_path, JUNE)
+    with connect(database, application_name="test") as owner:
+        restore_month(owner, JUNE, zone=ZONE, policy=POLICY)
+    with pytest.raises(RetentionRefusedError, match="2025-06 are in the database alone"):
+        purge_archived(talks, JUNE)
+
+
+def test_a_month_without_conversations_waits_for_nothing(logs: Connection) -> None:
+    built(logs)
+    assert purge_archived(logs, JUNE).deleted == 8
+
+
+def test_the_asset_waits_where_there_is_somewhere_to_archive_to(
+    graph: Graph, talks: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("YUMAI_ARCHIVE_URL", str(tmp_path))
+    assert not graph.materialize(expired_sessions.key, tags=months("2025-06")).success
+    assert sessions(talks)["2025-06"] == 8
+    monkeypatch.setenv("YUMAI_PURGE_ARCHIVED_ONLY", "false")
+    assert graph.materialize(expired_sessions.key, tags=months("2025-06")).success
+    assert "2025-06" not in sessions(talks)
 
 
 def test_the_asset_deletes_what_is_proven_and_says_what_is_not(graph: Graph, logs: Connection) -> None:
