@@ -28,11 +28,14 @@ Row = dict[str, Any]
 HISTORY = 6
 """Months before a month that it is compared with, and at least half of them."""
 
-COUNT_FACTOR = 2.0
-"""A count is unlike the others when it is more than so many times their median, or less than one over that."""
+FACTOR = 2.0
+"""A measure is unlike the others when it is more than so many times their median, or less than one over that."""
 
 RATE_FACTOR = 1.25
-"""The same of a rate, a mean or a time, which vary less."""
+"""The same of a rate, a mean or a time where they are of many; those of a few vary as much as counts do."""
+
+MANY = 30_000
+"""The median of an extract's largest count from which on its rates are of many."""
 
 FEWEST = 100
 """Counts whose median is smaller jump by themselves; where all counts of an extract are so small, its rates do too."""
@@ -64,19 +67,21 @@ def unlike_before(
     query = read_sql("extracts", extract.relation.name, "summarize_months.sql")
     span = [*(months[0] - HISTORY).through(months[-1])]
     summaries = {month: rows[0] for month, rows in _by_month(connection, query, span, zone).items()}
-    return {month: list(_unlike(month, summaries)) for month in months}
+    return {month: list(unlike(month, summaries)) for month in months}
 
 
-def _unlike(month: Month, summaries: Mapping[Month, Row]) -> Iterator[Row]:
+def unlike(month: Month, summaries: Mapping[Month, Row]) -> Iterator[Row]:
+    """The measures of a month that are far from their median of those before: `value`, `usual`, and the `limit`."""
     before = [summaries[each] for each in (month - HISTORY).through(month - 1) if summaries[each]["rows"]]
-    if len(before) * 2 < HISTORY or median(_volume(each) for each in before) < FEWEST:
+    volume = median(map(_volume, before)) if before else 0
+    if len(before) * 2 < HISTORY or volume < FEWEST:
         return
     for name, value in summaries[month].items():
         usual = median(known) if (known := [each[name] for each in before if each[name] is not None]) else 0
         count = isinstance(value, int)
         if value is None or usual == 0 or (count and usual < FEWEST):
             continue
-        limit = COUNT_FACTOR if count else RATE_FACTOR
+        limit = FACTOR if count or volume < MANY else RATE_FACTOR
         if not 1 / limit <= value / usual <= limit:
             yield {"name": name, "value": value, "usual": round(usual, 5), "limit": f"{limit:g} times more or less"}
 

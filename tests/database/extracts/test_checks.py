@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -17,7 +18,7 @@ from yumai_pipelines.catalog import EXTRACTS, Extract, extract_of
 from yumai_pipelines.checks.extracts import PROOFS, freshness, reconciliation, unbuilt
 from yumai_pipelines.extracts.ledger import entries
 from yumai_pipelines.extracts.lineage import LINEAGE
-from yumai_pipelines.extracts.proof import unlike_before
+from yumai_pipelines.extracts.proof import unlike, unlike_before
 from yumai_pipelines.months import Month
 from yumai_pipelines.schema_snapshot import columns
 
@@ -200,6 +201,33 @@ def test_a_month_unlike_those_before_it_is_a_warning(connection: Connection) -> 
         "usual": 400,
         "limit": "2 times more or less",
     }
+
+
+@pytest.mark.parametrize(
+    ("volume", "before", "value", "limit"),
+    [
+        (30_000, (10.0, 11.0, 10.5), 13.2, "1.25 times more or less"),
+        (30_000, (10.0, 11.0, 10.5), 8.3, "1.25 times more or less"),
+        (30_000, (10.0, 11.0, 10.5), 0.0, "1.25 times more or less"),
+        (30_000, (10.0, 11.0, 10.5), 13.1, None),
+        (29_999, (10.0, 11.0, 10.5), 20.9, None),
+        (29_999, (10.0, 11.0, 10.5), 21.1, "2 times more or less"),
+        (30_000, (400, 420, 380), 799, None),
+        (30_000, (400, 420, 380), 801, "2 times more or less"),
+        (30_000, (400, 420, 380), 199, "2 times more or less"),
+        (30_000, (40, 42, 38), 81, None),
+        (99, (10.0, 11.0, 10.5), 100.0, None),
+    ],
+)
+def test_how_far_a_measure_may_be_from_the_months_before(
+    volume: int, before: tuple[float, ...], value: float, limit: str | None
+) -> None:
+    span = [*Month(2024, 8).through(Month(2025, 2))]
+    summaries: dict[Month, dict[str, Any]] = {month: {"rows": 0} for month in span}
+    for month, measure in zip(span[3:], (*before, value), strict=True):
+        summaries[month] = {"rows": volume, "measure": measure}
+    found = [(row["name"], row["limit"]) for row in unlike(span[-1], summaries)]
+    assert found == ([("measure", limit)] if limit else [])
 
 
 def test_the_check_of_likeness_warns_and_blocks_nothing(graph: Graph) -> None:
