@@ -2661,7 +2661,7 @@ ALTER TABLE extracts.recommendation_funnel OWNER TO yumai_pipeline;
 -- Name: TABLE recommendation_funnel; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
 --
 
-COMMENT ON TABLE extracts.recommendation_funnel IS 'From recommendation to selection to feedback. One row per month, recommendation method and shop category.';
+COMMENT ON TABLE extracts.recommendation_funnel IS 'From recommendation to selection to feedback. One row per month, recommendation method and shop category. Feedback on no recommendation counts in the row unknown, unknown, which may have no recommendations.';
 
 
 --
@@ -2731,7 +2731,7 @@ COMMENT ON COLUMN extracts.recommendation_funnel.median_seconds_to_selection IS 
 -- Name: COLUMN recommendation_funnel.feedback_count; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
 --
 
-COMMENT ON COLUMN extracts.recommendation_funnel.feedback_count IS 'Number of feedbacks on these recommendations, whenever they were given.';
+COMMENT ON COLUMN extracts.recommendation_funnel.feedback_count IS 'Number of feedbacks on these recommendations, whenever they were given; in the row unknown, unknown also of those on none.';
 
 
 --
