@@ -92,7 +92,7 @@ def _repair(context: dg.OpExecutionContext, config: RepairConfig, postgres: Post
 def _told(repair: Repair) -> str:
     first = "; ".join(", ".join(f"{key} {value}" for key, value in row.items()) for row in repair.sample)
     return (
-        f"{repair.key.name}: {repair.found:,} rows of {repair.key.table} name no row of {repair.key.referenced} "
+        f"{repair.key.name}: rows of {repair.key.table} that name no row of {repair.key.referenced}: {repair.found:,} "
         f"({first}{'; …' if repair.found > len(repair.sample) else ''}). {repair.action.capitalize()}: {_done(repair)}."
     )
 

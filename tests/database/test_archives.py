@@ -690,7 +690,7 @@ def test_a_range_of_months_is_archived_in_one_run_and_shows_each(
 
     assert run.success
     by_month = run.materialized(*ARCHIVED.path)
-    assert {month: (each["action"], each.get("rows")) for month, each in by_month.items()} == {
+    assert {month: (each["action"], each.get("dagster/partition_row_count")) for month, each in by_month.items()} == {
         "2024-08-01": ("archived", 20),
         "2024-09-01": ("archived", 19),
         "2024-10-01": ("archived", 20),

@@ -158,7 +158,7 @@ def test_row_that_violates_a_foreign_key_is_found_and_repaired_as_advised(
     evaluation = run.evaluations(*check)[None]
     assert failed(run) - {"chatbot/conversations:user_is_the_sessions"} == {":".join(("/".join(check[:2]), check[2]))}
     assert evaluation.description is not None
-    assert f"foreign_key {key.name}, fault 1 rows refer to nothing" in evaluation.description
+    assert f"foreign_key {key.name}, fault rows that refer to nothing: 1 (" in evaluation.description
     assert f"{key.column} 999999)" in evaluation.description
     follow_the_advice(connection, evaluation)
     assert graph.check(*check).evaluations(*check)[None].passed
@@ -524,7 +524,7 @@ def test_rows_in_the_default_partition_are_found_by_month(graph: Graph, connecti
     assert failed(run) == {"chatbot/conversations:default_partition_empty"}
     evaluation = run.evaluation("chatbot", "conversations", "default_partition_empty")
     assert evaluation.description is not None
-    assert "3 rows in the default partition chatbot.conversations_default" in evaluation.description
+    assert "Rows in the default partition chatbot.conversations_default: 3" in evaluation.description
     assert "- month 2024-12, rows 1\n- month 2025-01, rows 2" in evaluation.description
     assert evaluation.severity == dg.AssetCheckSeverity.WARN
     assert graph.materialize(CONVERSATIONS, tags=months("2024-11", "2025-01")).success
@@ -648,8 +648,8 @@ def test_drift_is_found(graph: Graph, connection: Connection) -> None:
 
 
 def test_finding_shows_measure_and_limit() -> None:
-    assert Finding("orphans", 0).description == "0 orphans (limit 0)."
-    assert Finding("orphans", 0, metadata={"rows": 12}).as_metadata() == {"count": 0, "limit": 0, "rows": 12}
+    assert Finding("orphans", 0).description == "Orphans: 0 (limit 0)."
+    assert Finding("orphans", 0, metadata={"rows": 12}).as_metadata() == {"count": 0, "limit": "0", "rows": 12}
     assert table_of(RECOMMENDATIONS).session_key is not None
 
 
@@ -680,7 +680,7 @@ def test_a_share_of_the_ids_may_name_shops_that_are_gone_and_is_counted(
     assert evaluation.passed is passes
     assert evaluation.severity == dg.AssetCheckSeverity.WARN
     assert evaluation.metadata["count"].value == evaluation.metadata["favorite_shops (gone)"].value == gone
-    assert evaluation.metadata["limit"].value == limit
+    assert evaluation.metadata["limit"].value == str(limit)
     assert str(evaluation.description).startswith(
-        f"{gone} ids in favorite_shops of chatbot.user_profiles that name a shop that is gone (limit {limit})."
+        f"Ids in favorite_shops of chatbot.user_profiles that name a shop that is gone: {gone} (limit {limit})."
     )

@@ -136,11 +136,11 @@ def fails(table: str, **checks: str) -> dict[str, str]:
 
 
 def orphan_found(table: str) -> dict[str, str]:
-    lacks = f"1 rows of {table} without a session (limit 0)."
-    return fails(table, no_orphans=lacks, foreign_keys="session_id_fkey, fault 1 rows refer to nothing (id ")
+    lacks = f"Rows of {table} without a session: 1 (limit 0)."
+    return fails(table, no_orphans=lacks, foreign_keys="session_id_fkey, fault rows that refer to nothing: 1 (id ")
 
 
-DRIFT = {"schema:schema_has_no_drift": "1 objects that differ from what the migrations make"}
+DRIFT = {"schema:schema_has_no_drift": "Objects that differ from what the migrations make: 1 ("}
 
 
 @dataclass(frozen=True)
@@ -188,7 +188,7 @@ DEFECTS = [
                     table, foreign_keys="its triggers are disabled on chatbot.session_master"
                 ).items()
             },
-            "schema:schema_has_no_drift": "1 objects",
+            "schema:schema_has_no_drift": "Objects that differ",
         },
     ),
     Defect(
@@ -243,20 +243,20 @@ DEFECTS = [
         "act of a user who is gone",
         REPLICA.format("UPDATE ml_features.user_interactions SET user_id = 4711"),
         fails(
-            "ml_features.user_interactions", foreign_keys="user_interactions_user_id_fkey, fault 1 rows refer to not"
+            "ml_features.user_interactions", foreign_keys="user_interactions_user_id_fkey, fault rows that refer to not"
         ),
     ),
     Defect(
         "user deleted under session_replication_role",
         REPLICA.format("DELETE FROM users WHERE id = 2"),
-        fails("chatbot.session_master", foreign_keys=f"1 rows refer to nothing (session_id {SECOND}, user_id 2)")
-        | fails("analytics.user_feedback", foreign_keys="1 rows refer to nothing (id 2, user_id 2)"),
+        fails("chatbot.session_master", foreign_keys=f"rows that refer to nothing: 1 (session_id {SECOND}, user_id 2)")
+        | fails("analytics.user_feedback", foreign_keys="rows that refer to nothing: 1 (id 2, user_id 2)"),
     ),
     Defect(
         "order at a shop that is gone",
         REPLICA.format("DELETE FROM shops WHERE id = 3"),
-        fails("chatbot.orders", foreign_keys="1 rows refer to nothing (id 1, shop_id 3)")
-        | fails("chatbot.reviews", foreign_keys="1 rows refer to nothing (id 1, shop_id 3)"),
+        fails("chatbot.orders", foreign_keys="rows that refer to nothing: 1 (id 1, shop_id 3)")
+        | fails("chatbot.reviews", foreign_keys="rows that refer to nothing: 1 (id 1, shop_id 3)"),
     ),
     Defect(
         "turn of another user than its session's",
@@ -266,11 +266,12 @@ DEFECTS = [
     Defect(
         "shop deleted that is named without a foreign key",
         "DELETE FROM shops WHERE id = 2",
-        fails("chatbot.conversations", soft_references="1 ids in recommended_shop_ids")
+        fails("chatbot.conversations", soft_references="Ids in recommended_shop_ids … that is gone: 1 (")
         | fails("ml_features.user_interactions", soft_references="column recommendations, gone 2")
         | fails("chatbot.user_profiles", soft_references="column favorite_shops, gone 2")
         | fails(
-            "analytics.recommendations_log", soft_references="2 ids in top_recommendation_shop_id and recommendations"
+            "analytics.recommendations_log",
+            soft_references="Ids in top_recommendation_shop_id and recommendations … gone: 2 (",
         ),
     ),
     Defect(
@@ -283,7 +284,9 @@ DEFECTS = [
     Defect(
         "feedback from the future",
         "UPDATE user_feedback SET time_stamp = now() + interval '9 hours' WHERE id = 1",
-        fails("analytics.user_feedback", times_in_order="1 rows of analytics.user_feedback with a time that cannot be"),
+        fails(
+            "analytics.user_feedback", times_in_order="Rows of analytics.user_feedback with a time that cannot be: 1 ("
+        ),
     ),
     Defect(
         "session that ends before it starts",
@@ -298,7 +301,7 @@ DEFECTS = [
     Defect(
         "stale view",
         "UPDATE yumai_pipelines.view_refreshes SET as_of = now() - interval '3 days'",
-        fails("chatbot.recent_conversations", is_fresh="views staler than 26 hours … was refreshed 72.0"),
+        fails("chatbot.recent_conversations", is_fresh="Views staler than 26 hours … was refreshed 72.0"),
     ),
     Defect(
         "turn that the view has not seen",
@@ -321,7 +324,7 @@ DEFECTS = [
         "turn of a month without a partition",
         "INSERT INTO session_master (session_id, session_start) VALUES ('$stranger', '1999-12-31'); "
         "INSERT INTO conversations (session_id, conversation_time) VALUES ('$stranger', '2000-01-01')",
-        fails("chatbot.conversations", default_partition_empty="1 rows in the default partition"),
+        fails("chatbot.conversations", default_partition_empty="Rows in the default partition … : 1 ("),
     ),
 ]
 
@@ -368,7 +371,7 @@ def test_a_planted_defect_is_caught_by_its_checks_and_by_no_other(
         assert whole.description is not None
         assert all(part in whole.description for part in fragment.split(" … "))
         measure, remedy, *rows, cause = whole.description.split("\n\n")
-        assert measure.endswith(f" (limit {whole.metadata['limit'].value:,}).")
+        assert measure.endswith(f" (limit {whole.metadata['limit'].value}).")
         assert (remedy[:12], cause[:7]) == ("What to do: ", "Cause: ")
         if name in (NO_ORPHANS, FOREIGN_KEYS):
             assert (whole.blocking, whole.severity) == (True, dg.AssetCheckSeverity.ERROR)

@@ -40,8 +40,8 @@ def test_repair_is_a_dry_run_unless_told_otherwise(graph: Graph, connection: Con
 
     assert (output(dry)["dry_run"], output(dry)["found"]) == (True, 1)
     assert observed(graph) == [
-        "user_feedback_session_id_fkey: 1 rows of analytics.user_feedback name no row of chatbot.session_master (id 1, "
-        "session_id 00000000-0000-0000-0000-000000000001). Give a session again: not done, this is a dry run."
+        "user_feedback_session_id_fkey: rows of analytics.user_feedback that name no row of chatbot.session_master: 1 ("
+        "id 1, session_id 00000000-0000-0000-0000-000000000001). Give a session again: not done, this is a dry run."
     ]
     assert graph.check("analytics", "user_feedback", NO_ORPHANS).failed_checks()
 

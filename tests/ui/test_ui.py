@@ -228,5 +228,5 @@ def test_failed_check_says_how_many_which_and_what_to_do(page: Page, deployment:
 
     page.goto("/assets/chatbot/conversations?view=checks&checkDetail=default_partition_empty")
     expect(page.get_by_text("Failed", exact=True).first).to_be_visible()
-    for text in ("rows in the default partition", "month 2001-01, rows 1", "What to do: materialize those months"):
+    for text in ("Rows in the default partition", "month 2001-01, rows 1", "What to do: materialize those months"):
         expect(page.get_by_text(text).first).to_be_visible()

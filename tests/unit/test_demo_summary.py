@@ -17,7 +17,7 @@ ORPHANS = "chatbot/conversations: no_orphans"
 
 def month(number: int, rows: int, extract_rows: int | None, verdict: Verdict = Verdict.PASSED) -> MonthSummary:
     each = Month(2025, number)
-    check = Check(ORPHANS, each, verdict, "3 rows without a session (limit 0).\n\nWhat to do: [delete] them.")
+    check = Check(ORPHANS, each, verdict, "Rows without a session: 3 (limit 0).\n\nWhat to do: [delete] them.")
     partition = Relation("chatbot", f"conversations_{each.suffix}")
     return MonthSummary(each, partition, (rows, rows // 2, rows // 4), extract_rows, (check,))
 
@@ -63,7 +63,7 @@ def test_warnings_are_told_in_a_line_and_fail_nothing() -> None:
     assert summary.passed
     lines = printed(summary)
     assert cells(lines, "all")[-1] == "0/1"
-    assert f"{ORPHANS} (2025-01) warned: 3 rows without a session (limit 0)." in " ".join(lines)
+    assert f"{ORPHANS} (2025-01) warned: Rows without a session: 3 (limit 0)." in " ".join(lines)
     assert not any("What to do" in each for each in lines)
 
 

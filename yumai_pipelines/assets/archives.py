@@ -74,7 +74,6 @@ def _metadata(report: ArchiveReport) -> dict[str, Any]:
         return measures
     return {
         "dagster/partition_row_count": archive.row_count,
-        "rows": archive.row_count,
         "bytes": archive.bytes,
         "uri": archive.uri,
         "checksum": archive.checksum,

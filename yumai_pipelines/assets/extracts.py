@@ -33,7 +33,7 @@ def _spec(extract: Extract) -> dg.AssetSpec:
         return dg.AssetSpec(
             key=asset_key(extract.relation),
             deps=[asset_key(source) for source in extract.sources],
-            description=f"{schema_snapshot.comment(extract.relation)} Grain: {extract.grain}. Built from "
+            description=f"{schema_snapshot.comment(extract.relation)} Built from "
             f"{' and '.join(map(str, extract.sources))}; a month is replaced as a whole; a range of months, and all "
             "extracts of a run, are one pass over the logs. A feedback counts in the month of its recommendation if it "
             "has one, else in its own.",
@@ -69,7 +69,7 @@ def extracts(context: dg.AssetExecutionContext, postgres: PostgresResource) -> I
         for month, summary in zip(months, summaries[extract.relation.name], strict=True):
             del summary["month"]
             context.add_asset_metadata(
-                {"dagster/partition_row_count": summary["rows"], **summary},
+                {"dagster/partition_row_count": summary.pop("rows"), **summary},
                 asset_key=key,
                 partition_key=month.partition_key,
             )

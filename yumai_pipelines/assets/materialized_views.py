@@ -32,7 +32,6 @@ def recent_conversations(postgres: PostgresResource) -> dg.MaterializeResult[Non
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": refreshed.rows,
-            "rows": refreshed.rows,
             "as_of": str(refreshed.as_of),
             "seconds": round(time.monotonic() - started, 3),
             "concurrently": refreshed.concurrently,

@@ -46,7 +46,7 @@ def conversations(context: dg.AssetExecutionContext, postgres: PostgresResource)
         )
     for archive in archived:
         context.log.warning(f"{archive.month} was left alone: its rows are {archive.place}.")
-        note = {"action": "left alone", "rows_are": archive.place, "rows": 0}
+        note = {"action": "left alone", "rows_are": archive.place, "dagster/partition_row_count": 0}
         context.add_asset_metadata(note, partition_key=Month.parse(archive.month).partition_key)
     for report in reports:
         context.add_asset_metadata(_metadata(report), partition_key=report.month.partition_key)
@@ -56,7 +56,6 @@ def conversations(context: dg.AssetExecutionContext, postgres: PostgresResource)
 def _metadata(report: MonthReport) -> dict[str, str | int | float]:
     return {
         "dagster/partition_row_count": report.rows,
-        "rows": report.rows,
         "bytes": report.bytes,
         "partition": str(report.relation),
         "lower_bound": report.lower.isoformat(),

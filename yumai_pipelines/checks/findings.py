@@ -64,15 +64,18 @@ class Finding:
         What to do comes first, since Dagster cuts off what is long. It shows the SQL elsewhere, with the metadata: its
         lines would be too wide here.
         """
-        measure = f"{self.count:,} {self.subject} (limit {self.limit:,})."
+        measure = f"{self.subject[0].upper()}{self.subject[1:]}: {self.count:,} (limit {self.limit:,})."
         if self.passed:
             return measure
         remedy = f"What to do: {self.remedy}" + (" The SQL stands below, under sql." if self.statements else "")
         return "\n\n".join(part for part in (measure, remedy, self._examples(), f"Cause: {self.cause}") if part)
 
     def as_metadata(self) -> dict[str, Any]:
-        """The measure and its limit, and for a failed check the sample and the SQL."""
-        shown: dict[str, Any] = {"count": self.count, "limit": self.limit, **self.metadata}
+        """The measure and its limit, and for a failed check the sample and the SQL.
+
+        The limit is text: Dagster plots every number, and it hardly ever changes.
+        """
+        shown: dict[str, Any] = {"count": self.count, "limit": f"{self.limit:,}", **self.metadata}
         if self.passed:
             return shown
         if self.sample:

@@ -377,7 +377,7 @@ def _violations(
     return Fault(
         scope.table.relation,
         key,
-        f"{count:,} rows refer to nothing ({'; '.join(first)}{more})",
+        f"rows that refer to nothing: {count:,} ({'; '.join(first)}{more})",
         (listing.as_string(connection), *_repairs(connection, key, scope, month, action_for(key))),
     )
 

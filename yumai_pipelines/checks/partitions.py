@@ -113,7 +113,7 @@ def runway(partitions: Sequence[Partition], current: Month, wanted: int) -> Find
     ahead = next((number for number, month in enumerate(due) if month in missing), len(due)) - 1
     urgent = ahead < 1
     return Finding(
-        subject=f"of the months {due[0]} to {due[-1]} without a partition",
+        subject=f"months from {due[0]} to {due[-1]} without a partition",
         count=len(missing),
         sample=[{"month": month.key} for month in missing[:SAMPLE]],
         cause="the schedule of monthly_partitions is off, or its runs have failed.",
