@@ -5,6 +5,21 @@ from benchmarks.backfill import BACKFILL
 from benchmarks.extracts import EXTRACTS_BY_PANDAS, EXTRACTS_BY_SQL
 from benchmarks.integrity import CHECKS, KEYS, MONTH
 from benchmarks.months import MONTHS, MONTHS_BY_PARTMAN
+from benchmarks.purge import PURGES
 from benchmarks.runner import run
 
-run([MONTHS, MONTHS_BY_PARTMAN, BACKFILL, EXTRACTS_BY_SQL, EXTRACTS_BY_PANDAS, CHECKS, MONTH, KEYS, WAIT, TIME])
+run(
+    [
+        MONTHS,
+        MONTHS_BY_PARTMAN,
+        BACKFILL,
+        EXTRACTS_BY_SQL,
+        EXTRACTS_BY_PANDAS,
+        *PURGES,
+        CHECKS,
+        MONTH,
+        KEYS,
+        WAIT,
+        TIME,
+    ]
+)
