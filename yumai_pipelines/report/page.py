@@ -73,7 +73,7 @@ def lead(numbers: Numbers) -> str:
     if not this["rows"]:
         return "Nothing was recommended in this month."
     known = f"{this['rows']:,} recommendations to {this['users']:,} signed-in users; "
-    chosen = f"{this['selection_rate']:.1%} of them led to a choice"
+    chosen = f"{this['selection_rate']:.1%} of the recommendations led to a choice"
     if before is None:
         return f"{known}{chosen}."
     points = 100 * (this["selection_rate"] - before["selection_rate"])
@@ -98,7 +98,7 @@ def figures(numbers: Numbers) -> list[Figure]:
         words = {"relative": f"{step:+.0%}", "points": f"{100 * step:+.1f} points", "plain": f"{step:+.2f}"}[change]
         said = words.replace("-", "−") if words.strip("+-0%. points") else "no change"
         tone = "" if better == 0 or float(f"{step:.3f}") == 0 else "up" if step * better > 0 else "down"
-        return Figure(name, value, f"{said} from {MONTHS[(numbers.month - 1).number - 1]}", tone)
+        return Figure(name, value, f"{said} on {MONTHS[(numbers.month - 1).number - 1]}", tone)
 
     return [
         figure("Recommendations", "rows", "{:,}", "relative", 1),

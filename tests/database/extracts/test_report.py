@@ -47,7 +47,7 @@ def test_the_figures_are_those_of_the_extracts(demo: Connection) -> None:
     text = page.render(numbers)
     assert "Recommendations in July 2025" in text
     assert f"<b>{made:,}</b>" in text
-    assert f"{numbers.this['selection_rate']:.1%} of them led to a choice" in text
+    assert f"{numbers.this['selection_rate']:.1%} of the recommendations led to a choice" in text
     assert all(row["shop_name"] in text for row in numbers.top)
 
 
