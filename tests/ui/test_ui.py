@@ -178,7 +178,8 @@ def test_every_month_of_the_conversations_is_materialized(page: Page, deployment
 
 def test_extract_explains_its_columns(page: Page) -> None:
     page.goto("/assets/extracts/" + FUNNEL.path[-1])
-    for text in ("selection_rate", "Median seconds from recommendation to selection", "month × recommendation method"):
+    grain = "One row per month, recommendation method and shop category."
+    for text in ("selection_rate", "Median seconds from recommendation to selection", grain):
         expect(page.get_by_text(text).first).to_be_visible()
 
 
