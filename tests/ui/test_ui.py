@@ -195,8 +195,8 @@ def test_backfill_of_months_is_one_run_and_shows_them(page: Page, deployment: De
         backfill = launched["data"]["launchPartitionBackfill"]["backfillId"]
         page.goto(f"/runs/b/{backfill}")
         expect(page.get_by_text(f"{months[0]}...{months[-1]}")).to_be_visible()
-        # Once as the state of the backfill, once above the number of months.
-        expect(page.get_by_text("Succeeded", exact=True)).to_have_count(2)
+        # Once as the state of the backfill, once above the number of months. The daemon looks every half minute.
+        expect(page.get_by_text("Succeeded", exact=True)).to_have_count(2, timeout=3 * PATIENCE)
     expect(page.get_by_text("100% completed")).to_be_visible()
     expect(page.get_by_text(str(len(months)), exact=True)).to_have_count(2)
     with dg.DagsterInstance.from_config(str(deployment.instance_directory)) as instance:
