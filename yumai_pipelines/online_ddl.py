@@ -38,6 +38,7 @@ STEP_EVENT = "yumai_pipelines.step"
 
 LONGEST_PAUSE = timedelta(seconds=2)
 GLANCE = timedelta(milliseconds=2)
+_UPGRADES_NOWAIT = 170000
 
 _GIVE_WAY = (
     psycopg.errors.LockNotAvailable,
@@ -282,12 +283,13 @@ class OnlineDDL:
 
     def _take(self, lock: TableLock, deadline: float) -> None:
         statement = sql.SQL("LOCK TABLE ONLY {} IN {} MODE").format(lock.relation.identifier, lock.mode.statement)
+        # PostgreSQL 16 refuses NOWAIT, too, when others only queue for what is held already: there it waits for 1 ms.
+        nowait = sql.SQL(" NOWAIT" if self.connection.info.server_version >= _UPGRADES_NOWAIT else "")
         while lock.strengthens:
             try:
                 with self.connection.transaction():
-                    # Not NOWAIT: PostgreSQL 16 refuses it, too, when others only queue for what is held already.
                     self._wait_until(time.monotonic())
-                    self.connection.execute(statement)
+                    self.connection.execute(statement + nowait)
             except psycopg.errors.LockNotAvailable:
                 if time.monotonic() > deadline:
                     raise
