@@ -150,11 +150,11 @@ def test_rows_that_change_and_go_during_the_move_end_up_as_they_were_left(
                     (moved, target),
                 )
 
-    def change_in_snapshot(writer: Connection, random: Random) -> None:
+    def change_if_free(writer: Connection, random: Random) -> None:
         try:
             change(writer, random)
         except psycopg.errors.SerializationFailure:
-            return  # two writers took the same row, as they may without us
+            return  # two writers took the same row, one of them to another month, as they may without us
 
     def end_session(writer: Connection, _random: Random) -> None:
         time.sleep(0.05)
@@ -181,10 +181,10 @@ def test_rows_that_change_and_go_during_the_move_end_up_as_they_were_left(
         """
     )
     with crowd(database) as people:
-        people.add(change)
-        people.add(change)
-        people.add(change_in_snapshot, isolation=IsolationLevel.REPEATABLE_READ)
-        people.add(change_in_snapshot, isolation=IsolationLevel.REPEATABLE_READ)
+        people.add(change_if_free)
+        people.add(change_if_free)
+        people.add(change_if_free, isolation=IsolationLevel.REPEATABLE_READ)
+        people.add(change_if_free, isolation=IsolationLevel.REPEATABLE_READ)
         people.add(end_session)
         reports = ensure(database, "2024-09", batch_rows=50)
         reports += ensure(database, "2024-08", "2024-10", batch_rows=50)
