@@ -11,7 +11,6 @@ from yumai_pipelines.archives.store import Store
 from yumai_pipelines.assets.months import PAST_MONTHS, accepting, months_of
 from yumai_pipelines.assets.tables import ENGINEERING, asset_key, section
 from yumai_pipelines.catalog import CONVERSATIONS
-from yumai_pipelines.partitions import LockPolicy
 from yumai_pipelines.resources import PostgresResource
 
 
@@ -52,7 +51,7 @@ def archived_conversations(
             months_of(context) or [],
             store=Store.at(settings.archive),
             zone=settings.zone,
-            policy=LockPolicy(settings.lock_timeout, settings.lock_patience),
+            policy=postgres.lock_policy,
             kept=settings.months_kept,
             as_of=datetime.now(settings.zone),
             again=config.again,

@@ -7,7 +7,7 @@ from yumai_pipelines.assets.schema import schema
 from yumai_pipelines.assets.tables import ENGINEERING, asset_key, relation_metadata, section
 from yumai_pipelines.catalog import CONVERSATIONS
 from yumai_pipelines.months import Month
-from yumai_pipelines.partitions import LockPolicy, MonthReport, archived_months, ensure_months
+from yumai_pipelines.partitions import MonthReport, archived_months, ensure_months
 from yumai_pipelines.resources import PostgresResource
 
 with accepting(dg.BetaWarning):
@@ -42,7 +42,7 @@ def conversations(context: dg.AssetExecutionContext, postgres: PostgresResource)
             connection,
             months if len(archived) == len(months) else [month for month in months if month not in archives],
             zone=settings.zone,
-            policy=LockPolicy(settings.lock_timeout, settings.lock_patience),
+            policy=postgres.lock_policy,
         )
     for archive in archived:
         context.log.warning(f"{archive.month} was left alone: its rows are {archive.place}.")
