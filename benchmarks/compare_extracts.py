@@ -38,7 +38,7 @@ def main() -> int:
     with running_server(None) as server, server.database() as url, connect(url, application_name="compare") as owner:
         fill(owner, generate(Size(sessions, len(MONTHS)), until=NOW, zone=SEOUL))
         privacy = Privacy(SecretStr(SECRET))
-        took = seconds(lambda: build_months(owner, EXTRACTS, MONTHS, SEOUL, privacy, LockPolicy()))
+        took = seconds(lambda: build_months([owner], EXTRACTS, MONTHS, SEOUL, privacy, LockPolicy()))
         print(f"built in {took:.1f} s; pandas is at work …", flush=True)
         started = datetime.now(SEOUL)
         wanted = expected(owner, MONTHS, SEOUL, SECRET)

@@ -15,7 +15,7 @@ import psycopg
 
 from benchmarks.runner import Benchmark, Measure, Scale, seconds
 from yumai_pipelines.catalog import EXTRACTS
-from yumai_pipelines.extracts.build import STAGES, WORK_MEM, month_parameters
+from yumai_pipelines.extracts.build import SERVER_SETTINGS, STAGES, month_parameters
 from yumai_pipelines.local_server import program
 from yumai_pipelines.months import Month
 from yumai_pipelines.sql_files import read_sql
@@ -82,7 +82,8 @@ def bare_sql(url: str) -> str:
         texts = [cursor.mogrify(text.encode(), parameters) for text in statements]
     for place, table in ((1, "staged_recommendations"), (3, "staged_feedback"), (5, "staged_opinions")):
         texts.insert(place, f"ANALYZE {table}")
-    script = ["BEGIN", f"SET LOCAL work_mem = '{WORK_MEM}'", *texts, "COMMIT", ""]
+    settings = [f"SET LOCAL {name} = '{value}'" for name, value in SERVER_SETTINGS.items()]
+    script = ["BEGIN", *settings, *texts, "COMMIT", ""]
     return ";\n".join(script)
 
 

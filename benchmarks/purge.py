@@ -60,7 +60,7 @@ def ours(url: str, _scale: Scale, *, partitions: int) -> Measure:
     """What the asset does once the extracts of the month are built and proven."""
     fill(url, partitions)
     with connect(url, application_name="benchmark: purge") as owner:
-        build_months(owner, EXTRACTS, [MONTH - 1, MONTH], SEOUL, Privacy(SecretStr("x" * 32)), LockPolicy())
+        build_months([owner], EXTRACTS, [MONTH - 1, MONTH], SEOUL, Privacy(SecretStr("x" * 32)), LockPolicy())
         owner.execute("UPDATE extracts.ledger SET checks_passed = true")
         purges = []
         took = seconds(

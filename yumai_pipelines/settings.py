@@ -82,6 +82,13 @@ class Settings(BaseSettings):
     min_group_users: int = Field(
         default=1, ge=1, description="Groups of fewer users are merged in the extracts; 1 merges none."
     )
+    build_connections: int = Field(
+        default=2,
+        ge=1,
+        le=16,
+        description="Connections that build a range of months of the extracts at once; each keeps a core of the "
+        "server busy.",
+    )
     session_days: int = Field(
         default=30, ge=1, description="Days after its end from which retention may delete a session."
     )

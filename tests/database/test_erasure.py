@@ -244,7 +244,7 @@ def outcomes(connection: Connection) -> list[int]:
 
 
 def build(owner: Connection, month: Month, secret: str) -> None:
-    build_months(owner, EXTRACTS, [month], SEOUL, Privacy(SecretStr(secret), 1), LockPolicy())
+    build_months([owner], EXTRACTS, [month], SEOUL, Privacy(SecretStr(secret), 1), LockPolicy())
 
 
 def test_rows_of_extracts_go_even_when_retention_has_deleted_where_they_came_from(

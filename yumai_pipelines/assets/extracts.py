@@ -5,6 +5,7 @@ What an extract holds stands in its SQL, how it is built in `yumai_pipelines.ext
 """
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import dagster as dg
 
@@ -56,13 +57,17 @@ EXTRACT_ASSETS = [_spec(extract) for extract in EXTRACTS]
     backfill_policy=dg.BackfillPolicy.single_run(),
 )
 def extracts(context: dg.AssetExecutionContext, postgres: PostgresResource) -> Iterator[dg.MaterializeResult[None]]:
-    """The extracts that were asked for, of the months that were asked for, in one transaction."""
+    """The extracts that were asked for, of the months that were asked for, from one snapshot."""
     settings, months = postgres.settings, months_of(context) or []
     chosen = [extract for extract in EXTRACTS if asset_key(extract.relation) in context.selected_asset_keys]
     privacy = Privacy(postgres.user_key_secret, settings.min_group_users)
-    with postgres.connect("build extracts") as connection:
+    with ExitStack() as stack:
+        connections = [
+            stack.enter_context(postgres.connect("build extracts"))
+            for _ in range(min(settings.build_connections, len(months)))
+        ]
         summaries = build_months(
-            connection, chosen, months, settings.zone, privacy, postgres.lock_policy, run_id=context.run.run_id
+            connections, chosen, months, settings.zone, privacy, postgres.lock_policy, run_id=context.run.run_id
         )
     for extract in chosen:
         key = asset_key(extract.relation)

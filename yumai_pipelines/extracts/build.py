@@ -1,13 +1,17 @@
 """Building months of the extracts: the logs are read once into temporary tables, from which all extracts are filled.
 
-One transaction and one snapshot: the extracts agree with each other, a reader sees the old months or the new ones, and
-a run that is killed leaves the old ones. No row passes through Python.
+One snapshot: the extracts agree with each other. A reader sees a month as it was or as it is built, in all extracts,
+and a run that is killed leaves months as they were. A range of months is shared out among connections, whose
+transactions are committed when all of them are done. No row passes through Python.
 """
 
 from __future__ import annotations
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor, as_completed, wait
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from psycopg import sql
@@ -19,22 +23,25 @@ from yumai_pipelines.online_ddl import advisory_lock
 from yumai_pipelines.sql_files import read_sql, sql_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from zoneinfo import ZoneInfo
 
-    import psycopg
     from pydantic import SecretStr
 
     from yumai_pipelines.catalog import Extract
     from yumai_pipelines.months import Month
-    from yumai_pipelines.online_ddl import LockPolicy
+    from yumai_pipelines.online_ddl import Connection, LockPolicy
+
+Summaries = dict[str, list[dict[str, Any]]]
+"""For each extract, by its name, one row for each month."""
 
 ADVISORY_LOCK = "yumai_pipelines: extracts"
 """Who builds months, and who purges what they were built from, come one after the other."""
 
 STAGES = ("stage_recommendations.sql", "stage_feedback.sql", "stage_opinions.sql", "stage_sources.sql")
-WORK_MEM = "128MB"
-"""Of each sort and hash of a build. The server's default of 4 MB would spill even a month's to its disk."""
+SERVER_SETTINGS = {"work_mem": "128MB", "default_statistics_target": "10"}
+"""Of a build's transactions. The server's 4 MB would spill even a month's sorts to its disk; and the plans over the
+temporary tables need no statistics of a hundred values."""
 
 
 @dataclass(frozen=True)
@@ -65,10 +72,11 @@ def code_version(extract: Extract) -> str:
     return hashlib.sha256("\n".join(read_sql(*file) for file in files).encode()).hexdigest()[:12]
 
 
-def stage_months(connection: psycopg.Connection[Any], months: Sequence[Month], zone: ZoneInfo) -> None:
+def stage_months(connection: Connection, months: Sequence[Month], zone: ZoneInfo) -> None:
     """Read the sources of adjoining months into the transaction's temporary tables, `staged_…`."""
     parameters = month_parameters(months, zone)
-    connection.execute("SELECT set_config('work_mem', %s, true)", (WORK_MEM,))
+    for setting in SERVER_SETTINGS.items():
+        connection.execute("SELECT set_config(%s, %s, true)", setting)
     for stage in STAGES:
         connection.execute(read_sql("extracts", stage), parameters)
         connection.execute(
@@ -77,7 +85,7 @@ def stage_months(connection: psycopg.Connection[Any], months: Sequence[Month], z
 
 
 def build_months(
-    connection: psycopg.Connection[Any],
+    connections: Sequence[Connection],
     extracts: Sequence[Extract],
     months: Sequence[Month],
     zone: ZoneInfo,
@@ -85,11 +93,11 @@ def build_months(
     policy: LockPolicy,
     *,
     run_id: str | None = None,
-) -> dict[str, list[dict[str, Any]]]:
+) -> Summaries:
     """Build months of extracts anew.
 
     Args:
-        connection: in autocommit mode, as the owner of the extracts.
+        connections: in autocommit mode, as the owner of the extracts. Each builds its share of the months, at once.
         extracts: what to build.
         months: adjoining months, in order.
         zone: the business's time zone, at whose midnights they begin.
@@ -98,34 +106,73 @@ def build_months(
         run_id: for the ledger.
 
     Returns:
-        What then stands there: for each extract, by its name, one row for each month.
+        What then stands there.
 
     Raises:
         PurgedError: retention has deleted some of the sources.
         LockNotObtainedError: another run of them did not end.
     """
     parameters = {
-        **month_parameters(months, zone),
         "user_key_secret": privacy.secret.get_secret_value(),
         "user_key_id": key_id(privacy.secret),
         "min_group_users": privacy.min_group_users,
         "run_id": run_id,
     }
-    with advisory_lock(connection, ADVISORY_LOCK, policy), connection.transaction():
-        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        refuse_purged(connection, extracts, months)
-        stage_months(connection, months, zone)
-        return {
-            extract.relation.name: _replace(connection, extract, {**parameters, **_identity(extract)})
-            for extract in extracts
-        }
+
+    def build(connection: Connection, share: Sequence[Month]) -> Summaries:
+        stage_months(connection, share, zone)
+        shared = {**parameters, **month_parameters(share, zone)}
+        return {each.relation.name: _replace(connection, each, {**shared, **_identity(each)}) for each in extracts}
+
+    size = ceil(len(months) / len(connections))
+    shares = [months[first : first + size] for first in range(0, len(months), size)]
+    builders = connections[: len(shares)]
+    with advisory_lock(builders[0], ADVISORY_LOCK, policy), _one_snapshot(builders):
+        refuse_purged(builders[0], extracts, months)
+        built = _at_once(builders, build, shares)
+    return {each.relation.name: [row for part in built for row in part[each.relation.name]] for each in extracts}
+
+
+@contextmanager
+def _one_snapshot(connections: Sequence[Connection]) -> Iterator[None]:
+    """Transactions that see the same, and are committed together: none of them before all are done."""
+    first, *others = connections
+    with ExitStack() as transactions:
+        for connection in connections:
+            transactions.enter_context(connection.transaction())
+            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        (snapshot,) = first.execute("SELECT pg_export_snapshot()").fetchone() or (None,)
+        for connection in others:
+            connection.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(snapshot))
+        yield
+
+
+def _at_once(
+    connections: Sequence[Connection],
+    build: Callable[[Connection, Sequence[Month]], Summaries],
+    shares: Sequence[Sequence[Month]],
+) -> list[Summaries]:
+    """What each connection made of its share. When one fails, or the run is stopped, the others do not go on."""
+    with ThreadPoolExecutor(len(shares)) as threads:
+        running = [threads.submit(build, *each) for each in zip(connections, shares, strict=True)]
+        try:
+            for each in as_completed(running):
+                each.result()
+        except BaseException:
+            # Again and again, since one may have been between two statements.
+            while wait(running, timeout=0.1).not_done:
+                for connection in connections:
+                    if not connection.closed:
+                        connection.cancel_safe()
+            raise
+        return [each.result() for each in running]
 
 
 def _identity(extract: Extract) -> dict[str, str]:
     return {"extract": extract.relation.name, "code_version": code_version(extract)}
 
 
-def _replace(connection: psycopg.Connection[Any], extract: Extract, parameters: dict[str, Any]) -> list[dict[str, Any]]:
+def _replace(connection: Connection, extract: Extract, parameters: dict[str, Any]) -> list[dict[str, Any]]:
     for statement in _statements(extract):
         connection.execute(statement, parameters)
     with connection.cursor(row_factory=dict_row) as cursor:

@@ -8,12 +8,7 @@ WITH scored AS NOT MATERIALIZED (
         r.month,
         r.method,
         scores.score,
-        -- numeric takes NaN too, which is above every number.
-        CASE
-            WHEN scores.value BETWEEN 0 AND 1 THEN least(trunc(scores.value * 10)::int, 9) + 1
-            ELSE 0
-        END AS decile,
-        CASE WHEN scores.value BETWEEN 0 AND 1 THEN scores.value END AS value,
+        scores.value,
         r.selected,
         r.user_id
     FROM staged_recommendations AS r
@@ -27,11 +22,38 @@ WITH scored AS NOT MATERIALIZED (
     WHERE scores.value IS NOT NULL
 ),
 
-small AS (
-    SELECT s.month, s.method, s.score, s.decile
+counted AS MATERIALIZED (
+    -- Before anything is reckoned: millions of scores have some thousand values.
+    SELECT
+        s.month,
+        s.method,
+        s.score,
+        s.value,
+        count(*) AS recommendations,
+        count(*) FILTER (WHERE s.selected) AS selections
     FROM scored AS s
+    GROUP BY s.month, s.method, s.score, s.value
+),
+
+deciles AS MATERIALIZED (
+    SELECT
+        c.value,
+        -- numeric takes NaN too, which is above every number.
+        CASE
+            WHEN c.value BETWEEN 0 AND 1 THEN least(trunc(c.value * 10)::int, 9) + 1
+            ELSE 0
+        END AS decile,
+        CASE WHEN c.value BETWEEN 0 AND 1 THEN c.value END AS valid_score
+    FROM counted AS c
+    GROUP BY c.value
+),
+
+small AS (
+    SELECT s.month, s.method, s.score, d.decile
+    FROM scored AS s
+    INNER JOIN deciles AS d ON d.value = s.value
     WHERE %(min_group_users)s::int > 1
-    GROUP BY s.month, s.method, s.score, s.decile
+    GROUP BY s.month, s.method, s.score, d.decile
     HAVING count(DISTINCT s.user_id) < %(min_group_users)s::int
 ),
 
@@ -39,39 +61,30 @@ hidden AS (
     -- The merged rows that are still too small.
     SELECT s.month, s.score
     FROM scored AS s
+    INNER JOIN deciles USING (value)
     INNER JOIN small USING (month, method, score, decile)
     WHERE %(min_group_users)s::int > 1
     GROUP BY s.month, s.score
     HAVING count(DISTINCT s.user_id) < %(min_group_users)s::int
 ),
 
-tenths AS (
-    -- Before they are merged: millions of scores become some thousand rows.
-    SELECT
-        s.month,
-        s.method,
-        s.score,
-        s.decile,
-        count(*) AS recommendations,
-        count(s.value) AS valid_scores,
-        sum(s.value) AS score_sum,
-        count(*) FILTER (WHERE s.selected) AS selections
-    FROM scored AS s
-    GROUP BY s.month, s.method, s.score, s.decile
-),
-
 summed AS (
     SELECT
-        t.month,
-        CASE WHEN small.month IS NULL THEN t.method ELSE 'suppressed' END AS method,
-        t.score,
-        CASE WHEN small.month IS NULL THEN t.decile ELSE -1 END AS decile,
-        sum(t.recommendations) AS recommendations,
-        round(sum(t.score_sum) / nullif(sum(t.valid_scores), 0), 5) AS mean_score,
-        sum(t.selections) AS selections
-    FROM tenths AS t
+        c.month,
+        CASE WHEN small.month IS NULL THEN c.method ELSE 'suppressed' END AS method,
+        c.score,
+        CASE WHEN small.month IS NULL THEN d.decile ELSE -1 END AS decile,
+        sum(c.recommendations) AS recommendations,
+        round(
+            sum(d.valid_score * c.recommendations)
+            / nullif(sum(c.recommendations) FILTER (WHERE d.valid_score IS NOT NULL), 0),
+            5
+        ) AS mean_score,
+        sum(c.selections) AS selections
+    FROM counted AS c
+    INNER JOIN deciles AS d ON d.value = c.value
     LEFT JOIN small
-        ON small.month = t.month AND small.method = t.method AND small.score = t.score AND small.decile = t.decile
+        ON small.month = c.month AND small.method = c.method AND small.score = c.score AND small.decile = d.decile
     GROUP BY 1, 2, 3, 4
 )
 

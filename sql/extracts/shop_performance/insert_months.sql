@@ -127,3 +127,5 @@ SELECT
 FROM summed AS g
 LEFT JOIN chatbot.shops AS shop ON shop.id = g.shop_id
 CROSS JOIN LATERAL (SELECT %(min_group_users)s::int = 1 OR g.users >= %(min_group_users)s::int AS rates) AS shown
+-- As the key is ordered: its index grows at its end.
+ORDER BY g.month, g.shop_id

@@ -44,4 +44,4 @@ def build(
 ) -> dict[str, list[dict[str, Any]]]:
     """Build months of the extracts as a run does."""
     privacy = Privacy(SecretStr(secret), minimum)
-    return build_months(connection, extracts, months, ZONE, privacy, POLICY, run_id=run_id)
+    return build_months([connection], extracts, months, ZONE, privacy, POLICY, run_id=run_id)

@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
 from psycopg import sql
+from pydantic import SecretStr
 
 from tests.database.extracts.dirt import plant
-from tests.database.extracts.support import MONTHS, SECRET, ZONE, as_text, build
+from tests.database.extracts.support import MONTHS, POLICY, SECRET, ZONE, as_text, build
 from tests.support import Connection, every, login, one
 from yumai_pipelines.catalog import EXTRACTS, FEEDBACK, RECOMMENDATIONS, extract_of
 from yumai_pipelines.database import connect
-from yumai_pipelines.extracts.build import code_version
+from yumai_pipelines.extracts.build import Privacy, build_months, code_version
 from yumai_pipelines.extracts.ledger import PurgedError, entries
 from yumai_pipelines.months import Month
 from yumai_pipelines.relations import Relation
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
 NOVEMBER, DECEMBER = MONTHS[:2]
+CALIBRATION = extract_of("score_calibration").relation
 
 
 @pytest.fixture
@@ -125,6 +132,15 @@ def test_nobody_sees_a_month_missing_or_double(database: str, dirty: Connection)
     assert all(each == expected for each in seen)
 
 
+def wait_for_somebody_at(connection: Connection, relation: Relation) -> None:
+    """Until a connection waits for a lock on the table."""
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = %s::regclass"
+    until = time.monotonic() + 20
+    while not one(connection, waiting, relation.quoted):
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
 def test_a_run_that_is_killed_leaves_the_old_months_and_the_next_one_finishes(database: str, dirty: Connection) -> None:
     build(dirty)
     before, ledger = contents(dirty), entries(dirty, MONTHS)
@@ -134,13 +150,7 @@ def test_a_run_that_is_killed_leaves_the_old_months_and_the_next_one_finishes(da
         other.execute("LOCK TABLE extracts.score_calibration IN ACCESS EXCLUSIVE MODE")
         with ThreadPoolExecutor(1) as threads:
             running = threads.submit(build, victim)
-            waiting = """
-                SELECT count(*) FROM pg_locks JOIN pg_database AS d ON d.oid = database
-                 WHERE NOT granted AND datname = current_database() AND relation::regclass::text ~ 'calibration'
-            """
-            until = time.monotonic() + 20
-            while not one(dirty, waiting) and time.monotonic() < until:
-                time.sleep(0.02)
+            wait_for_somebody_at(dirty, CALIBRATION)
             dirty.execute("SELECT pg_terminate_backend(%s)", (victim.info.backend_pid,))
             with pytest.raises(psycopg.OperationalError):
                 running.result()
@@ -149,6 +159,71 @@ def test_a_run_that_is_killed_leaves_the_old_months_and_the_next_one_finishes(da
     assert entries(dirty, MONTHS) == ledger
     build(dirty)
     assert one(dirty, "SELECT count(*) FROM extracts.recommendation_outcomes") < len(before["recommendation_outcomes"])
+
+
+# Several connections
+
+
+@pytest.fixture
+def builders(database: str) -> Iterator[list[Connection]]:
+    """Three connections, for four months."""
+    with ExitStack() as stack:
+        yield [stack.enter_context(connect(database, application_name="builder")) for _ in range(3)]
+
+
+def build_at_once(builders: list[Connection], months: Sequence[Month] = MONTHS) -> dict[str, list[dict[str, Any]]]:
+    return build_months(builders, EXTRACTS, months, ZONE, Privacy(SecretStr(SECRET)), POLICY)
+
+
+def test_months_shared_out_among_connections_are_the_same(dirty: Connection, builders: list[Connection]) -> None:
+    summaries = build(dirty)
+    before, ledger = contents(dirty), entries(dirty, MONTHS)
+    for extract in EXTRACTS:
+        dirty.execute(sql.SQL("TRUNCATE {}").format(extract.relation.identifier))
+    assert build_at_once(builders) == summaries
+    assert contents(dirty) == before
+    assert {key: entry.source_hash for key, entry in entries(dirty, MONTHS).items()} == {
+        key: entry.source_hash for key, entry in ledger.items()
+    }
+    assert len(build_at_once(builders, [DECEMBER])["feedback_summary"]) == 1
+
+
+def test_connections_see_the_same_whatever_is_written_meanwhile(
+    database: str, dirty: Connection, builders: list[Connection]
+) -> None:
+    build(dirty)
+    before = contents(dirty)
+    with psycopg.connect(database) as other, ThreadPoolExecutor(1) as threads:
+        # They have their snapshot when the ledger is read, and their shares are yet to come.
+        other.execute("LOCK TABLE extracts.ledger IN ACCESS EXCLUSIVE MODE")
+        running = threads.submit(build_at_once, builders)
+        wait_for_somebody_at(dirty, Relation("extracts", "ledger"))
+        other.execute(
+            "INSERT INTO recommendations_log (session_id, time_stamp, recommendations, recommendation_count) "
+            "SELECT session_id, time_stamp, '[]', 0 FROM recommendations_log"
+        )
+        other.commit()
+        running.result()
+    assert contents(dirty) == before
+
+
+def test_a_share_that_fails_stops_the_others_and_leaves_the_old_months(
+    database: str, dirty: Connection, builders: list[Connection]
+) -> None:
+    build(dirty)
+    before, ledger = contents(dirty), entries(dirty, MONTHS)
+    dirty.execute("DELETE FROM recommendations_log WHERE id % 2 = 0")
+    dirty.execute(
+        "ALTER TABLE extracts.recommendation_outcomes ADD CONSTRAINT planted CHECK (month < '2025-02-01') NOT VALID"
+    )
+    with psycopg.connect(database) as other:
+        # Without an end to the others' work, they would wait here for ever.
+        other.execute("LOCK TABLE extracts.score_calibration IN ACCESS EXCLUSIVE MODE")
+        with pytest.raises(psycopg.errors.CheckViolation, match="planted"):
+            build_at_once(builders)
+        other.rollback()
+    assert contents(dirty) == before
+    assert entries(dirty, MONTHS) == ledger
 
 
 def test_runs_at_once_come_one_after_the_other(database: str, dirty: Connection) -> None:
