@@ -1,18 +1,43 @@
--- Keeps, beyond the transaction that staged them, the rows that the extracts of the months %(months)s (their first days)
--- were built from: one row per recommendation and feedback, by its fingerprint.
+-- Remembers, for as long as the session lives, the rows that the extracts of the months %(months)s (their first days) are built
+-- from, by their fingerprints: month i is from %(bounds)s[i] up to %(bounds)s[i + 1]. One row per recommendation and feedback.
+-- The same rows as in staged_recommendations and staged_feedback, without what the extracts make of them: what the ledger
+-- compares would tell any difference.
 CREATE TEMPORARY TABLE known_rows ON COMMIT PRESERVE ROWS AS
+WITH recommendations AS (
+    SELECT
+        r.id,
+        (%(months)s::date[])[width_bucket(r.time_stamp, %(bounds)s::timestamptz[])] AS month,
+        yumai_pipelines.source_hash(r) AS source_hash
+    FROM analytics.recommendations_log AS r
+    WHERE
+        r.time_stamp >= (%(bounds)s::timestamptz[])[1]
+        AND r.time_stamp < (%(bounds)s::timestamptz[])[cardinality(%(bounds)s::timestamptz[])]
+)
+
 SELECT
-    'recommendation' AS kind,
     r.id,
+    TRUE AS is_recommendation,
     r.month,
     r.source_hash
-FROM staged_recommendations AS r
-WHERE r.month = ANY(%(months)s::date[])
+FROM recommendations AS r
 UNION ALL
 SELECT
-    'feedback',
-    f.id,
-    f.month,
-    f.source_hash
-FROM staged_feedback AS f
-WHERE f.month = ANY(%(months)s::date[])
+    linked.id,
+    FALSE,
+    r.month,
+    yumai_pipelines.source_hash(linked)
+FROM analytics.user_feedback AS linked
+INNER JOIN recommendations AS r ON r.id = linked.related_recommendation_id
+UNION ALL
+SELECT
+    unlinked.id,
+    FALSE,
+    (%(months)s::date[])[width_bucket(unlinked.time_stamp, %(bounds)s::timestamptz[])],
+    yumai_pipelines.source_hash(unlinked)
+FROM analytics.user_feedback AS unlinked
+WHERE
+    unlinked.time_stamp >= (%(bounds)s::timestamptz[])[1]
+    AND unlinked.time_stamp < (%(bounds)s::timestamptz[])[cardinality(%(bounds)s::timestamptz[])]
+    AND NOT EXISTS (SELECT FROM analytics.recommendations_log AS r WHERE r.id = unlinked.related_recommendation_id)
+    -- It counted with its recommendation, before retention deleted that.
+    AND NOT EXISTS (SELECT FROM yumai_pipelines.counted_feedback AS c WHERE c.feedback_id = unlinked.id)

@@ -8,8 +8,7 @@ WITH forgotten AS (
 
 deleted AS (
     DELETE FROM chatbot.session_master AS s
-    USING purge_batch AS b
-    WHERE s.session_id = b.session_id
+    WHERE s.session_id = ANY(array(SELECT b.session_id FROM purge_batch AS b))
     RETURNING s.session_id
 )
 

@@ -1,17 +1,49 @@
--- Locks the feedback that is given in purge_batch, or on its recommendations: it cannot change. One row: how many.
-SELECT count(*)
+-- Locks the feedback that is given in purge_batch, or on its recommendations, and lists it in purge_rows: it cannot change.
+-- One row per feedback and session with which it leaves its month; `month` is NULL where the extracts of safe months do not
+-- know it, or knew it otherwise.
+INSERT INTO purge_rows (id, is_recommendation, session_id, given_in, month, source_hash)
+SELECT
+    locked.id,
+    FALSE,
+    locked.session_id,
+    locked.given_in,
+    (
+        SELECT k.month
+        FROM known_rows AS k
+        WHERE k.id = locked.id AND NOT k.is_recommendation AND k.source_hash = locked.source_hash
+    ),
+    locked.source_hash
 FROM (
-    SELECT f.id
-    FROM analytics.user_feedback AS f
-    WHERE f.id IN (
-        SELECT given.id
-        FROM purge_batch AS b
-        INNER JOIN analytics.user_feedback AS given ON given.session_id = b.session_id
-        UNION ALL
-        SELECT received.id
-        FROM purge_batch AS b
-        INNER JOIN analytics.recommendations_log AS r ON r.session_id = b.session_id
-        INNER JOIN analytics.user_feedback AS received ON received.related_recommendation_id = r.id
-    )
-    FOR UPDATE
+    SELECT
+        given.id,
+        given.session_id,
+        NULL::uuid AS given_in,
+        given.source_hash
+    FROM (
+        SELECT
+            f.id,
+            f.session_id,
+            yumai_pipelines.source_hash(f) AS source_hash
+        FROM analytics.user_feedback AS f
+        WHERE f.session_id = ANY(array(SELECT b.session_id FROM purge_batch AS b))
+        FOR UPDATE
+    ) AS given
+    UNION ALL
+    SELECT
+        received.id,
+        p.session_id,
+        received.given_in,
+        received.source_hash
+    FROM purge_rows AS p
+    CROSS JOIN LATERAL (
+        SELECT
+            f.id,
+            f.session_id AS given_in,
+            yumai_pipelines.source_hash(f) AS source_hash
+        FROM analytics.user_feedback AS f
+        WHERE f.related_recommendation_id = p.id AND f.session_id <> p.session_id
+        FOR UPDATE
+    ) AS received
 ) AS locked
+-- That has left its month before, with its recommendation.
+WHERE NOT EXISTS (SELECT FROM yumai_pipelines.counted_feedback AS c WHERE c.feedback_id = locked.id)

@@ -1,13 +1,35 @@
--- Adds what leaves with the sessions of purge_batch to the ledger's rows of its months, for every extract.
-WITH leaving AS (
+-- Adds what leaves with the sessions of purge_batch to the ledger's rows of its months, for every extract, and notes the
+-- feedback that outlives its recommendation: it has counted in that month, so it counts in no other.
+WITH leaving AS NOT MATERIALIZED (
     SELECT
+        p.id,
+        p.is_recommendation,
+        p.given_in,
         p.month,
-        count(*) FILTER (WHERE p.kind = 'recommendation') AS recommendations,
-        count(*) FILTER (WHERE p.kind = 'feedback') AS feedback,
-        bit_xor(p.source_hash) AS hash
+        p.source_hash
     FROM purge_rows AS p
     INNER JOIN purge_batch AS b ON b.session_id = p.session_id
-    GROUP BY p.month
+    -- Else it leaves with the session in which it was given.
+    WHERE p.given_in IS NULL OR p.given_in NOT IN (SELECT others.session_id FROM purge_batch AS others)
+),
+
+outliving AS (
+    INSERT INTO yumai_pipelines.counted_feedback (feedback_id, month)
+    SELECT
+        l.id,
+        l.month
+    FROM leaving AS l
+    WHERE l.given_in IS NOT NULL
+),
+
+by_month AS (
+    SELECT
+        l.month,
+        count(*) FILTER (WHERE l.is_recommendation) AS recommendations,
+        count(*) FILTER (WHERE NOT l.is_recommendation) AS feedback,
+        bit_xor(l.source_hash) AS hash
+    FROM leaving AS l
+    GROUP BY l.month
 )
 
 UPDATE extracts.ledger AS l
@@ -16,5 +38,5 @@ SET
     purged_feedback = l.purged_feedback + g.feedback,
     purged_hash = int8xor(l.purged_hash, g.hash),
     purged_at = clock_timestamp()
-FROM leaving AS g
+FROM by_month AS g
 WHERE l.month = g.month

@@ -22,7 +22,7 @@ from yumai_pipelines.archives import ledger as archives
 from yumai_pipelines.archives.archive import ARCHIVE_LOCK
 from yumai_pipelines.catalog import EXTRACTS
 from yumai_pipelines.database import DatabaseError
-from yumai_pipelines.extracts.build import ADVISORY_LOCK, stage_months
+from yumai_pipelines.extracts.build import ADVISORY_LOCK, WORK_MEM, month_parameters
 from yumai_pipelines.extracts.ledger import entries, first_days
 from yumai_pipelines.months import Month
 from yumai_pipelines.online_ddl import OnlineDDL, advisory_lock
@@ -164,13 +164,15 @@ def _remember_known_rows(connection: psycopg.Connection[Any], month: Month, zone
     months = [month - 1, month]
     with connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        connection.execute("SELECT set_config('work_mem', %s, true)", (WORK_MEM,))
         ledger = entries(connection, months)
-        stage_months(connection, months, zone)
+        connection.execute(read_sql("retention", "create_known_rows.sql"), month_parameters(months, zone))
+        connection.execute("CREATE UNIQUE INDEX ON known_rows (id, is_recommendation)")
         hashes = {
             Month(day.year, day.month): value
-            for day, value in connection.execute("SELECT month, source_hash FROM staged_sources").fetchall()
+            for day, value in connection.execute("SELECT month, bit_xor(source_hash) FROM known_rows GROUP BY month")
         }
-        faults = {each: _faults(each, ledger, hashes[each]) for each in months}
+        faults = {each: _faults(each, ledger, hashes.get(each, 0)) for each in months}
         if faults[month]:
             raise RetentionRefusedError(
                 f"{month} is not purged, since what its sessions hold would be lost to its extracts:\n"
@@ -178,14 +180,13 @@ def _remember_known_rows(connection: psycopg.Connection[Any], month: Month, zone
                 + f"\nNothing was deleted. Materialize the partition {month.partition_key} of the extracts with their "
                 "checks, then run this again."
             )
-        safe = [each for each in months if not faults[each]]
-        connection.execute(read_sql("retention", "create_known_rows.sql"), {"months": first_days(safe)})
-        connection.execute("CREATE INDEX ON known_rows (id)")
-    connection.execute("ANALYZE known_rows")
-    connection.execute("CREATE TEMPORARY TABLE purge_batch (session_id uuid PRIMARY KEY)")
+        unsafe = [each for each in months if faults[each]]
+        connection.execute("DELETE FROM known_rows WHERE month = ANY(%s)", (first_days(unsafe),))
+    connection.execute("CREATE TEMPORARY TABLE purge_batch (session_id uuid) ON COMMIT DELETE ROWS")
     connection.execute(
         "CREATE TEMPORARY TABLE purge_rows "
-        "(kind text, id bigint, session_id uuid, survives boolean, month date, source_hash bigint)"
+        "(id bigint, is_recommendation boolean, session_id uuid, given_in uuid, month date, source_hash bigint) "
+        "ON COMMIT DELETE ROWS"
     )
 
 
@@ -228,7 +229,6 @@ def _delete_batch(
     *,
     archived_only: bool,
 ) -> _Batch:
-    connection.execute("TRUNCATE purge_batch")
     picked, last_end, last_id = _run(
         connection,
         "pick_sessions.sql",
@@ -242,16 +242,8 @@ def _delete_batch(
         return _Batch(0, 0, previous.last_end, previous.last_id)
     if archived_only:
         connection.execute(read_sql("retention", "keep_unarchived_sessions.sql"))
-    connection.execute("ANALYZE purge_batch")
-    _run(connection, "lock_recommendations.sql")
-    _run(connection, "lock_feedback.sql")
-    kept = True
-    while kept:
-        connection.execute("TRUNCATE purge_rows")
-        connection.execute(read_sql("retention", "list_leaving_rows.sql"))
-        (kept,) = _run(connection, "keep_unknown_sessions.sql")
-    connection.execute(read_sql("retention", "record_purge.sql"))
-    connection.execute(read_sql("retention", "keep_counted_feedback.sql"))
+    for statement in ("lock_recommendations", "lock_feedback", "keep_unknown_sessions", "record_purge"):
+        connection.execute(read_sql("retention", f"{statement}.sql"))
     (deleted,) = _run(connection, "delete_sessions.sql")
     return _Batch(picked, deleted, last_end, last_id)
 

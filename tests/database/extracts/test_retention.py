@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 import dagster as dg
 import psycopg
 import pytest
+from psycopg import sql
 from pyarrow import parquet
 
-from tests.database.extracts.support import POLICY, ZONE, as_text, build
+from tests.database.extracts.dirt import plant
+from tests.database.extracts.support import MONTHS, POLICY, ZONE, as_text, build
 from tests.graph import Graph, months
 from tests.support import Connection, every, one
 from yumai_pipelines.archives.archive import archive_months
@@ -25,6 +27,7 @@ from yumai_pipelines.database import connect
 from yumai_pipelines.extracts.ledger import PurgedError, entries, record_checks
 from yumai_pipelines.extracts.retention import Purge, RetentionRefusedError, latest_month, purge_month
 from yumai_pipelines.months import Month
+from yumai_pipelines.online_ddl import LockPolicy
 from yumai_pipelines.partitions import ensure_months
 
 if TYPE_CHECKING:
@@ -259,6 +262,65 @@ def test_feedback_across_months_counts_once_whichever_month_goes_first(logs: Con
     assert (entry.purged_hash, entry.purged_feedback) == (entry.source_hash, 25)
 
 
+@pytest.mark.parametrize("stays", [None, "giver", "receiver"])
+def test_feedback_between_sessions_of_one_batch_leaves_its_month_once(logs: Connection, stays: str | None) -> None:
+    (receiver, recommendation), (giver, _), *_ = every(
+        logs,
+        "SELECT DISTINCT ON (session_id) session_id, id FROM recommendations_log "
+        "WHERE time_stamp >= %s AND time_stamp < %s ORDER BY session_id",
+        JUNE.start(ZONE),
+        JUNE.end(ZONE),
+    )
+    feedback = one(
+        logs,
+        "INSERT INTO user_feedback (session_id, related_recommendation_id, time_stamp) "
+        "VALUES (%s, %s, '2025-06-29') RETURNING id",
+        giver,
+        recommendation,
+    )
+    if stays:  # since it goes on in July, whose rows are not looked at
+        logs.execute(
+            "INSERT INTO user_feedback (session_id, time_stamp) VALUES (%s, '2025-07-01')",
+            (giver if stays == "giver" else receiver,),
+        )
+    built(logs)
+    assert purge(logs, JUNE, batch=8).deleted == 8 - bool(stays)
+    counted = every(logs, "SELECT feedback_id FROM yumai_pipelines.counted_feedback")
+    assert counted == ([(feedback,)] if stays == "giver" else [])
+    entry = entries(logs, SPAN)["feedback_summary", JUNE]
+    assert (entry.purged_recommendations, entry.purged_feedback) == ((14, 22) if stays else (16, 25))
+    # What is left, and what is noted as purged, still make up what the month was built from.
+    assert purge(logs, JUNE).deleted == 0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_dirt_is_known_by_the_rows_that_the_extracts_were_built_from(connection: Connection, seed: int) -> None:
+    plant(connection, MONTHS, ZONE, rows=300, seed=seed)
+    # Many sessions shrink to the month before their end, most feedback is given where the recommendation was made.
+    connection.execute(
+        "UPDATE session_master AS s SET session_end = r.last FROM (SELECT session_id, max(time_stamp) AS last "
+        "FROM recommendations_log GROUP BY session_id) AS r WHERE r.session_id = s.session_id;"
+        "DELETE FROM recommendations_log AS r USING session_master AS s WHERE s.session_id = r.session_id "
+        "AND r.time_stamp < s.session_end - interval '25 days';"
+        "UPDATE user_feedback AS f SET session_id = r.session_id FROM recommendations_log AS r "
+        "WHERE r.id = f.related_recommendation_id AND f.id % 5 > 0;"
+        "DELETE FROM user_feedback AS f USING session_master AS s WHERE s.session_id = f.session_id AND f.id % 7 > 0 "
+        "AND f.related_recommendation_id IS NULL "
+        "AND f.time_stamp NOT BETWEEN s.session_end - interval '25 days' AND s.session_end"
+    )
+    build(connection)
+    connection.execute("UPDATE extracts.ledger SET checks_passed = true")
+    before = contents(connection)
+    # It refuses a month for any row too many, too few, or under another month.
+    purges = [purge(connection, month) for month in MONTHS]
+    assert sum(each.kept for each in purges) > 0
+    assert sum(each.deleted for each in purges) >= 40
+    # What is left, and what is noted as purged, still make up what they were built from.
+    for month in MONTHS:
+        purge(connection, month)
+    assert contents(connection) == before
+
+
 def test_late_feedback_on_a_purged_month_counts_in_its_own(logs: Connection) -> None:
     built(logs)
     purge(logs, JUNE)
@@ -304,6 +366,29 @@ def test_what_is_written_while_a_month_is_purged_stays(database: str, logs: Conn
     assert sessions(logs)["2025-06"] == 1
 
 
+@pytest.mark.parametrize(
+    ("change", "lock"),
+    [
+        ("UPDATE recommendations_log SET user_selection = NULL", "Locks the recommendations"),
+        ("UPDATE user_feedback SET feedback_content = NULL", "Locks the feedback"),
+    ],
+)
+def test_what_changes_while_its_lock_is_waited_for_stays(
+    database: str, logs: Connection, change: str, lock: str
+) -> None:
+    built(logs)
+    policy = LockPolicy(timedelta(milliseconds=900), timedelta(seconds=20))
+    with connect(database, application_name="test") as owner, psycopg.connect(database) as writer:
+        row = sql.SQL(" WHERE id = (SELECT id FROM {} WHERE time_stamp > '2025-06-10' ORDER BY time_stamp LIMIT 1)")
+        writer.execute(sql.SQL(change) + row.format(sql.Identifier(change.split()[1])))
+        with ThreadPoolExecutor(1) as threads:
+            running = threads.submit(purge_month, owner, JUNE, ZONE, policy, as_of=NOW, days=30)
+            _wait_for_lock(logs, lock)
+            writer.commit()
+            result = running.result()
+    assert (result.deleted, result.kept) == (7, 1)
+
+
 def _wait_for_lock(connection: Connection, table: str) -> None:
     waiting = """
         SELECT count(*) FROM pg_stat_activity
@@ -325,7 +410,7 @@ def test_a_purge_that_is_killed_has_done_whole_batches_and_the_next_one_finishes
         holder.execute("SELECT FROM user_feedback WHERE time_stamp > '2025-06-20' ORDER BY time_stamp FOR UPDATE")
         with ThreadPoolExecutor(1) as threads:
             running = threads.submit(purge, victim, JUNE)
-            _wait_for_lock(logs, "received")
+            _wait_for_lock(logs, "Locks the feedback")
             logs.execute("SELECT pg_terminate_backend(%s)", (victim.info.backend_pid,))
             with pytest.raises(psycopg.OperationalError):
                 running.result()
