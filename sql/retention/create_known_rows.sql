@@ -1,7 +1,7 @@
 -- Remembers, for as long as the session lives, the rows that the extracts of the months %(months)s (their first days) are built
 -- from, by their fingerprints: month i is from %(bounds)s[i] up to %(bounds)s[i + 1]. One row per recommendation and feedback.
--- The same rows as in staged_recommendations and staged_feedback, without what the extracts make of them: what the ledger
--- compares would tell any difference.
+-- They are those of staged_recommendations and staged_feedback, without what the extracts make of them: any other row, or
+-- another month, would show in the fingerprint that the ledger has of the month.
 CREATE TEMPORARY TABLE known_rows ON COMMIT PRESERVE ROWS AS
 WITH recommendations AS (
     SELECT

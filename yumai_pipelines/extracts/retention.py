@@ -43,6 +43,9 @@ BATCH = 1000
 LATEST = 2
 """Months before the current one of which the latest is purged: the extracts of the later ones are still built anew."""
 
+_PROOF = ("lock_recommendations.sql", "lock_feedback.sql", "keep_unknown_sessions.sql", "record_purge.sql")
+"""What comes between the picking of a batch's sessions and their end, in this order."""
+
 _TEMPORARY = ("known_rows", "purge_batch", "purge_rows")
 
 
@@ -244,8 +247,8 @@ def _delete_batch(
         return _Batch(0, 0, previous.last_end, previous.last_id)
     if archived_only:
         connection.execute(read_sql("retention", "keep_unarchived_sessions.sql"))
-    for statement in ("lock_recommendations", "lock_feedback", "keep_unknown_sessions", "record_purge"):
-        connection.execute(read_sql("retention", f"{statement}.sql"))
+    for statement in _PROOF:
+        connection.execute(read_sql("retention", statement))
     (deleted,) = _run(connection, "delete_sessions.sql")
     return _Batch(picked, deleted, last_end, last_id)
 
