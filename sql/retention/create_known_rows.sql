@@ -38,6 +38,6 @@ FROM analytics.user_feedback AS unlinked
 WHERE
     unlinked.time_stamp >= (%(bounds)s::timestamptz[])[1]
     AND unlinked.time_stamp < (%(bounds)s::timestamptz[])[cardinality(%(bounds)s::timestamptz[])]
-    AND NOT EXISTS (SELECT FROM analytics.recommendations_log AS r WHERE r.id = unlinked.related_recommendation_id)
+    AND unlinked.related_recommendation_id IS NULL
     -- It counted with its recommendation, before retention deleted that.
     AND NOT EXISTS (SELECT FROM yumai_pipelines.counted_feedback AS c WHERE c.feedback_id = unlinked.id)

@@ -40,8 +40,8 @@ ADVISORY_LOCK = "yumai_pipelines: extracts"
 
 STAGES = ("stage_recommendations.sql", "stage_feedback.sql", "stage_opinions.sql", "stage_sources.sql")
 SERVER_SETTINGS = {"work_mem": "128MB", "default_statistics_target": "10"}
-"""Of a build's transactions. The server's 4 MB would spill even a month's sorts to its disk; and the plans over the
-temporary tables need no statistics of a hundred values."""
+"""Of the transactions that read months of the logs. The server's 4 MB would spill even a month's sorts to its disk; and
+the plans over the temporary tables need no statistics of a hundred values."""
 
 
 @dataclass(frozen=True)
@@ -72,11 +72,15 @@ def code_version(extract: Extract) -> str:
     return hashlib.sha256("\n".join(read_sql(*file) for file in files).encode()).hexdigest()[:12]
 
 
-def stage_months(connection: Connection, months: Sequence[Month], zone: ZoneInfo) -> None:
-    """Read the sources of adjoining months into the transaction's temporary tables, `staged_…`."""
-    parameters = month_parameters(months, zone)
+def apply_server_settings(connection: Connection) -> None:
+    """Set the transaction up for reading months of the logs."""
     for setting in SERVER_SETTINGS.items():
         connection.execute("SELECT set_config(%s, %s, true)", setting)
+
+
+def _stage_months(connection: Connection, parameters: dict[str, Any]) -> None:
+    """Read the sources of adjoining months into the transaction's temporary tables, `staged_…`."""
+    apply_server_settings(connection)
     for stage in STAGES:
         connection.execute(read_sql("extracts", stage), parameters)
         connection.execute(
@@ -120,8 +124,8 @@ def build_months(
     }
 
     def build(connection: Connection, share: Sequence[Month]) -> Summaries:
-        stage_months(connection, share, zone)
         shared = {**parameters, **month_parameters(share, zone)}
+        _stage_months(connection, shared)
         return {each.relation.name: _replace(connection, each, {**shared, **_identity(each)}) for each in extracts}
 
     size = ceil(len(months) / len(connections))

@@ -22,7 +22,7 @@ from yumai_pipelines.archives import ledger as archives
 from yumai_pipelines.archives.archive import ARCHIVE_LOCK
 from yumai_pipelines.catalog import EXTRACTS
 from yumai_pipelines.database import DatabaseError
-from yumai_pipelines.extracts.build import ADVISORY_LOCK, WORK_MEM, month_parameters
+from yumai_pipelines.extracts.build import ADVISORY_LOCK, apply_server_settings, month_parameters
 from yumai_pipelines.extracts.ledger import entries, first_days
 from yumai_pipelines.months import Month
 from yumai_pipelines.online_ddl import OnlineDDL, advisory_lock
@@ -167,7 +167,7 @@ def _remember_known_rows(connection: psycopg.Connection[Any], month: Month, zone
     months = [month - 1, month]
     with connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        connection.execute("SELECT set_config('work_mem', %s, true)", (WORK_MEM,))
+        apply_server_settings(connection)
         ledger = entries(connection, months)
         connection.execute(read_sql("retention", "create_known_rows.sql"), month_parameters(months, zone))
         connection.execute("CREATE UNIQUE INDEX ON known_rows (id, is_recommendation)")
