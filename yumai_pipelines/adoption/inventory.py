@@ -160,7 +160,7 @@ def _look(connection: Connection, settings: Settings, *, count: bool) -> Invento
             shape=shape,
             refusals=(*_wrong_bounds(connection, partitions, settings), *list_obstacles(connection)),
             owners=tuple(sorted({each.owner for each in list_possessions(connection)})),
-            cases=tuple(count_cases(connection, settings.legacy_timezone)) if count else (),
+            cases=count_cases(connection, settings.legacy_timezone) if count else (),
             missing_months=missing_months(partitions),
             differences=tuple(str(each) for each in _wholes(unlike) if each.expected is not None),
             unknown=tuple(
@@ -259,22 +259,42 @@ def missing_months(partitions: list[Partition]) -> tuple[Month, ...]:
 class _Query(NamedTuple):
     what: str
     relation: str
-    rows: sql.Composed
+    rows: sql.Composable
     key: sql.Composable
     handling: str
 
 
-def count_cases(connection: Connection, zone: str) -> Iterator[Case]:
-    """Count every case, in the order of the tables; what a constraint rules out is not looked for."""
-    for query in _queries(connection, zone):
-        row = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(query.rows)).fetchone()
-        found = int(row[0]) if row else 0
-        sample: tuple[str, ...] = ()
-        if found and query.what != "rows":
-            keys = sql.SQL("SELECT {} FROM {} LIMIT {}").format(query.key, query.rows, sql.Literal(SAMPLE))
-            sample = tuple(str(key) for (key,) in connection.execute(keys))
-        if found or query.what == "rows":
-            yield Case(query.what, query.relation, found, sample, query.handling)
+_SESSIONS = sql.SQL(
+    "WITH sessions AS (SELECT c.session_id, min(c.user_id) <> max(c.user_id) AS is_shared FROM {} AS c "
+    "GROUP BY c.session_id) "
+).format(CONVERSATIONS.identifier)
+"""What several cases are counted by: the sessions of the conversations."""
+
+
+def count_cases(connection: Connection, zone: str, *, samples: bool = True) -> tuple[Case, ...]:
+    """Count every case, in the order of the tables; what a constraint rules out is not looked for.
+
+    Args:
+        connection: of a role that may read all tables.
+        zone: the zone of naive times.
+        samples: whether to give a few keys of each, too.
+    """
+    queries = list(_queries(connection, zone))
+    # One statement, so that the sessions are looked for once.
+    counts = sql.SQL(", ").join(sql.SQL("(SELECT count(*) FROM {})").format(each.rows) for each in queries)
+    row = connection.execute(_SESSIONS + sql.SQL("SELECT ") + counts).fetchone() or ()
+
+    def sample(query: _Query) -> tuple[str, ...]:
+        if not samples or query.what == "rows":
+            return ()
+        keys = sql.SQL("SELECT {} FROM {} LIMIT {}").format(query.key, query.rows, sql.Literal(SAMPLE))
+        return tuple(str(key) for (key,) in connection.execute(_SESSIONS + keys))
+
+    return tuple(
+        Case(each.what, each.relation, found, sample(each), each.handling)
+        for each, found in zip(queries, row, strict=True)
+        if found or each.what == "rows"
+    )
 
 
 def _queries(connection: Connection, zone: str) -> Iterator[_Query]:
@@ -293,21 +313,18 @@ def _queries(connection: Connection, zone: str) -> Iterator[_Query]:
             if table.relation != CONVERSATIONS:
                 alone = everything + sql.SQL(
                     " WHERE t.session_id IS NOT NULL AND NOT EXISTS "
-                    "(SELECT FROM {} AS c WHERE c.session_id = t.session_id)"
-                ).format(CONVERSATIONS.identifier)
+                    "(SELECT FROM sessions AS s WHERE s.session_id = t.session_id)"
+                )
                 yield _Query(
                     "session without a conversation", name, alone, key, "it keeps its session, if need be recovered"
                 )
             if table.time and not _is_required(connection, table.relation, table.time):
                 untimed = everything + sql.SQL(" WHERE t.{} IS NULL").format(sql.Identifier(table.time))
                 yield _Query("no time", name, untimed, key, "it gets the time of the row before it")
-    shared = sql.SQL(
-        "(SELECT c.session_id FROM {} AS c GROUP BY c.session_id HAVING min(c.user_id) <> max(c.user_id)) AS t"
-    ).format(CONVERSATIONS.identifier)
     yield _Query(
         "session of several users",
         str(CONVERSATIONS),
-        shared,
+        sql.SQL("sessions AS t WHERE t.is_shared"),
         sql.SQL("t.session_id::text"),
         "one session, of the user of its first conversation; each conversation keeps its user",
     )
