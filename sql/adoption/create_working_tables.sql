@@ -29,21 +29,3 @@ CREATE TABLE yumai_pipelines.adoption_emptied (
     run_id text,
     quarantined_at timestamptz NOT NULL DEFAULT now()
 );
--- Filled anew by each run, so a crash of the server may empty them.
-CREATE UNLOGGED TABLE yumai_pipelines.adoption_activity (
-    session_id uuid NOT NULL,
-    source integer NOT NULL,
-    name text NOT NULL,
-    first_at timestamptz,
-    last_at timestamptz,
-    user_id integer
-);
-CREATE UNLOGGED TABLE yumai_pipelines.adoption_sessions (
-    number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    session_id uuid NOT NULL,
-    user_id integer,
-    session_start timestamptz,
-    session_end timestamptz,
-    is_active boolean,
-    session_metadata jsonb
-);

@@ -1,2 +1,2 @@
--- Empties what sessions are gathered in.
-TRUNCATE yumai_pipelines.adoption_activity, yumai_pipelines.adoption_sessions
+-- What sessions were gathered in.
+DROP TABLE IF EXISTS yumai_pipelines.adoption_sessions

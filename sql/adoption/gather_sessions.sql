@@ -1,16 +1,24 @@
--- Notes the sessions that rows of {table} belong to and that session_master does not have, or has from a later row on since a
--- trigger made them for it (%(by_trigger)s): one row per session, in one pass over the table.
-INSERT INTO yumai_pipelines.adoption_activity (session_id, source, name, first_at, last_at, user_id)
+-- The sessions that rows of {table} belong to and that session_master does not have, or has from a later row on since a trigger
+-- made them for it: one row per session, in one pass over the table. Whose it is, where several users are named, is looked up.
 SELECT
     t.session_id,
-    {source},
-    {name},
-    min({time}),
-    max({time}),
-    (array_agg(t.user_id ORDER BY {time}) FILTER (WHERE t.user_id IS NOT NULL))[1]
+    {source} AS source,
+    {name} AS name,
+    min({time}) AS first_at,
+    max({time}) AS last_at,
+    CASE
+        WHEN min(t.user_id) = max(t.user_id) THEN min(t.user_id)
+        WHEN min(t.user_id) < max(t.user_id)
+            THEN (
+                SELECT f.user_id FROM {table} AS f
+                WHERE f.session_id = t.session_id AND f.user_id IS NOT NULL
+                ORDER BY f.{column}
+                LIMIT 1
+            )
+    END AS user_id
 FROM {table} AS t
 LEFT JOIN chatbot.session_master AS s ON t.session_id = s.session_id
 WHERE
     t.session_id IS NOT NULL
-    AND (s.session_id IS NULL OR (s.session_metadata ->> 'why' = %(by_trigger)s AND s.session_start > {time}))
+    AND (s.session_id IS NULL OR (s.session_metadata ->> 'why' = {by_trigger} AND s.session_start > {time}))
 GROUP BY t.session_id

@@ -3,7 +3,7 @@ INSERT INTO chatbot.session_master AS s (session_id, user_id, session_start, ses
 SELECT t.session_id, t.user_id, t.session_start, t.session_end, t.is_active, t.session_metadata
 FROM yumai_pipelines.adoption_sessions AS t
 WHERE {scope}
-ORDER BY t.number
+ORDER BY t.session_id
 ON CONFLICT (session_id) DO UPDATE
 SET
     session_start = least(s.session_start, excluded.session_start),

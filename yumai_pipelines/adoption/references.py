@@ -15,7 +15,6 @@ from psycopg import sql
 from yumai_pipelines.adoption.batches import in_batches
 from yumai_pipelines.adoption.compatibility import column_type
 from yumai_pipelines.adoption.constraints import PendingKey, list_pending_keys, prove_foreign_key
-from yumai_pipelines.adoption.steps import family
 from yumai_pipelines.adoption.target import NAIVE
 from yumai_pipelines.catalog import CONVERSATIONS, SESSION_CHILDREN, SESSIONS, TABLES, USERS, table_of
 from yumai_pipelines.relations import Relation
@@ -76,23 +75,28 @@ def _recover_users(steps: Steps, keys: list[PendingKey]) -> None:
 def _recover_sessions(steps: Steps, zone: str, as_of: datetime, why: str) -> None:
     """Gather them in one pass over each table, when nobody waits, and make them in batches, when somebody might."""
     steps.briefly("forget sessions of an earlier run", [], [sql.SQL(read_sql("adoption", "forget_sessions.sql"))])
-    for number, table in enumerate(SESSION_CHILDREN):
-        own, *partitions = family(steps.connection, table.relation)
-        for part in partitions or [own]:
-            gather = sql.SQL(read_sql("adoption", "gather_sessions.sql")).format(
-                table=part.identifier,
-                time=instant(steps, table, zone),
-                source=sql.Literal(0 if table.relation == CONVERSATIONS else number),
-                name=sql.Literal(str(table.relation)),
-            )
-            steps.gently(f"gather sessions of {part}", gather, {"by_trigger": BY_TRIGGER})
-    merge = sql.SQL(read_sql("adoption", "merge_sessions.sql"))
-    steps.gently("bring sessions together", merge, {"as_of": as_of, "why": why})
+    gathered = [
+        sql.SQL(read_sql("adoption", "gather_sessions.sql")).format(
+            table=table.relation.identifier,
+            time=instant(steps, table, zone),
+            column=sql.Identifier(table.time or ""),
+            source=sql.Literal(0 if table.relation == CONVERSATIONS else number),
+            name=sql.Literal(str(table.relation)),
+            by_trigger=sql.Literal(BY_TRIGGER),
+        )
+        for number, table in enumerate(SESSION_CHILDREN)
+    ]
+    merge = sql.SQL(read_sql("adoption", "merge_sessions.sql")).format(
+        activity=sql.SQL("UNION ALL\n").join(gathered), as_of=sql.Literal(as_of), why=sql.Literal(why)
+    )
+    steps.gently("gather sessions", merge)
+    number = sql.SQL("ALTER TABLE {} ADD PRIMARY KEY (session_id)").format(NEW_SESSIONS.identifier)
+    steps.briefly("put the sessions in order", [], [number])
 
     def make(scope: sql.Composable) -> sql.Composed:
         return sql.SQL(read_sql("adoption", "make_sessions.sql")).format(scope=scope)
 
-    in_batches(steps, "recover sessions", NEW_SESSIONS, "number", make)
+    in_batches(steps, "recover sessions", NEW_SESSIONS, "session_id", make)
     steps.gently(f"analyze {SESSIONS}", sql.SQL("ANALYZE {}").format(SESSIONS.identifier))
 
 
