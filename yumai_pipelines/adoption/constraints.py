@@ -6,6 +6,7 @@ violate is not added, and told at the end; rows that foreign keys do not like ar
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import psycopg
@@ -116,8 +117,19 @@ def list_pending_keys(connection: Connection) -> list[PendingKey]:
     return [PendingKey(Relation(*row[:2]), row[2], row[3], Relation(*row[4:6]), row[6]) for row in rows]
 
 
-def prove_foreign_key(steps: Steps, key: PendingKey) -> bool:
-    """Validate a foreign key; whether it is proven, since all rows obey it."""
+def find_violated(steps: Steps, keys: Iterable[PendingKey]) -> list[PendingKey]:
+    """Validate foreign keys, those of different tables at once; returns those that a row violates."""
+    tables: dict[Relation, list[PendingKey]] = {}
+    for key in keys:
+        tables.setdefault(key.table, []).append(key)
+
+    def violated(lane: Steps, keys: list[PendingKey]) -> list[PendingKey]:
+        return [key for key in keys if not _prove(lane, key)]
+
+    return [key for found in steps.at_once([partial(violated, keys=each) for each in tables.values()]) for key in found]
+
+
+def _prove(steps: Steps, key: PendingKey) -> bool:
     try:
         steps.gently(f"prove {key.name} of {key.table}", _validate(key.table, [key.name]))
     except psycopg.errors.ForeignKeyViolation:
@@ -130,7 +142,7 @@ def prove_foreign_keys(steps: Steps) -> None:
 
     A key that a row still violates holds for new rows alone, and is among what differs at the end.
     """
-    violated = {key.name for key in list_pending_keys(steps.connection) if not prove_foreign_key(steps, key)}
+    violated = {key.name for key in find_violated(steps, list_pending_keys(steps.connection))}
     for relation, missing in _missing(steps, "FOREIGN KEY").items():
         tables = family(steps.connection, relation)
         keys = [key for key in missing if own_name(key) not in violated]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from psycopg import sql
@@ -14,6 +15,8 @@ from yumai_pipelines.relations import Relation
 from yumai_pipelines.sql_files import read_sql
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from yumai_pipelines.adoption.steps import Steps
     from yumai_pipelines.online_ddl import Connection
 
@@ -46,17 +49,27 @@ def list_indexes(connection: Connection, table: Relation) -> list[Index]:
 
 def make_indexes(steps: Steps, *, later: Relation | None = None) -> None:
     """Build the indexes that are missing, or differ, or that a killed run left invalid; those of one table later."""
+    tasks: dict[Relation, list[Callable[[Steps], None]]] = {}
     for each in named(steps.differences(), "index"):
         if each.expected is None or (each.found and each.found.definition == each.expected.definition):
             continue
         table = indexed(each.expected.definition)
         if table in {RECENT_CONVERSATIONS, later}:
             continue
-        name = Relation(*each.name.split("."))
-        if len(family(steps.connection, table)) > 1 or " ON ONLY " in each.expected.definition:
-            _make_on_partitions(steps, table, name, index_tail(each.expected.definition))
+        name, tail = Relation(*each.name.split(".")), index_tail(each.expected.definition)
+        _, *partitions = family(steps.connection, table)
+        if partitions or " ON ONLY " in each.expected.definition:
+            _make_on_parent(steps, table, name, tail)
         else:
-            make_index(steps, table, name, index_tail(each.expected.definition))
+            tasks.setdefault(table, []).append(partial(make_index, table=table, name=name, tail=tail))
+        for partition in partitions:
+            tasks.setdefault(partition, []).append(partial(_make_part, partition=partition, parent=name, tail=tail))
+    steps.at_once([partial(_make_all, tasks=each) for each in tasks.values()])
+
+
+def _make_all(steps: Steps, tasks: Iterable[Callable[[Steps], None]]) -> None:
+    for task in tasks:
+        task(steps)
 
 
 def make_index(steps: Steps, table: Relation, name: Relation, tail: str) -> None:
@@ -88,15 +101,14 @@ def _build(steps: Steps, table: Relation, name: Relation | None, tail: str) -> N
     steps.gently(f"build {'an index' if name is None else name.name} on {table}: {tail}", statement)
 
 
-def _make_on_partitions(steps: Steps, parent: Relation, name: Relation, tail: str) -> None:
+def _make_on_parent(steps: Steps, parent: Relation, name: Relation, tail: str) -> None:
     connection = steps.connection
     found = {index.name: index for index in list_indexes(connection, parent)}
     same = next((index for index in found.values() if index.tail == tail), None)
     present = found.get(name.name)
-    _, *partitions = tables = family(connection, parent)
     if present is not None and present.tail != tail:
         drop = sql.SQL("DROP INDEX {}").format(present.relation.identifier)
-        steps.briefly(f"drop {name.name}, which differs", exclusively(*tables), [drop])
+        steps.briefly(f"drop {name.name}, which differs", exclusively(*family(connection, parent)), [drop])
         present = None
     if present is None and same is not None:
         rename = sql.SQL("ALTER INDEX {} RENAME TO {}").format(same.relation.identifier, sql.Identifier(name.name))
@@ -106,8 +118,6 @@ def _make_on_partitions(steps: Steps, parent: Relation, name: Relation, tail: st
             sql.Identifier(name.name), parent.identifier, sql.SQL(tail)
         )
         steps.briefly(f"begin {name.name}", stopping_writers(parent), [create])
-    for partition in partitions:
-        _make_part(steps, partition, name, tail)
 
 
 def _make_part(steps: Steps, partition: Relation, parent: Relation, tail: str) -> None:

@@ -14,7 +14,7 @@ from psycopg import sql
 
 from yumai_pipelines.adoption.batches import in_batches
 from yumai_pipelines.adoption.compatibility import column_type
-from yumai_pipelines.adoption.constraints import PendingKey, list_pending_keys, prove_foreign_key
+from yumai_pipelines.adoption.constraints import PendingKey, find_violated, list_pending_keys
 from yumai_pipelines.adoption.target import NAIVE
 from yumai_pipelines.catalog import CONVERSATIONS, SESSION_CHILDREN, SESSIONS, TABLES, USERS, table_of
 from yumai_pipelines.relations import Relation
@@ -41,12 +41,9 @@ def repair(steps: Steps, zone: str, as_of: datetime, why: str) -> None:
         why: what the sessions of conversations say, that had none.
     """
     # Most keys are obeyed, and the proof of that is the quickest look at them; sessions are never all there.
-    pending = [
-        key
-        for key in list_pending_keys(steps.connection)
-        if key.referenced == SESSIONS or not prove_foreign_key(steps, key)
-    ]
-    users = [key for key in pending if key.referenced == USERS]
+    pending = list_pending_keys(steps.connection)
+    violated = find_violated(steps, [key for key in pending if key.referenced != SESSIONS])
+    users = [key for key in violated if key.referenced == USERS]
     if users:
         _recover_users(steps, users)
     if any(key.referenced == SESSIONS for key in pending):
@@ -54,8 +51,8 @@ def repair(steps: Steps, zone: str, as_of: datetime, why: str) -> None:
     for table in SESSION_CHILDREN:
         if table.relation != CONVERSATIONS and _may_be_null(steps, table):
             _give_sessions(steps, table)
-    for key in pending:
-        if key.referenced not in {USERS, SESSIONS}:
+    for key in violated:
+        if key.referenced != USERS:
             _empty(steps, key)
 
 
@@ -97,7 +94,7 @@ def _recover_sessions(steps: Steps, zone: str, as_of: datetime, why: str) -> Non
         return sql.SQL(read_sql("adoption", "make_sessions.sql")).format(scope=scope)
 
     in_batches(steps, "recover sessions", NEW_SESSIONS, "session_id", make)
-    steps.gently(f"analyze {SESSIONS}", sql.SQL("ANALYZE {}").format(SESSIONS.identifier))
+    steps.vacuum(SESSIONS)
 
 
 def _give_sessions(steps: Steps, table: Table) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -32,7 +33,7 @@ from yumai_pipelines.adoption.inventory import (
 from yumai_pipelines.adoption.references import repair
 from yumai_pipelines.adoption.steps import StepRecord, Steps
 from yumai_pipelines.catalog import SESSIONS
-from yumai_pipelines.database import DatabaseError, connect, schema_revision
+from yumai_pipelines.database import OWNER_ROLE, DatabaseError, connect, schema_revision
 from yumai_pipelines.online_ddl import LockPolicy, advisory_lock
 from yumai_pipelines.partitions import describe_partitions, ensure_months
 from yumai_pipelines.sql_files import read_sql
@@ -157,25 +158,25 @@ def adopt(
             tell(step)
 
     with (
-        connect(url, application_name="yumai: adoption", role=None, zone=settings.timezone) as login,
-        advisory_lock(login, schema.ADVISORY_LOCK, policy),
+        Steps(_connecting(url, settings, role=None), policy, record) as steps,
+        advisory_lock(steps.connection, schema.ADVISORY_LOCK, policy),
     ):
+        login = steps.connection
         inventory = take_inventory(login, settings, count=False)
         if inventory.shape == ADOPTED:
             return AdoptionReport(ADOPTED, run)
         if inventory.shape is None or inventory.refusals:
             raise NotToBeAdoptedError(inventory)
         if schema_revision(login) is None:
-            steps = Steps(login, policy, record)
             if inventory.shape != UNDER_WAY:
                 cases = take_inventory(login, settings).cases
                 ownership.prepare(steps, inventory.shape, cases)
             ownership.take_over(steps)
-            with _as_owner(url, settings) as owner:
-                _rebuild(Steps(owner, policy, record), settings, as_of or datetime.now(UTC))
+            with Steps(_connecting(url, settings), policy, record) as owner:
+                _rebuild(owner, settings, as_of or datetime.now(UTC))
     schema.upgrade(url, settings)
-    with _as_owner(url, settings) as owner:
-        cases, after = _report(Steps(owner, policy, record), settings, run)
+    with Steps(_connecting(url, settings), policy, record) as owner:
+        cases, after = _report(owner, settings, run)
     return AdoptionReport(inventory.shape, run, cases, after, tuple(records), inventory.unknown)
 
 
@@ -200,12 +201,12 @@ def finish(url: str, settings: Settings, *, tell: Callable[[StepRecord], None] |
             raise AdoptionError(
                 "The database is not adopted yet, so nothing was switched off. Run `yumai adopt` first."
             )
-        with _as_owner(url, settings) as owner:
-            return switch_off(Steps(owner, policy, tell or (lambda _: None)), settings.legacy_timezone)
+        with Steps(_connecting(url, settings), policy, tell or (lambda _: None)) as owner:
+            return switch_off(owner, settings.legacy_timezone)
 
 
-def _as_owner(url: str, settings: Settings) -> Connection:
-    return connect(url, application_name="yumai: adoption", zone=settings.timezone)
+def _connecting(url: str, settings: Settings, *, role: str | None = OWNER_ROLE) -> Callable[[], Connection]:
+    return partial(connect, url, application_name="yumai: adoption", role=role, zone=settings.timezone)
 
 
 def _rebuild(steps: Steps, settings: Settings, as_of: datetime) -> None:

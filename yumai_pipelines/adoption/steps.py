@@ -7,10 +7,14 @@ What is altered stands elsewhere.
 from __future__ import annotations
 
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor, as_completed, wait
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import cycle
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, TypeVar
 
 import psycopg
@@ -30,12 +34,18 @@ from yumai_pipelines.relations import Relation
 from yumai_pipelines.sql_files import read_sql
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from yumai_pipelines.online_ddl import Connection
     from yumai_pipelines.schema_snapshot import Difference
 
 T = TypeVar("T")
+
+LANES = 2
+"""How many connections share what can be done at once: the server's other cores are its application's."""
+
+GLANCE = 0.1
+"""How long a task that is no longer wanted may go on, in seconds, before it is told so again."""
 
 ONE_ORDER = timedelta(seconds=1)
 """How long locks are tried for in one order, where there are two."""
@@ -65,14 +75,78 @@ class StepRecord:
 
 
 class Steps:
-    """Takes the steps of an adoption on one connection, in autocommit mode, and tells of each."""
+    """Takes the steps of an adoption, on a connection in autocommit mode, and tells of each."""
 
-    def __init__(self, connection: Connection, policy: LockPolicy, tell: Callable[[StepRecord], None]) -> None:
-        """Keep the policy; `tell` is called after each step."""
-        self.connection = connection
+    def __init__(
+        self,
+        connect: Callable[[], Connection],
+        policy: LockPolicy,
+        tell: Callable[[StepRecord], None],
+        *,
+        alone: threading.RLock | None = None,
+    ) -> None:
+        """Connect.
+
+        Args:
+            connect: gives a connection, and another one for what is done at once.
+            policy: of the locks.
+            tell: called after each step.
+            alone: held by whoever stops writers, or tells, among those that take steps at once.
+        """
+        self.connection = connect()
         self.policy = policy
+        self._connect = connect
         self._tell_others = tell
+        self._alone = alone or threading.RLock()
         self._differences: list[Difference] | None = None
+
+    def __enter__(self) -> Steps:
+        """Keep the connection until the end."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close it."""
+        self.connection.close()
+
+    def at_once(self, tasks: Sequence[Callable[[Steps], T]]) -> list[T]:
+        """Do what concerns different tables side by side, each on a connection that no other task uses meanwhile.
+
+        Two tasks must not lock the same table for a scan: whoever builds an index waits for the snapshots of all, also
+        of one who waits for that lock.
+
+        Returns:
+            What the tasks returned, in their order.
+        """
+        self._differences = None
+        free = SimpleQueue[Steps]()
+
+        def do(task: Callable[[Steps], T]) -> T:
+            lane = free.get()
+            try:
+                return task(lane)
+            finally:
+                free.put(lane)
+
+        with ExitStack() as stack:
+            lanes = [
+                stack.enter_context(Steps(self._connect, self.policy, self._tell_others, alone=self._alone))
+                for _ in range(min(LANES, len(tasks)))
+            ]
+            for lane in lanes:
+                free.put(lane)
+            pool = stack.enter_context(ThreadPoolExecutor(LANES))
+            running = [pool.submit(do, task) for task in tasks]
+            try:
+                for each in as_completed(running):
+                    each.result()
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                # What scans may take hours; a short transaction is tried again when it is cancelled.
+                while wait(running, timeout=GLANCE).not_done:
+                    for lane in lanes:
+                        lane.connection.cancel()
+                raise
+            return [each.result() for each in running]
 
     def differences(self) -> list[Difference]:
         """What is unlike the target now: looked up again after each step, and not more often."""
@@ -107,16 +181,18 @@ class Steps:
         patience = Patience(self.policy, step)
         ddl = OnlineDDL(self.connection, each)
         started = time.monotonic()
-        for order in cycle(orders):
-            try:
-                ddl.run(step, order, do)
-            except LockNotObtainedError as error:
-                if not otherwise:
-                    raise
-                patience.pause(error.blockers)
-            else:
-                break
-        self._tell(step, started, ddl.statistics.longest)
+        self._let_vacuum_end(step, locks)
+        with self._alone:
+            for order in cycle(orders):
+                try:
+                    ddl.run(step, order, do)
+                except LockNotObtainedError as error:
+                    if not otherwise:
+                        raise
+                    patience.pause(error.blockers)
+                else:
+                    break
+            self._tell(step, started, ddl.statistics.longest)
 
     def gently(self, step: str, statement: Statement, values: Mapping[str, object] | None = None) -> None:
         """One statement that scans, outside a transaction, under locks that go along with readers and writers.
@@ -129,16 +205,16 @@ class Steps:
         self._differences = None
         sys.audit(STEP_EVENT, step)
         started = time.monotonic()
-        patience = round(self.policy.patience.total_seconds() * 1000)
-        try:
-            self.connection.execute("SELECT set_config('lock_timeout', %s, false)", (f"{patience}ms",))
+        with self._patiently(step):
             self.connection.execute(statement, values)
-        except psycopg.errors.LockNotAvailable as error:
-            raise LockNotObtainedError(step, self.policy.patience, 1, []) from error
-        finally:
-            if not self.connection.closed:
-                self.connection.execute("RESET lock_timeout")
         self._tell(step, started, timedelta())
+
+    def vacuum(self, table: Relation) -> None:
+        """Vacuum and analyze a table of which many rows were written: by and by the server would, and be in the way.
+
+        The file is not made shorter, since writers would have to wait for that.
+        """
+        self.gently(f"vacuum {table}", sql.SQL("VACUUM (ANALYZE, TRUNCATE FALSE) {}").format(table.identifier))
 
     def in_batches(self, step: str, batches: Iterable[Callable[[], T]]) -> list[T]:
         """Short transactions, each repeatable, that are told of as one step; what each returned."""
@@ -148,8 +224,32 @@ class Steps:
         self._tell(step, started, timedelta())
         return done
 
+    def _let_vacuum_end(self, step: str, locks: Sequence[TableLock]) -> None:
+        """Wait for whoever vacuums a table, or analyzes it, before writers have to wait with us.
+
+        The lock goes along with readers and writers, and the server cancels an autovacuum that it waits for.
+        """
+        lock = sql.SQL("LOCK TABLE ONLY {} IN SHARE UPDATE EXCLUSIVE MODE")
+        with self._patiently(step), self.connection.transaction():
+            for each in locks:
+                self.connection.execute(lock.format(each.relation.identifier))
+
+    @contextmanager
+    def _patiently(self, step: str) -> Iterator[None]:
+        """Let locks be waited for as long as the policy's patience: such as nobody waits behind."""
+        patience = round(self.policy.patience.total_seconds() * 1000)
+        try:
+            self.connection.execute("SELECT set_config('lock_timeout', %s, false)", (f"{patience}ms",))
+            yield
+        except psycopg.errors.LockNotAvailable as error:
+            raise LockNotObtainedError(step, self.policy.patience, 1, []) from error
+        finally:
+            if not self.connection.closed:
+                self.connection.execute("RESET lock_timeout")
+
     def _tell(self, step: str, started: float, stopped: timedelta) -> None:
-        self._tell_others(StepRecord(step, timedelta(seconds=time.monotonic() - started), stopped))
+        with self._alone:
+            self._tell_others(StepRecord(step, timedelta(seconds=time.monotonic() - started), stopped))
 
 
 def _statements(connection: Connection, statements: Sequence[Statement]) -> Callable[[], None]:

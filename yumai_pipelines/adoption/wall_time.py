@@ -62,8 +62,12 @@ def list_naive_columns(unlike: Sequence[Difference]) -> dict[Relation, tuple[str
 
 def make_instants(steps: Steps, zone: str) -> None:
     """Turn each naive column into one of instants."""
-    for table, columns in list_naive_columns(steps.differences()).items():
-        _Conversion(steps, table, columns, zone).run()
+
+    def convert(lane: Steps, table: Relation, columns: tuple[str, ...]) -> None:
+        _Conversion(lane, table, columns, zone).run()
+
+    naive = list_naive_columns(steps.differences())
+    steps.at_once([partial(convert, table=table, columns=columns) for table, columns in naive.items()])
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,7 @@ class _Conversion:
             for index in self._indexes(column):
                 tail = index_tail(index.definition).replace(column, SHADOW.format(column))
                 make_index(self.steps, self.table, self._building(own_name(index)), tail)
-        self.steps.gently(f"analyze {self.table}", sql.SQL("ANALYZE {}").format(self.table.identifier))
+        self.steps.vacuum(self.table)
         prove_values(self.steps, self.table, [SHADOW.format(column) for column in self._required])
         self.steps.briefly(f"exchange the times of {self.table}", exclusively(self.table), self._exchange)
 
