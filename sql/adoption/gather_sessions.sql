@@ -3,7 +3,6 @@
 SELECT
     t.session_id,
     {source} AS source,
-    {name} AS name,
     min({time}) AS first_at,
     max({time}) AS last_at,
     CASE

@@ -1,6 +1,6 @@
 -- Brings what the tables say of a session together, in the order of the ids: from its first activity to its last, open while
 -- that is less than a day before {as_of}. One with several users is that of the user of its first conversation that names one,
--- else of the first other row; {why} is what is said of those that have a conversation.
+-- else of the first other row. What is said of it is chosen by the first of the tables that know it.
 -- It makes the table, since only then is the work shared among several workers. A crash of the server may empty it, and a
 -- vacuum would be in the way when it is dropped.
 CREATE UNLOGGED TABLE yumai_pipelines.adoption_sessions WITH (autovacuum_enabled = FALSE) AS
@@ -10,11 +10,7 @@ SELECT
     min(a.first_at) AS session_start,
     CASE WHEN max(a.last_at) <= {as_of} - interval '24 hours' THEN max(a.last_at) END AS session_end,
     max(a.last_at) > {as_of} - interval '24 hours' AS is_active,
-    jsonb_build_object(
-        'recovered', TRUE,
-        'from', (array_agg(a.name ORDER BY a.source))[1],
-        'why', CASE WHEN min(a.source) = 0 THEN {why} ELSE 'no conversation has this session' END
-    ) AS session_metadata
+    ({metadata})[min(a.source)] AS session_metadata
 FROM ({activity}) AS a
 GROUP BY a.session_id
 ORDER BY a.session_id

@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from psycopg import sql
+from psycopg.types.json import Jsonb
 
 from yumai_pipelines.adoption.batches import in_batches
 from yumai_pipelines.adoption.compatibility import column_type
@@ -77,14 +78,23 @@ def _recover_sessions(steps: Steps, zone: str, as_of: datetime, why: str) -> Non
             table=table.relation.identifier,
             time=instant(steps, table, zone),
             column=sql.Identifier(table.time or ""),
-            source=sql.Literal(0 if table.relation == CONVERSATIONS else number),
-            name=sql.Literal(str(table.relation)),
+            source=sql.Literal(number),
             by_trigger=sql.Literal(BY_TRIGGER),
         )
-        for number, table in enumerate(SESSION_CHILDREN)
+        for number, table in enumerate(SESSION_CHILDREN, start=1)
+    ]
+    metadata = [
+        Jsonb(
+            {
+                "recovered": True,
+                "from": str(table.relation),
+                "why": why if table.relation == CONVERSATIONS else "no conversation has this session",
+            }
+        )
+        for table in SESSION_CHILDREN
     ]
     merge = sql.SQL(read_sql("adoption", "merge_sessions.sql")).format(
-        activity=sql.SQL("UNION ALL\n").join(gathered), as_of=sql.Literal(as_of), why=sql.Literal(why)
+        activity=sql.SQL("UNION ALL\n").join(gathered), as_of=sql.Literal(as_of), metadata=sql.Literal(metadata)
     )
     steps.gently("gather sessions", merge)
     number = sql.SQL("ALTER TABLE {} ADD PRIMARY KEY (session_id)").format(NEW_SESSIONS.identifier)
