@@ -112,6 +112,8 @@ def make_older(url: str, scale: Scale) -> None:
             values = {"conversations": CONVERSATIONS[scale], "turns": TURNS}
             connection.execute(statement.encode(), values)
         connection.execute("VACUUM ANALYZE")
+        # What was loaded is not to be written to disk while something else is measured.
+        connection.execute("CHECKPOINT")
 
 
 def plainly(url: str) -> None:
