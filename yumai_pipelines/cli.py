@@ -22,7 +22,6 @@ from yumai_pipelines.database import DatabaseError, connect, schema_revision
 from yumai_pipelines.dev_server import DevServerError, serve
 from yumai_pipelines.local_server import LocalServer, LocalServerError, program
 from yumai_pipelines.months import Month
-from yumai_pipelines.online_ddl import LockPolicy
 from yumai_pipelines.settings import Settings
 
 if TYPE_CHECKING:
@@ -214,9 +213,8 @@ def restore_month(
     from yumai_pipelines.archives.restore import restore_month as restore
 
     settings = Settings()
-    policy = LockPolicy(settings.lock_timeout, settings.lock_patience)
     with connect(_url(settings), application_name="yumai: restore", zone=settings.timezone) as connection:
-        report = restore(connection, month, zone=settings.zone, policy=policy)
+        report = restore(connection, month, zone=settings.zone, policy=settings.lock_policy)
     _out.print(report.in_words(), markup=False)
 
 

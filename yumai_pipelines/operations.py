@@ -52,7 +52,7 @@ def _repair(context: dg.OpExecutionContext, config: RepairConfig, postgres: Post
             orphans=config.orphans,
             broken=config.broken,
             batch_rows=config.batch_rows,
-            policy=postgres.lock_policy,
+            policy=postgres.settings.lock_policy,
         )
     for each in repairs:
         context.log.info(_told(each))
@@ -112,7 +112,7 @@ def _erase(context: dg.OpExecutionContext, config: ErasureConfig, postgres: Post
             zone=postgres.settings.zone,
             user_key_secrets=lambda: postgres.user_key_secrets,
             store=Store.at(postgres.settings.archive),
-            policy=postgres.lock_policy,
+            policy=postgres.settings.lock_policy,
             user_id=config.user_id,
             external_user_id=config.external_user_id,
         )

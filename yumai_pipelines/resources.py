@@ -9,7 +9,6 @@ from pydantic import Field, SecretStr
 
 from yumai_pipelines.database import connect, database_url
 from yumai_pipelines.extracts.user_key import user_key_secret, user_key_secrets
-from yumai_pipelines.online_ddl import LockPolicy
 from yumai_pipelines.settings import Settings
 
 if TYPE_CHECKING:
@@ -37,11 +36,6 @@ class PostgresResource(dg.ConfigurableResource[Any]):
             LocalServerError: the embedded server cannot be started.
         """
         return self.url or database_url(self.settings)
-
-    @property
-    def lock_policy(self) -> LockPolicy:
-        """How long to stop others, and how long to wait for them."""
-        return LockPolicy(self.settings.lock_timeout, self.settings.lock_patience)
 
     @property
     def user_key_secret(self) -> SecretStr:

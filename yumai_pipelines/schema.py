@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 
 from yumai_pipelines import schema_snapshot
 from yumai_pipelines.database import OWNER_ROLE, DatabaseError, connect
-from yumai_pipelines.online_ddl import LockPolicy, Patience, advisory_lock
+from yumai_pipelines.online_ddl import Patience, advisory_lock
 from yumai_pipelines.sql_files import sql_path
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def upgrade(url: str, settings: Settings) -> SchemaReport:
         LockNotObtainedError: somebody was in the way for as long as the policy's patience.
         UnsupportedServerError: the server is older than 16.
     """
-    policy = LockPolicy(settings.lock_timeout, settings.lock_patience)
+    policy = settings.lock_policy
     with (
         connect(url, application_name="yumai: schema lock", role=None) as connection,
         advisory_lock(connection, ADVISORY_LOCK, policy),

@@ -18,6 +18,7 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from yumai_pipelines.months import Month
+from yumai_pipelines.online_ddl import LockPolicy
 
 
 class Settings(BaseSettings):
@@ -159,11 +160,6 @@ class Settings(BaseSettings):
         return self.archive_url is not None if self.purge_archived_only is None else self.purge_archived_only
 
     @property
-    def lock_timeout(self) -> timedelta:
-        """Longest wait of one DDL attempt for its locks."""
-        return timedelta(milliseconds=self.lock_timeout_ms)
-
-    @property
-    def lock_patience(self) -> timedelta:
-        """Total time that DDL is retried before it gives up."""
-        return timedelta(seconds=self.lock_patience_s)
+    def lock_policy(self) -> LockPolicy:
+        """How long DDL may stop others, and how long it goes on trying."""
+        return LockPolicy(timedelta(milliseconds=self.lock_timeout_ms), timedelta(seconds=self.lock_patience_s))

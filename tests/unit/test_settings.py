@@ -11,7 +11,7 @@ def test_environment_sets_each_field(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("YUMAI_LOCK_TIMEOUT_MS", "50")
     settings = Settings()
     assert settings.first.suffix == "2025_01"
-    assert settings.lock_timeout.total_seconds() == 0.05
+    assert settings.lock_policy.lock_timeout.total_seconds() == 0.05
 
 
 @pytest.mark.parametrize(

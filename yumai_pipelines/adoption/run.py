@@ -34,7 +34,7 @@ from yumai_pipelines.adoption.references import repair
 from yumai_pipelines.adoption.steps import StepRecord, Steps
 from yumai_pipelines.catalog import SESSIONS
 from yumai_pipelines.database import OWNER_ROLE, DatabaseError, connect, schema_revision
-from yumai_pipelines.online_ddl import LockPolicy, advisory_lock
+from yumai_pipelines.online_ddl import advisory_lock
 from yumai_pipelines.partitions import describe_partitions, ensure_months
 from yumai_pipelines.sql_files import read_sql
 
@@ -149,7 +149,7 @@ def adopt(
         AdoptionIncompleteError: rows or types are in the way of some objects; the rest is done.
         LockNotObtainedError: somebody was in the way for as long as the policy's patience; run again.
     """
-    policy = LockPolicy(settings.lock_timeout, settings.lock_patience)
+    policy = settings.lock_policy
     run, records = run_id or uuid4().hex, list[StepRecord]()
 
     def record(step: StepRecord) -> None:
@@ -192,7 +192,7 @@ def finish(url: str, settings: Settings, *, tell: Callable[[StepRecord], None] |
         AdoptionError: the database is not adopted yet; nothing was changed.
         LockNotObtainedError: somebody was in the way for as long as the policy's patience; run again.
     """
-    policy = LockPolicy(settings.lock_timeout, settings.lock_patience)
+    policy = settings.lock_policy
     with (
         connect(url, application_name="yumai: adoption", role=None, zone=settings.timezone) as login,
         advisory_lock(login, schema.ADVISORY_LOCK, policy),

@@ -9,12 +9,10 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor, as_completed, wait
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import cycle
-from queue import SimpleQueue
 from typing import TYPE_CHECKING, TypeVar
 
 import psycopg
@@ -31,6 +29,7 @@ from yumai_pipelines.online_ddl import (
     TableLock,
 )
 from yumai_pipelines.relations import Relation
+from yumai_pipelines.side_by_side import side_by_side
 from yumai_pipelines.sql_files import read_sql
 
 if TYPE_CHECKING:
@@ -43,9 +42,6 @@ T = TypeVar("T")
 
 LANES = 2
 """How many connections share what can be done at once: the server's other cores are its application's."""
-
-GLANCE = 0.1
-"""How long a task that is no longer wanted may go on, in seconds, before it is told so again."""
 
 ONE_ORDER = timedelta(seconds=1)
 """How long locks are tried for in one order, where there are two."""
@@ -118,35 +114,12 @@ class Steps:
             What the tasks returned, in their order.
         """
         self._differences = None
-        free = SimpleQueue[Steps]()
-
-        def do(task: Callable[[Steps], T]) -> T:
-            lane = free.get()
-            try:
-                return task(lane)
-            finally:
-                free.put(lane)
-
         with ExitStack() as stack:
             lanes = [
                 stack.enter_context(Steps(self._connect, self.policy, self._tell_others, alone=self._alone))
                 for _ in range(min(LANES, len(tasks)))
             ]
-            for lane in lanes:
-                free.put(lane)
-            pool = stack.enter_context(ThreadPoolExecutor(LANES))
-            running = [pool.submit(do, task) for task in tasks]
-            try:
-                for each in as_completed(running):
-                    each.result()
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                # What scans may take hours; a short transaction is tried again when it is cancelled.
-                while wait(running, timeout=GLANCE).not_done:
-                    for lane in lanes:
-                        lane.connection.cancel()
-                raise
-            return [each.result() for each in running]
+            return side_by_side(lanes, tasks, lambda lane: lane.connection)
 
     def differences(self) -> list[Difference]:
         """What is unlike the target now: looked up again after each step, and not more often."""

@@ -51,7 +51,7 @@ def archived_conversations(
             months_of(context) or [],
             store=Store.at(settings.archive),
             zone=settings.zone,
-            policy=postgres.lock_policy,
+            policy=settings.lock_policy,
             kept=settings.months_kept,
             as_of=datetime.now(settings.zone),
             again=config.again,

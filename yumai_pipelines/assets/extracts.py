@@ -67,7 +67,7 @@ def extracts(context: dg.AssetExecutionContext, postgres: PostgresResource) -> I
             for _ in range(min(settings.build_connections, len(months)))
         ]
         summaries = build_months(
-            connections, chosen, months, settings.zone, privacy, postgres.lock_policy, run_id=context.run.run_id
+            connections, chosen, months, settings.zone, privacy, settings.lock_policy, run_id=context.run.run_id
         )
     for extract in chosen:
         key = asset_key(extract.relation)

@@ -42,7 +42,7 @@ def conversations(context: dg.AssetExecutionContext, postgres: PostgresResource)
             connection,
             months if len(archived) == len(months) else [month for month in months if month not in archives],
             zone=settings.zone,
-            policy=postgres.lock_policy,
+            policy=settings.lock_policy,
         )
     for archive in archived:
         context.log.warning(f"{archive.month} was left alone: its rows are {archive.place}.")

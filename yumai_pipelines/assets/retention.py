@@ -40,7 +40,7 @@ def expired_sessions(context: dg.AssetExecutionContext, postgres: PostgresResour
                     connection,
                     month,
                     settings.zone,
-                    postgres.lock_policy,
+                    settings.lock_policy,
                     as_of=datetime.now(UTC),
                     days=settings.session_days,
                     archived_only=settings.archives_before_purge,

@@ -13,7 +13,7 @@ from yumai_pipelines.demo.load import NotEmptyError, fill, refuse_rows
 from yumai_pipelines.demo.pipeline import Job, Run, have_run, jobs, run_jobs
 from yumai_pipelines.demo.summary import show, summarize
 from yumai_pipelines.months import Month
-from yumai_pipelines.partitions import LockPolicy, ensure_months
+from yumai_pipelines.partitions import ensure_months
 from yumai_pipelines.schema import upgrade
 
 if TYPE_CHECKING:
@@ -105,8 +105,7 @@ def _fill(
     console: Console,
 ) -> None:
     begun = time.monotonic()
-    policy = LockPolicy(settings.lock_timeout, settings.lock_patience)
-    ensure_months(connection, months, zone=settings.zone, policy=policy)
+    ensure_months(connection, months, zone=settings.zone, policy=settings.lock_policy)
     with _progress(console) as progress:
         task = progress.add_task("sessions made and loaded", total=size.sessions)
         chunks = generate(size, until=until, zone=settings.zone)

@@ -8,9 +8,9 @@ transactions are committed when all of them are done. No row passes through Pyth
 from __future__ import annotations
 
 import hashlib
-from concurrent.futures import ThreadPoolExecutor, as_completed, wait
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
@@ -20,10 +20,11 @@ from psycopg.rows import dict_row
 from yumai_pipelines.extracts.ledger import first_days, refuse_purged
 from yumai_pipelines.extracts.user_key import key_id
 from yumai_pipelines.online_ddl import advisory_lock
+from yumai_pipelines.side_by_side import side_by_side
 from yumai_pipelines.sql_files import read_sql, sql_path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from zoneinfo import ZoneInfo
 
     from pydantic import SecretStr
@@ -123,7 +124,7 @@ def build_months(
         "run_id": run_id,
     }
 
-    def build(connection: Connection, share: Sequence[Month]) -> Summaries:
+    def build(share: Sequence[Month], connection: Connection) -> Summaries:
         shared = {**parameters, **month_parameters(share, zone)}
         _stage_months(connection, shared)
         return {each.relation.name: _replace(connection, each, {**shared, **_identity(each)}) for each in extracts}
@@ -133,7 +134,7 @@ def build_months(
     builders = connections[: len(shares)]
     with advisory_lock(builders[0], ADVISORY_LOCK, policy), _one_snapshot(builders):
         refuse_purged(builders[0], extracts, months)
-        built = _at_once(builders, build, shares)
+        built = side_by_side(builders, [partial(build, share) for share in shares], connection_of=lambda each: each)
     return {each.relation.name: [row for part in built for row in part[each.relation.name]] for each in extracts}
 
 
@@ -149,27 +150,6 @@ def _one_snapshot(connections: Sequence[Connection]) -> Iterator[None]:
         for connection in others:
             connection.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(snapshot))
         yield
-
-
-def _at_once(
-    connections: Sequence[Connection],
-    build: Callable[[Connection, Sequence[Month]], Summaries],
-    shares: Sequence[Sequence[Month]],
-) -> list[Summaries]:
-    """What each connection made of its share. When one fails, or the run is stopped, the others do not go on."""
-    with ThreadPoolExecutor(len(shares)) as threads:
-        running = [threads.submit(build, *each) for each in zip(connections, shares, strict=True)]
-        try:
-            for each in as_completed(running):
-                each.result()
-        except BaseException:
-            # Again and again, since one may have been between two statements.
-            while wait(running, timeout=0.1).not_done:
-                for connection in connections:
-                    if not connection.closed:
-                        connection.cancel_safe()
-            raise
-        return [each.result() for each in running]
 
 
 def _identity(extract: Extract) -> dict[str, str]:
