@@ -97,8 +97,8 @@ def _recover_sessions(steps: Steps, zone: str, as_of: datetime, why: str) -> Non
         activity=sql.SQL("UNION ALL\n").join(gathered), as_of=sql.Literal(as_of), metadata=sql.Literal(metadata)
     )
     steps.gently("gather sessions", merge)
-    number = sql.SQL("ALTER TABLE {} ADD PRIMARY KEY (session_id)").format(NEW_SESSIONS.identifier)
-    steps.briefly("put the sessions in order", [], [number])
+    add_key = sql.SQL("ALTER TABLE {} ADD PRIMARY KEY (session_id)").format(NEW_SESSIONS.identifier)
+    steps.briefly("put the sessions in order", [], [add_key])
 
     def make(scope: sql.Composable) -> sql.Composed:
         return sql.SQL(read_sql("adoption", "make_sessions.sql")).format(scope=scope)

@@ -194,7 +194,7 @@ def finish(url: str, settings: Settings, *, tell: Callable[[StepRecord], None] |
     """
     policy = settings.lock_policy
     with (
-        connect(url, application_name="yumai: adoption", role=None, zone=settings.timezone) as login,
+        _connecting(url, settings, role=None)() as login,
         advisory_lock(login, schema.ADVISORY_LOCK, policy),
     ):
         if take_inventory(login, settings, count=False).shape != ADOPTED:

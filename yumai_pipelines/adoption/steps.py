@@ -33,7 +33,7 @@ from yumai_pipelines.side_by_side import side_by_side
 from yumai_pipelines.sql_files import read_sql
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from yumai_pipelines.online_ddl import Connection
     from yumai_pipelines.schema_snapshot import Difference
@@ -154,7 +154,8 @@ class Steps:
         patience = Patience(self.policy, step)
         ddl = OnlineDDL(self.connection, each)
         started = time.monotonic()
-        self._let_vacuum_end(step, locks)
+        if locks:
+            self._let_vacuum_end(step, locks)
         with self._alone:
             for order in cycle(orders):
                 try:
@@ -167,7 +168,7 @@ class Steps:
                     break
             self._tell(step, started, ddl.statistics.longest)
 
-    def gently(self, step: str, statement: Statement, values: Mapping[str, object] | None = None) -> None:
+    def gently(self, step: str, statement: Statement) -> None:
         """One statement that scans, outside a transaction, under locks that go along with readers and writers.
 
         It may wait for as long as the policy's patience, since nobody waits behind it.
@@ -179,7 +180,7 @@ class Steps:
         sys.audit(STEP_EVENT, step)
         started = time.monotonic()
         with self._patiently(step):
-            self.connection.execute(statement, values)
+            self.connection.execute(statement)
         self._tell(step, started, timedelta())
 
     def vacuum(self, table: Relation) -> None:

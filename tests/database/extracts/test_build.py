@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, date, datetime, timedelta
@@ -13,6 +12,7 @@ import pytest
 from psycopg import sql
 from pydantic import SecretStr
 
+from tests.crowd import wait_until_waiting
 from tests.database.extracts.dirt import plant
 from tests.database.extracts.support import MONTHS, POLICY, SECRET, ZONE, as_text, build
 from tests.support import Connection, every, login, one
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 NOVEMBER, DECEMBER = MONTHS[:2]
-CALIBRATION = extract_of("score_calibration").relation
 
 
 @pytest.fixture
@@ -132,15 +131,6 @@ def test_nobody_sees_a_month_missing_or_double(database: str, dirty: Connection)
     assert all(each == expected for each in seen)
 
 
-def wait_for_somebody_at(connection: Connection, relation: Relation) -> None:
-    """Until a connection waits for a lock on the table."""
-    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = %s::regclass"
-    until = time.monotonic() + 20
-    while not one(connection, waiting, relation.quoted):
-        assert time.monotonic() < until
-        time.sleep(0.02)
-
-
 def test_a_run_that_is_killed_leaves_the_old_months_and_the_next_one_finishes(database: str, dirty: Connection) -> None:
     build(dirty)
     before, ledger = contents(dirty), entries(dirty, MONTHS)
@@ -150,7 +140,7 @@ def test_a_run_that_is_killed_leaves_the_old_months_and_the_next_one_finishes(da
         other.execute("LOCK TABLE extracts.score_calibration IN ACCESS EXCLUSIVE MODE")
         with ThreadPoolExecutor(1) as threads:
             running = threads.submit(build, victim)
-            wait_for_somebody_at(dirty, CALIBRATION)
+            wait_until_waiting(dirty, victim.info.backend_pid)
             dirty.execute("SELECT pg_terminate_backend(%s)", (victim.info.backend_pid,))
             with pytest.raises(psycopg.OperationalError):
                 running.result()
@@ -197,7 +187,7 @@ def test_connections_see_the_same_whatever_is_written_meanwhile(
         # They have their snapshot when the ledger is read, and their shares are yet to come.
         other.execute("LOCK TABLE extracts.ledger IN ACCESS EXCLUSIVE MODE")
         running = threads.submit(build_at_once, builders)
-        wait_for_somebody_at(dirty, Relation("extracts", "ledger"))
+        wait_until_waiting(dirty, builders[0].info.backend_pid)
         other.execute(
             "INSERT INTO recommendations_log (session_id, time_stamp, recommendations, recommendation_count) "
             "SELECT session_id, time_stamp, '[]', 0 FROM recommendations_log"
