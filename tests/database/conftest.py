@@ -26,6 +26,12 @@ def archive(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("YUMAI_ARCHIVE_URL", str(tmp_path / "archive"))
 
 
+@pytest.fixture(autouse=True)
+def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Where the graph writes reports: never over those of whoever runs the tests."""
+    monkeypatch.setenv("YUMAI_HOME", str(tmp_path / "home"))
+
+
 @pytest.fixture
 def instance() -> Iterator[dg.DagsterInstance]:
     """A Dagster instance that forgets."""
