@@ -6,6 +6,7 @@ Each command calls one part of the package and prints what came of it; no work i
 from __future__ import annotations
 
 import os
+import signal
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -263,6 +264,9 @@ def dev(
 
 def main() -> None:
     """Run `yumai`; what a person can put right is said in one message, with exit status 1."""
+    # A background job of a script starts with Ctrl-C ignored. Dagster ends its helpers by that signal, and treats
+    # SIGTERM as it finds SIGINT treated: without this, neither would end `yumai dev`, or what it started.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         app()
     except ValidationError as error:
