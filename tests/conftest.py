@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from xdist.workermanage import WorkerController
 
+pytest_plugins = ["tests.watchdog"]
+
 DOCKER_IMAGE = "postgres:17"
 OF_THE_TESTS = {"YUMAI_TEST_POSTGRES", "YUMAI_CHROMIUM"}
 
@@ -87,8 +89,9 @@ def pytest_configure_node(node: WorkerController) -> None:
     node.workerinput["server_url"] = node.config.stash[SERVER].url
 
 
-def pytest_unconfigure(config: pytest.Config) -> None:
-    config.stash[SERVER].stop()
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    session.config.stash[SERVER].stop()
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:

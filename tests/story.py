@@ -1,7 +1,7 @@
-"""The life of a month: made, filled, archived and brought back; and the end of what is known of a person.
+"""The life of a month: made, filled, archived and brought back; the end of what is known of a person; an adoption.
 
-Either is told again from wherever it was broken off. Run as a program (`python -m tests.story tell URL STORE`), each
-telling is a process that ends itself with SIGKILL at the first step at which none has ended.
+Each is told again from wherever it was broken off. Run as a program (`python -m tests.story tell URL STORE`, which
+`killed` does), each telling is a process that ends itself with SIGKILL at the first step at which none has ended.
 """
 
 from __future__ import annotations
@@ -9,13 +9,18 @@ from __future__ import annotations
 import os
 import re
 import signal
+import subprocess
 import sys
-from datetime import datetime, timedelta
+import threading
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from pydantic import SecretStr
 
+from tests.processes import PATIENCE, started
+from yumai_pipelines import adoption
 from yumai_pipelines.archives import ledger
 from yumai_pipelines.archives.archive import archive_months
 from yumai_pipelines.archives.restore import restore_month
@@ -25,34 +30,47 @@ from yumai_pipelines.erasure import erase_user
 from yumai_pipelines.months import Month
 from yumai_pipelines.online_ddl import STEP_EVENT
 from yumai_pipelines.partitions import LockPolicy, ensure_months
+from yumai_pipelines.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 SEOUL = ZoneInfo("Asia/Seoul")
 POLICY = LockPolicy(timedelta(milliseconds=100), timedelta(seconds=30))
 AS_OF = datetime(2025, 6, 15, tzinfo=SEOUL)
 AUGUST = Month(2024, 8)
 OTHERS = [Month(2024, 9), Month(2024, 11)]
+ADOPTED_AS_OF = datetime(2025, 4, 1, 10, tzinfo=UTC)
 END = "the end"
 
 
 class Fate:
-    """Strikes once at each step; a step is the same for every month, and not the same in every chapter if `strict`."""
+    """Strikes once at each step; a step is the same for every month, and not the same in every chapter if `strict`.
+
+    Where a pattern is set, `of_interest`, it strikes only at the steps that this is found in, for every month anew.
+    """
 
     def __init__(self, strike: Callable[[str], None], *, strict: bool) -> None:
         self.chapter = ""
+        self.of_interest: str | None = None
         self.met: set[str] = set()
         self._strike = strike
         self._strict = strict
+        # Of two connections that are at a step at once, one is struck, and the other not before the next telling.
+        self._one_at_a_time = threading.Lock()
 
     def on_audit(self, event: str, arguments: tuple[object, ...]) -> None:
         if event == STEP_EVENT and self.chapter:
-            step = re.sub(r"[0-9]{4}.[0-9]{2}", "month", str(arguments[0]))
+            step = str(arguments[0])
+            if self.of_interest is None:
+                step = re.sub(r"[0-9]{4}.[0-9]{2}", "month", step)
+            elif not re.search(self.of_interest, step):
+                return
             step = f"{self.chapter}: {step}" if self._strict else step
-            if step not in self.met:
-                self.met.add(step)
-                self._strike(step)
+            with self._one_at_a_time:
+                if step not in self.met:
+                    self.met.add(step)
+                    self._strike(step)
 
 
 def tell(url: str, store: str, fate: Fate) -> None:
@@ -87,7 +105,33 @@ def forget(url: str, store: str, fate: Fate) -> None:
         fate.chapter = ""
 
 
-STORIES = {story.__name__: story for story in (tell, forget)}
+def adopt(url: str, steps: str, fate: Fate) -> None:
+    """Adopt an older database; the steps of interest are those that a pattern is found in."""
+    fate.of_interest, fate.chapter = steps, "adopt"
+    adoption.adopt(url, Settings(lock_patience_s=120), as_of=ADOPTED_AS_OF)
+    fate.chapter = ""
+
+
+STORIES = {story.__name__: story for story in (tell, forget, adopt)}
+
+
+def killed(story: str, url: str, argument: object) -> Iterator[str]:
+    """Tell a story until it comes to its end, and yield each step at which it was killed."""
+    with started(
+        [sys.executable, "-m", "tests.story", story, url, str(argument)],
+        cwd=Path(__file__).parents[1],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        bufsize=1,
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        for line in process.stdout:
+            process.stdin.write(line)
+            if line.strip() == END:
+                break
+            yield line.strip()
+        assert process.wait(PATIENCE) == 0
 
 
 def say(line: str) -> None:
@@ -99,14 +143,14 @@ def end_here(step: str) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def tell_in_processes(story: str, url: str, store: str) -> None:
+def tell_in_processes(story: str, url: str, argument: str) -> None:
     """A telling after the other; whoever listens says the step back before the next begins."""
     fate = Fate(end_here, strict=True)
     sys.addaudithook(fate.on_audit)
     while True:
         pid = os.fork()
         if pid == 0:
-            STORIES[story](url, store, fate)
+            STORIES[story](url, argument, fate)
             say(END)
             os._exit(0)
         os.waitpid(pid, 0)

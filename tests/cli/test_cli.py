@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,6 +12,7 @@ import psycopg
 import pytest
 from typer.main import get_group
 
+from tests.processes import Finished, finished
 from yumai_pipelines.cli import app
 from yumai_pipelines.database import OWNER_ROLE, connect
 
@@ -23,11 +23,8 @@ YUMAI = Path(sys.executable).with_name("yumai")
 NOBODY_LISTENS = "postgresql://u:s3cret@127.0.0.1:1/yumai"
 
 
-def yumai(*arguments: str, cwd: str | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [str(YUMAI), *arguments]
-    return subprocess.run(
-        command, cwd=cwd, env=os.environ | environment, capture_output=True, text=True, timeout=120, check=False
-    )
+def yumai(*arguments: str, cwd: str | None = None, **environment: str) -> Finished:
+    return finished([str(YUMAI), *arguments], cwd=cwd, env=os.environ | environment)
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from tests.graph import Graph
+from tests.story import ADOPTED_AS_OF
 from tests.support import every, login, one
 from yumai_pipelines import schema, schema_snapshot
 from yumai_pipelines.adoption import (
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
 
 LEGACY = Path(__file__).parents[1] / "legacy"
 SETTINGS = Settings(lock_patience_s=60)
-AS_OF = datetime(2025, 4, 1, 10, tzinfo=UTC)
 SHAPES = (
     (),
     ("interim_sessions",),
@@ -125,7 +125,7 @@ def instants_of(url: str) -> set[tuple[str, int, datetime]]:
 
 
 def adopted(url: str, settings: Settings = SETTINGS) -> AdoptionReport:
-    return adopt(url, settings, as_of=AS_OF)
+    return adopt(url, settings, as_of=ADOPTED_AS_OF)
 
 
 def is_extra(name: str) -> bool:
@@ -257,7 +257,7 @@ def test_the_inventory_counts_every_case_and_changes_nothing(plain: tuple[str, s
 
 def test_the_report_says_what_was_found_and_what_is_left(plain: tuple[str, str]) -> None:
     url, _ = plain
-    report = adopt(url, SETTINGS, as_of=AS_OF, run_id="friday")
+    report = adopt(url, SETTINGS, as_of=ADOPTED_AS_OF, run_id="friday")
     with psycopg.connect(url) as connection:
         written = {
             (what, relation): (before, after)

@@ -6,10 +6,6 @@ The application knows nothing of sessions: it lets the database make up session 
 from __future__ import annotations
 
 import logging
-import os
-import re
-import signal
-import sys
 import threading
 import time
 from collections import Counter
@@ -24,14 +20,13 @@ import pytest
 from psycopg import IsolationLevel, sql
 
 from tests.crowd import crowd
-from tests.database.test_adoption import AS_OF, lacking, older
+from tests.database.test_adoption import lacking, older
+from tests.story import ADOPTED_AS_OF, killed
 from tests.support import Connection, every, one
 from yumai_pipelines.adoption import adopt, inspect
-from yumai_pipelines.online_ddl import STEP_EVENT
 from yumai_pipelines.settings import Settings
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from random import Random
 
     from tests.conftest import Databases
@@ -186,7 +181,7 @@ def test_every_row_of_four_writers_is_there_once_and_none_is_refused(databases: 
             for _ in range(4):
                 people.add(application.write_and_rest)
             people.add(application.write_in_a_snapshot, isolation=IsolationLevel.REPEATABLE_READ)
-            report = adopt(url, SETTINGS, as_of=AS_OF)
+            report = adopt(url, SETTINGS, as_of=ADOPTED_AS_OF)
         MEASURED.info("%d transactions, %d steps", sum(application.conversations.values()), len(report.steps))
 
         assert application.conversations, "they wrote"
@@ -234,37 +229,6 @@ def references_kept(connection: Connection) -> dict[tuple[str, int], int]:
     return references
 
 
-class _Stop:
-    """Ends this process at the first step, of those that a pattern is found in, at which none was ended before."""
-
-    def __init__(self, steps: str, ended: Path) -> None:
-        self.steps = steps
-        self.ended = ended
-        self.names = set(ended.read_text().splitlines())
-
-    def __call__(self, event: str, arguments: tuple[str, ...]) -> None:
-        if event == STEP_EVENT and arguments[0] not in self.names and re.search(self.steps, arguments[0]):
-            with self.ended.open("a") as file:
-                file.write(f"{arguments[0]}\n")
-            os.kill(os.getpid(), signal.SIGKILL)
-
-
-def comes_to_its_end(url: str, steps: str, ended: Path) -> bool:
-    """Adopt in a process of its own; whether it came to its end, or was killed before."""
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            sys.addaudithook(_Stop(steps, ended))
-            adopt(url, SETTINGS, as_of=AS_OF)
-            code = 0
-        finally:
-            os._exit(code)
-    _, status = os.waitpid(child, 0)
-    assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
-    return not os.WIFSIGNALED(status)
-
-
 @pytest.mark.parametrize(
     ("shape", "steps", "at_least"),
     [
@@ -275,12 +239,11 @@ def comes_to_its_end(url: str, steps: str, ended: Path) -> bool:
     ids=("before", "interim", "half_done"),
 )
 def test_an_adoption_killed_at_every_step_is_gone_on_with(
-    databases: Databases, database: str, tmp_path: Path, shape: tuple[str, ...], steps: str, at_least: int
+    databases: Databases, database: str, shape: tuple[str, ...], steps: str, at_least: int
 ) -> None:
     """The application writes between any two runs, and finds the database usable."""
     application = Application(shape[0], refers_to_nothing="lost_keys" in shape)
-    random, ended = SystemRandom(), tmp_path / "ended"
-    ended.touch()
+    random, killed_at = SystemRandom(), []
     with (
         older(databases, *shape, "two_months") as (url, owner),
         psycopg.connect(owner, autocommit=True) as writer,
@@ -288,9 +251,9 @@ def test_an_adoption_killed_at_every_step_is_gone_on_with(
     ):
         planted = one(connection, "SELECT count(*) FROM chatbot.conversations")
         known = sessions_of(connection)
-        while not comes_to_its_end(url, steps, ended):
+        for step in killed("adopt", url, steps):
             application.write(writer, random)
-        killed_at = ended.read_text().splitlines()
+            killed_at.append(step)
         MEASURED.info("killed at %d steps", len(killed_at))
         assert len(killed_at) == len(set(killed_at)) > at_least
         application.write(writer, random)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import subprocess
 from dataclasses import dataclass
 from datetime import datetime
 from string import Template
@@ -21,6 +20,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from tests.graph import Graph, months
+from tests.processes import finished
 from tests.support import Connection, one
 from yumai_pipelines import schema
 from yumai_pipelines.checks.integrity import FOREIGN_KEYS, NO_ORPHANS
@@ -395,7 +395,7 @@ def test_pg_restore_without_triggers(database: str, connection: Connection, grap
     name = str(parts["dbname"])
 
     def run(tool: str, *arguments: str) -> None:
-        subprocess.run([str(program(tool)), *arguments], env=environment, check=True)
+        finished([str(program(tool)), *arguments], env=environment).check_returncode()
 
     run("pg_dump", "--data-only", "--table=analytics.user_feedback", "--format=custom", f"--file={dump}", name)
     connection.execute("DELETE FROM session_master WHERE session_id = %s", (FIRST,))

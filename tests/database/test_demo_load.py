@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 import sys
 import time
 from collections import Counter
@@ -14,6 +13,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from psycopg import sql
 
+from tests.processes import finished
 from tests.support import Connection, Value, every, one
 from yumai_pipelines import catalog
 from yumai_pipelines.database import connect
@@ -187,7 +187,7 @@ with connect(sys.argv[1], application_name="test: to be killed") as owner:
 
 
 def test_a_killed_fill_leaves_the_database_empty_to_be_filled_again(owner: Connection, database: str) -> None:
-    ended = subprocess.run([sys.executable, "-c", KILLED, database, UNTIL.isoformat()], check=False)
+    ended = finished([sys.executable, "-c", KILLED, database, UNTIL.isoformat()])
     assert ended.returncode == -signal.SIGKILL
     wait_for_backends(owner, "test: to be killed")
     refuse_rows(owner)

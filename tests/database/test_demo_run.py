@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from datetime import datetime
 from io import StringIO
@@ -16,6 +15,7 @@ import pytest
 from rich.console import Console
 
 from tests.graph import CONVERSATIONS
+from tests.processes import finished
 from tests.support import one
 from yumai_pipelines.assets.extracts import EXTRACT_ASSETS
 from yumai_pipelines.assets.materialized_views import recent_conversations
@@ -78,19 +78,12 @@ def test_everything_passes_and_dagster_shows_it(
     current = Month.of(datetime.now(SEOUL), SEOUL)
     first = current - 3
     months = {"YUMAI_FIRST_MONTH": first.key}
-    finished = subprocess.run(
-        [sys.executable, "-c", DEMO],
-        env={**os.environ, **environment, **months},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=200,
-    )
-    assert finished.returncode == 0, finished.stdout + finished.stderr
+    demo = finished([sys.executable, "-c", DEMO], env=os.environ | environment | months)
+    assert demo.returncode == 0, demo.stdout + demo.stderr
     for month in first.through(current - 1):
-        assert f"\n {month} " in finished.stdout
-    assert f"\n {current + 1} to " in finished.stdout
-    assert "Nothing failed." in finished.stdout
+        assert f"\n {month} " in demo.stdout
+    assert f"\n {current + 1} to " in demo.stdout
+    assert "Nothing failed." in demo.stdout
 
     monkeypatch.setenv("YUMAI_DAGSTER_URL", environment["YUMAI_DAGSTER_URL"])
     with dg.DagsterInstance.from_config(str(tmp_path / "dagster")) as instance:

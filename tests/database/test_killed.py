@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
@@ -15,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from psycopg import sql
 
-from tests.story import AS_OF, AUGUST, END, POLICY, SEOUL, Fate, tell
+from tests.story import AS_OF, AUGUST, POLICY, SEOUL, Fate, killed, tell
 from tests.support import Connection, every, one
 from yumai_pipelines import schema
 from yumai_pipelines.archives import ledger
@@ -78,26 +77,6 @@ def check_the_end(connection: Connection, before: list[tuple[str]]) -> None:
     ]
     aside = "SELECT relname FROM pg_class WHERE relnamespace = 'yumai_pipelines'::regnamespace AND relname ~ '^conv'"
     assert every(connection, aside) == []
-
-
-def killed(story: str, url: str, store: Path) -> Iterator[str]:
-    """Tell a story until it comes to its end, and yield each step at which it was killed."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "tests.story", story, url, str(store)],
-        cwd=Path(__file__).parents[2],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        bufsize=1,
-    ) as process:
-        assert process.stdin
-        assert process.stdout
-        for line in process.stdout:
-            process.stdin.write(line)
-            if line.strip() == END:
-                break
-            yield line.strip()
-    assert process.returncode == 0
 
 
 def test_a_run_killed_at_any_step_is_made_good_by_the_next(

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import resource
 import shutil
 import signal
 import socket
 import stat
-import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,6 +21,7 @@ import psutil
 import psycopg
 import pytest
 
+from tests.processes import PATIENCE, finished, forked, started
 from yumai_pipelines import local_server
 from yumai_pipelines.local_server import LocalServer, LocalServerError
 
@@ -102,21 +102,15 @@ def wait_until(condition: Callable[[], object]) -> None:
         time.sleep(0.002)
 
 
-def as_ordinary_user(work: Callable[[], None]) -> None:
-    """Do it as somebody who is not root: as `nobody`, or as whoever runs the tests."""
+def become_ordinary_user() -> None:
+    """Be somebody who is not root: `nobody`, or whoever runs the tests.
 
-    def become_and_work() -> None:
-        if os.geteuid() == 0:
-            os.setgroups([])
-            os.setgid(NOBODY)
-            os.setuid(NOBODY)
-        work()
-
-    # A fork, since another account may be unable to start this Python: it may be root's.
-    child = multiprocessing.get_context("fork").Process(target=become_and_work)
-    child.start()
-    child.join()
-    assert child.exitcode == 0
+    For a fork alone, since another account may be unable to start this Python: it may be root's.
+    """
+    if os.geteuid() == 0:
+        os.setgroups([])
+        os.setgid(NOBODY)
+        os.setuid(NOBODY)
 
 
 def test_serves_until_stopped(new_server: LocalServer) -> None:
@@ -164,15 +158,17 @@ def test_relative_home_is_that_of_the_moment(
     assert relative.start() == server.status()
 
 
-def test_ordinary_user_has_a_server(directory: Path) -> None:
-    def use() -> None:
-        server = LocalServer(directory / "home")
-        server.start()
-        assert answer(server) == (42,)
-        assert postmaster(server).uids().real == os.getuid() != 0
-        server.stop()
+def use_as_ordinary_user(home: Path) -> None:
+    become_ordinary_user()
+    server = LocalServer(home)
+    server.start()
+    assert answer(server) == (42,)
+    assert postmaster(server).uids().real == os.getuid() != 0
+    server.stop()
 
-    as_ordinary_user(use)
+
+def test_ordinary_user_has_a_server(directory: Path) -> None:
+    assert forked(use_as_ordinary_user, directory / "home") == 0
 
 
 def test_closed_home_serves_all_the_same(
@@ -206,19 +202,22 @@ def test_closed_wheel_serves_all_the_same(
     assert answer(new_server) == (42,)
 
 
+def be_refused_as_ordinary_user(home: Path) -> None:
+    become_ordinary_user()
+    server = LocalServer(home)
+    for action in (server.status, server.start, server.stop):
+        with pytest.raises(LocalServerError, match="belongs to another user"):
+            action()
+
+
 def test_home_of_another_is_named_as_such(directory: Path) -> None:
     closed = directory / "home" / "server"
     closed.mkdir(parents=True)
     closed.chmod(0)
-
-    def try_all() -> None:
-        server = LocalServer(directory / "home")
-        for action in (server.status, server.start, server.stop):
-            with pytest.raises(LocalServerError, match="belongs to another user"):
-                action()
-
-    as_ordinary_user(try_all)
-    closed.chmod(0o700)
+    try:
+        assert forked(be_refused_as_ordinary_user, directory / "home") == 0
+    finally:
+        closed.chmod(0o700)
 
 
 def test_data_survives_a_killed_server_and_its_stale_pid_file(server: LocalServer) -> None:
@@ -237,13 +236,13 @@ def test_stale_pid_that_another_process_got_does_not_stop_the_start(server: Loca
     kill(server)
     # Of the server's account: PostgreSQL knows that it cannot be another account's.
     owner = data.stat().st_uid if os.geteuid() == 0 else None
-    with subprocess.Popen(["sleep", "60"], user=owner) as stranger:
+    with started(["sleep", "60"], user=owner) as stranger:
         pid_file = data / "postmaster.pid"
         pid_file.write_text("\n".join([str(stranger.pid), *pid_file.read_text().splitlines()[1:], ""]))
         assert not server.status().running
         server.start()
         assert answer(server) == (42,)
-        stranger.kill()
+        assert stranger.poll() is None
 
 
 @pytest.mark.parametrize("content", ["", "12345\n", "not\na\npid\nfile\n"])
@@ -273,10 +272,10 @@ def test_child_that_outlives_a_killed_server_is_ended(server: LocalServer) -> No
 def test_start_killed_at_any_moment_is_made_good_by_the_next(
     directory: Path, new_server: LocalServer, moment: str
 ) -> None:
-    starter = subprocess.Popen([sys.executable, "-c", START, str(directory / "home")])
-    wait_until(lambda: list((directory / "home").glob(moment)))
-    starter.kill()
-    starter.wait()
+    with started([sys.executable, "-c", START, str(directory / "home")]) as starter:
+        wait_until(lambda: list((directory / "home").glob(moment)))
+        starter.kill()
+        starter.wait(PATIENCE)
     new_server.start()
     assert answer(new_server) == (42,)
     assert not list((directory / "home").glob("server/data.new-*"))
@@ -284,8 +283,8 @@ def test_start_killed_at_any_moment_is_made_good_by_the_next(
 
 def test_two_starts_at_once_make_one_server_that_outlives_them(directory: Path, new_server: LocalServer) -> None:
     command = [sys.executable, "-c", START, str(directory / "home")]
-    starters = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    pids = {starter.communicate(timeout=120)[0].strip() for starter in starters}
+    with ThreadPoolExecutor(2) as pool:
+        pids = {done.stdout.strip() for done in pool.map(finished, [command] * 2)}
     assert pids == {str(new_server.status().pid)}
     assert answer(new_server) == (42,)
 
@@ -327,17 +326,15 @@ def test_failed_start_quotes_the_log(new_server: LocalServer) -> None:
         new_server.start()
 
 
-def test_failed_initialization_says_why_and_can_be_repeated(directory: Path, new_server: LocalServer) -> None:
-    def start_with_small_files() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        with pytest.raises(LocalServerError, match=r"initdb failed .* too large"):
-            LocalServer(directory / "home").start()
+def start_with_small_files(home: Path) -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    with pytest.raises(LocalServerError, match=r"initdb failed .* too large"):
+        LocalServer(home).start()
 
-    child = multiprocessing.get_context("fork").Process(target=start_with_small_files)
-    child.start()
-    child.join()
-    assert child.exitcode == 0
+
+def test_failed_initialization_says_why_and_can_be_repeated(directory: Path, new_server: LocalServer) -> None:
+    assert forked(start_with_small_files, directory / "home") == 0
     new_server.start()
     assert answer(new_server) == (42,)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +13,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from tests.processes import finished
 from tests.support import Connection, every, one
 from yumai_pipelines import schema
 from yumai_pipelines.catalog import SESSION_CHILDREN, TABLES, ForeignKey, OnDelete, table_of
@@ -301,7 +301,7 @@ def test_a_run_that_is_killed_keeps_what_it_did_and_the_next_one_goes_on(
         world.execute("INSERT INTO user_interactions (session_id, user_id) SELECT session_id, 2 FROM session_master")
     past_the_keys(world, sql.SQL("UPDATE user_interactions SET user_id = 4711 WHERE id > 7"))
     past_the_keys(world, sql.SQL("DELETE FROM session_master WHERE user_id = 2"))
-    killed = subprocess.run([sys.executable, "-c", KILLED, database, str(step)], check=False)
+    killed = finished([sys.executable, "-c", KILLED, database, str(step)])
     assert killed.returncode == -9
     assert one(world, "SELECT count(*) FROM yumai_pipelines.quarantine") == min(2 * (step - 1), 5)
     repair_orphans(owner, run_id="next", dry_run=False)

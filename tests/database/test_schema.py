@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
+from tests.processes import Finished, finished
 from tests.support import Connection, every, login, one
 from yumai_pipelines import schema, schema_snapshot
 from yumai_pipelines.catalog import EXTRACTS, LEDGER, TABLES
@@ -44,25 +44,15 @@ def test_an_empty_database_gets_the_whole_schema_and_then_there_is_nothing_to_do
 
 
 def test_the_files_that_describe_a_fresh_install_are_up_to_date() -> None:
-    check = subprocess.run(
-        [sys.executable, str(ROOT / "scripts" / "write_schema.py"), "--check"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    check = finished([sys.executable, str(ROOT / "scripts" / "write_schema.py"), "--check"])
     assert check.returncode == 0, f"{check.stdout}{check.stderr}\nRun `make schema`, and read what it changes."
 
 
-def psql(url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+def psql(url: str, *arguments: str) -> Finished:
     parts = conninfo_to_dict(url)
     environment = {f"PG{key.upper()}": str(parts[key]) for key in ("host", "port", "user", "password") if key in parts}
-    return subprocess.run(
-        [str(program("psql")), "-X", "-q", "-d", str(parts["dbname"]), *arguments],
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = [str(program("psql")), "-X", "-q", "-d", str(parts["dbname"]), *arguments]
+    return finished(command, env=os.environ | environment)
 
 
 def test_psql_alone_installs_the_same(empty_database: str, database: str) -> None:
@@ -104,7 +94,7 @@ schema.upgrade(sys.argv[1], Settings())
 
 @pytest.mark.parametrize("after", ["bootstrap", "functions"])
 def test_a_killed_install_leaves_nothing_and_the_next_one_finishes(empty_database: str, after: str) -> None:
-    killed = subprocess.run([sys.executable, "-c", KILLED, empty_database, after], check=False)
+    killed = finished([sys.executable, "-c", KILLED, empty_database, after])
     assert killed.returncode == -signal.SIGKILL
     assert catalogue(empty_database) == ()
     assert schema.upgrade(empty_database, SETTINGS).drift == ()

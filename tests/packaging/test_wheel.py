@@ -15,6 +15,7 @@ from zipfile import ZipFile
 import psutil
 import pytest
 
+from tests.processes import PATIENCE, finished, kill_what_does_not_end, started
 from tests.support import free_port
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def directory() -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def wheel(directory: Path) -> Path:
     build = ["wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", str(directory)]
-    subprocess.run([sys.executable, "-m", "pip", *build, str(ROOT)], check=True)
+    run(ROOT, sys.executable, "-m", "pip", *build, ROOT)
     (wheel,) = directory.glob("*.whl")
     return wheel
 
@@ -49,7 +50,7 @@ def programs(directory: Path, wheel: Path) -> Path:
     venv.create(environment, symlinks=True)
     python = environment / "bin" / "python"
     install = ["--python", str(python), "install", "--quiet", "--no-deps", "--no-index", str(wheel)]
-    subprocess.run([sys.executable, "-m", "pip", *install], check=True)
+    run(directory, sys.executable, "-m", "pip", *install)
     (site_packages,) = environment.glob("lib/*/site-packages")
     (site_packages / "lent.pth").write_text(sysconfig.get_path("purelib"))
     return python.parent
@@ -62,8 +63,8 @@ def elsewhere(directory: Path) -> Path:
     return elsewhere
 
 
-def run(elsewhere: Path, *command: object) -> str:
-    done = subprocess.run([*map(str, command)], cwd=elsewhere, capture_output=True, text=True, check=False)
+def run(directory: Path, *command: object) -> str:
+    done = finished([*map(str, command)], cwd=directory)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -102,10 +103,18 @@ def test_installed_package_works_without_the_checkout(programs: Path, elsewhere:
 
 
 def serve_and_interrupt(elsewhere: Path, yumai: Path) -> None:
-    """`yumai dev` says where the UI is; Ctrl-C ends it, and every process that it started."""
+    """`yumai dev` says where the UI is; Ctrl-C ends it, and every process that it started.
+
+    It is started as a background job of a script is: with Ctrl-C ignored, which its children would inherit.
+    """
     port = free_port()
     command = [str(yumai), "dev", "--port", str(port)]
-    with subprocess.Popen(command, cwd=elsewhere, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as dev:
+    with started(
+        ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *command],
+        cwd=elsewhere,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    ) as dev:
         assert dev.stdout is not None
         said = ""
         while "The Dagster UI is at" not in said:
@@ -113,11 +122,11 @@ def serve_and_interrupt(elsewhere: Path, yumai: Path) -> None:
             assert line, said
             said += line
         assert f"http://127.0.0.1:{port}" in said
-        second = subprocess.run(command, cwd=elsewhere, capture_output=True, text=True, check=False)
+        second = finished(command, cwd=elsewhere)
         assert second.returncode == 1
         assert f"yumai dev --port {port + 1}" in second.stderr
         family = psutil.Process(dev.pid).children(recursive=True)
         dev.send_signal(signal.SIGINT)
-        assert "Dagster has ended" in dev.stdout.read()
-    assert dev.returncode == 0
-    assert not psutil.wait_procs(family, timeout=10)[1]
+        assert "Dagster has ended" in dev.communicate(timeout=PATIENCE)[0]
+        assert dev.returncode == 0
+    assert kill_what_does_not_end(family, 10) == []

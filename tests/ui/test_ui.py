@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
-import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +19,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.graph import CONVERSATIONS, FUNNEL, Graph
+from tests.processes import Program, finished, started
 from tests.support import free_port, one
 from yumai_pipelines.definitions import build_definitions
 from yumai_pipelines.dev_server import make_instance
@@ -84,7 +83,8 @@ def deployment(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -
             for name, value in environment.items():
                 patch.setenv(name, value)
             demo = [str(Path(sys.executable).with_name("yumai")), "demo", "--sessions", "300", "--months", str(MONTHS)]
-            subprocess.run(demo, check=True, stdout=subprocess.DEVNULL)
+            done = finished(demo)
+            assert done.returncode == 0, done.stdout + done.stderr
             yield Deployment(databases.url(database), first, environment, home / "dagster")
 
 
@@ -101,24 +101,12 @@ def ui(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 @contextmanager
-def served(deployment: Deployment, log: Path, module: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+def served(deployment: Deployment, log: Path, module: str, *arguments: str) -> Iterator[Program]:
     """A program of Dagster's that serves what workspace.yaml names, as in production."""
-    workspace = deployment.instance_directory / "workspace.yaml"
-    with (
-        log.open("w") as output,
-        subprocess.Popen(
-            [sys.executable, "-m", module, *arguments, "-w", str(workspace)],
-            env=os.environ | deployment.environment,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-            text=True,
-        ) as process,
-    ):
-        try:
-            yield process
-        finally:
-            os.killpg(process.pid, signal.SIGTERM)
+    command = [sys.executable, "-m", module, *arguments, "-w", str(deployment.instance_directory / "workspace.yaml")]
+    environment = os.environ | deployment.environment
+    with log.open("w") as output, started(command, env=environment, stdout=output, stderr=output) as process:
+        yield process
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 import pytest
 
+from tests.processes import finished
 from yumai_pipelines import schema_snapshot
 from yumai_pipelines.catalog import EXTRACTS, SESSION_CHILDREN, TABLES
 from yumai_pipelines.definitions import build_definitions, defs
@@ -294,12 +294,9 @@ subprocess.Popen.__init__ = refuse
 from yumai_pipelines.definitions import defs
 assert defs.get_repository_def().get_all_jobs()
 """
-    outcome = subprocess.run(
+    outcome = finished(
         [sys.executable, "-W", "error", "-c", program],
         env={"YUMAI_DATABASE_URL": "postgresql://nobody:nothing@127.0.0.1:1/none", "YUMAI_HOME": "/nonexistent"},
-        capture_output=True,
-        text=True,
-        check=False,
     )
     assert outcome.returncode == 0, outcome.stderr
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import psycopg
 
 from tests.database.extracts.dirt import plant
 from tests.database.extracts.support import MONTHS, ZONE, build
+from tests.processes import finished
 from tests.support import Connection, login
 
 ROOT = Path(__file__).parents[3]
@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[3]
 
 def test_the_dictionary_is_up_to_date() -> None:
     script = ROOT / "scripts" / "write_dictionary.py"
-    check = subprocess.run([sys.executable, str(script), "--check"], capture_output=True, text=True, check=False)
+    check = finished([sys.executable, str(script), "--check"])
     assert check.returncode == 0, check.stderr
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ import pytest
 from tests.database.extracts.dirt import plant
 from tests.database.extracts.oracle import extracted, same
 from tests.database.extracts.support import MONTHS, ZONE, build
+from tests.processes import Finished, finished
 from tests.support import Connection, login
 from yumai_pipelines import read_extract
 from yumai_pipelines.catalog import EXTRACTS, Extract
@@ -106,15 +106,15 @@ def test_what_there_is_not_is_said(analyst: str, tmp_path: Path) -> None:
 
 def test_importing_the_package_does_not_import_pandas() -> None:
     code = "import sys, yumai_pipelines; sys.exit(bool({'pandas', 'pyarrow', 'sqlalchemy'} & set(sys.modules)))"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    assert finished([sys.executable, "-c", code]).returncode == 0
 
 
 def test_the_command_writes_a_file(analyst: str, tmp_path: Path) -> None:
-    def export_shops(name: str) -> subprocess.CompletedProcess[str]:
+    def export_shops(name: str) -> Finished:
         yumai = Path(sys.executable).with_name("yumai")
         command = [str(yumai), "export", "shop_performance", name, "--month", "2024-12", "--month", "2025-01"]
         environment = os.environ | {"YUMAI_DATABASE_URL": analyst}
-        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        return finished(command, cwd=tmp_path, env=environment)
 
     done = export_shops("shops.parquet")
     rows = pa.parquet.read_table(tmp_path / "shops.parquet").num_rows
