@@ -1,10 +1,13 @@
-# Everything runs in a virtual environment of its own, with the versions of constraints.txt.
-VENV := .venv
-BIN := $(VENV)/bin
+# Everything runs in a virtual environment of its own, with the versions of constraints.txt. Another Python needs another
+# one, as in: make test PYTHON=python3.12 VENV=.venv-3.12
 PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
 PORT ?= 3000
 # More than there are cores: tests often wait for the server, or for a lock.
 WORKERS ?= 4
+# The files of tests to run; all of them, if none is named.
+TESTS ?=
 
 .PHONY: help install run test check schema bench clean reset
 help:  ## list the targets
@@ -12,8 +15,8 @@ help:  ## list the targets
 
 install: $(VENV)/.installed  ## make the virtual environment
 $(VENV)/.installed: pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
-	  { echo "Python 3.11, 3.12 or 3.13 is needed, as in: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' || \
+	  { echo "Python 3.11, 3.12, 3.13 or 3.14 is needed, as in: make PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt pip
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable . --group dev
@@ -24,7 +27,7 @@ run: install  ## the whole thing: PostgreSQL, demonstration data, the Dagster UI
 	$(BIN)/yumai dev --port $(PORT)
 
 test: install  ## run the tests
-	$(BIN)/pytest --numprocesses $(WORKERS)
+	$(BIN)/pytest --numprocesses $(WORKERS) $(TESTS)
 
 check: install  ## lint and types
 	$(BIN)/ruff check .
@@ -40,7 +43,7 @@ bench: install  ## measure what is promised, against what one would do without i
 	$(BIN)/python -m benchmarks --scale $(SCALE)
 
 clean:  ## remove the virtual environment and caches; the data stays
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache dist
+	rm -rf .venv .venv-* .mypy_cache .pytest_cache .ruff_cache dist
 
 reset: install  ## stop the embedded server and remove its data
 	env -u YUMAI_DATABASE_URL YUMAI_HOME=.yumai $(BIN)/yumai down
