@@ -80,16 +80,17 @@ def _end(process: Program) -> None:
 def kill_what_does_not_end(family: Sequence[psutil.Process], seconds: float) -> list[psutil.Process]:
     """Those that have not ended by themselves within some seconds, and were killed. A zombie has ended."""
     deadline = time.monotonic() + seconds
-    while any(map(_runs, family)) and time.monotonic() < deadline:
+    while any(map(runs, family)) and time.monotonic() < deadline:
         time.sleep(0.05)
-    late = list(filter(_runs, family))
+    late = list(filter(runs, family))
     for each in late:
         with suppress(psutil.NoSuchProcess):
             each.kill()
     return late
 
 
-def _runs(process: psutil.Process) -> bool:
+def runs(process: psutil.Process) -> bool:
+    """A zombie does not, where nobody collects it."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

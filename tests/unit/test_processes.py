@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from tests import processes
-from tests.processes import finished, forked, kill_what_does_not_end, started
+from tests.processes import Finished, finished, forked, kill_what_does_not_end, started
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +36,25 @@ def test_after_it():
 """
 
 
+GROUPED_TESTS = """
+import os, pathlib, pytest
+pytestmark = pytest.mark.xdist_group("one")
+
+@pytest.mark.parametrize("number", range(6))
+def test_of_a_group(number):
+    pathlib.Path(__file__).with_name(os.environ["PYTEST_XDIST_WORKER"]).touch()
+"""
+
+
+def run_pytest(directory: Path, tests: str, *arguments: str, options: str = "") -> Finished:
+    """A run of its own, of these tests alone, watched as ours is."""
+    (directory / "test_of_its_own.py").write_text(tests)
+    configuration = directory / "pytest.ini"
+    configuration.write_text(f"[pytest]\n{options}")
+    command = [sys.executable, "-m", "pytest", "-p", "tests.watchdog", "-p", "no:cacheprovider", *arguments]
+    return finished([*command, "--rootdir", str(directory), "-c", str(configuration), str(directory)], cwd=ROOT)
+
+
 def wait_until(condition: Callable[[], object]) -> None:
     deadline = time.monotonic() + 30
     while not condition():
@@ -44,10 +63,7 @@ def wait_until(condition: Callable[[], object]) -> None:
 
 
 def test_a_test_that_hangs_is_a_failure_and_what_it_started_is_ended(tmp_path: Path) -> None:
-    (tmp_path / "test_hanging.py").write_text(HANGING_TEST)
-    (tmp_path / "pytest.ini").write_text("[pytest]\ntimeout = 1\nwatchdog_grace = 1\n")
-    command = [sys.executable, "-m", "pytest", "-p", "tests.watchdog", "-p", "no:cacheprovider", "-n", "1"]
-    run = finished([*command, "--rootdir", str(tmp_path), "-c", str(tmp_path / "pytest.ini"), str(tmp_path)], cwd=ROOT)
+    run = run_pytest(tmp_path, HANGING_TEST, "-n", "1", options="timeout = 1\nwatchdog_grace = 1\n")
     assert run.returncode == 1
     assert "1 failed, 1 passed" in run.stdout
     assert "did not end within 2 s. Its process is ended." in run.stderr
@@ -80,3 +96,10 @@ def test_waiting_for_a_program_ends() -> None:
 def test_a_fork_tells_how_it_ended() -> None:
     assert forked(time.sleep, 0) == 0
     assert forked(time.sleep, -1) == 1
+
+
+def test_the_tests_of_a_group_share_a_worker_and_what_it_made_for_them(tmp_path: Path) -> None:
+    """A pytest that pytest-xdist does not know yet leaves the groups out without a word."""
+    run = run_pytest(tmp_path, GROUPED_TESTS, "-n", "2", "--dist=loadgroup", options="timeout = 60\n")
+    assert run.returncode == 0, run.stdout
+    assert len(list(tmp_path.glob("gw*"))) == 1
