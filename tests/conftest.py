@@ -9,15 +9,14 @@ import os
 import secrets
 from contextlib import ExitStack, contextmanager
 from itertools import count
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 
-from tests.support import Connection, one
+from tests.support import Connection, one, server_home
 from yumai_pipelines import schema
 from yumai_pipelines.database import with_database
 from yumai_pipelines.local_server import LocalServer
@@ -109,10 +108,8 @@ def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Ite
 def _running_server(choice: str) -> Iterator[str]:
     match choice:
         case "embedded":
-            with TemporaryDirectory(prefix="yumai-tests-") as home:
-                # The account under which root starts the server must be able to enter.
-                Path(home).chmod(0o755)
-                server = LocalServer(Path(home))
+            with server_home() as home:
+                server = LocalServer(home)
                 server.start()
                 try:
                     # What the tests write is gone afterwards, so it need not reach the disk.
@@ -158,8 +155,21 @@ class Databases:
         finally:
             self._admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
+    @contextmanager
+    def clone(self, template: str) -> Iterator[str]:
+        """The login's URL of a new database, a copy of one with the schema, which nobody may be connected to."""
+        with self.create(template) as name:
+            with psycopg.connect(self.url(name), autocommit=True) as connection:
+                # What is set for a database is not copied with it.
+                schema.configure_database(connection, Settings().timezone)
+            yield self.url(name)
+
     def url(self, name: str) -> str:
         return with_database(self._server_url, name)
+
+    @staticmethod
+    def name(url: str) -> str:
+        return str(conninfo_to_dict(url)["dbname"])
 
 
 @pytest.fixture(scope="session")
@@ -180,10 +190,8 @@ def template(databases: Databases) -> Iterator[str]:
 @pytest.fixture
 def database(databases: Databases, template: str) -> Iterator[str]:
     """The login's URL of a new database with the schema and no rows."""
-    with databases.create(template) as name:
-        with psycopg.connect(databases.url(name), autocommit=True) as connection:
-            schema.configure_database(connection, Settings().timezone)
-        yield databases.url(name)
+    with databases.clone(template) as url:
+        yield url
 
 
 @pytest.fixture

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -43,6 +46,25 @@ def login(admin: Connection, url: str, options: str) -> Iterator[str]:
     finally:
         admin.execute(sql.SQL("REASSIGN OWNED BY {} TO CURRENT_USER; DROP OWNED BY {}").format(role, role))
         admin.execute(sql.SQL("DROP ROLE {}").format(role))
+
+
+MEMORY = Path("/dev/shm")
+"""A directory that Linux keeps in memory."""
+
+ROOM = 4 << 30
+"""Bytes that the server of the tests may need."""
+
+
+@contextmanager
+def server_home(mode: int = 0o755) -> Iterator[Path]:
+    """A directory that every account may enter, since root starts a server under another one.
+
+    It is in memory, where there is room: each database of a test is a thousand files, made and removed again.
+    """
+    roomy = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM
+    with TemporaryDirectory(prefix="yumai-tests-", dir=MEMORY if roomy else None) as directory:
+        Path(directory).chmod(mode)
+        yield Path(directory)
 
 
 def free_port() -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -13,6 +12,7 @@ import pytest
 from typer.main import get_group
 
 from tests.processes import Finished, finished
+from tests.support import server_home
 from yumai_pipelines.cli import app
 from yumai_pipelines.database import OWNER_ROLE, connect
 
@@ -29,10 +29,9 @@ def yumai(*arguments: str, cwd: str | None = None, **environment: str) -> Finish
 
 @pytest.fixture
 def home() -> Iterator[str]:
-    with TemporaryDirectory(prefix="yumai-test-") as directory:
-        Path(directory).chmod(0o755)
-        yield directory
-        yumai("down", YUMAI_HOME=directory)
+    with server_home() as directory:
+        yield str(directory)
+        yumai("down", YUMAI_HOME=str(directory))
 
 
 def test_server_comes_up_with_the_schema_and_goes_down(home: str) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import dagster as dg
+import psycopg
 import pytest
 from psycopg import sql
 
@@ -19,12 +20,16 @@ from yumai_pipelines.checks.findings import SAMPLE, Finding
 from yumai_pipelines.checks.integrity import integrity_checks
 from yumai_pipelines.checks.materialized_views import freshness
 from yumai_pipelines.checks.partitions import runway
+from yumai_pipelines.database import connect
 from yumai_pipelines.months import Month
-from yumai_pipelines.partitions import Partition
+from yumai_pipelines.partitions import LockPolicy, Partition, ensure_months
 from yumai_pipelines.relations import Relation
 from yumai_pipelines.resources import PostgresResource
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.conftest import Databases
     from tests.graph import Run
 
 SEOUL = ZoneInfo("Asia/Seoul")
@@ -49,35 +54,47 @@ def name_of(value: object) -> str:
     return str(value)
 
 
+WORLD = """
+    SET TimeZone = 'Asia/Seoul';
+    INSERT INTO chatbot.users (external_user_id) VALUES ('u1'), ('u2');
+    INSERT INTO chatbot.shops (shop_name, category) VALUES ('김밥', '분식'), ('국수', '한식');
+    INSERT INTO chatbot.session_master (session_id, user_id, session_start, session_end, is_active)
+    SELECT ('00000000-0000-0000-0000-00000000000' || n)::uuid, 1 + n % 2, day, day + interval '1 hour', false
+      FROM generate_series(1, 6) AS n,
+           LATERAL (SELECT timestamptz '2024-08-05' + n * interval '14 days') AS t (day);
+    INSERT INTO chatbot.conversations (session_id, user_id, conversation_time, selected_shop_id)
+    SELECT session_id, user_id, session_start, 1 FROM chatbot.session_master;
+    INSERT INTO ml_features.user_interactions (session_id, user_id, time_stamp)
+    SELECT session_id, user_id, session_start FROM chatbot.session_master;
+    INSERT INTO analytics.recommendations_log
+           (session_id, user_id, shop_id, time_stamp, recommendations, recommendation_count, recommendation_method)
+    SELECT session_id, user_id, 1, session_start, '[]', 0, 'rag' FROM chatbot.session_master;
+    INSERT INTO analytics.user_feedback (session_id, user_id, related_recommendation_id, time_stamp, feedback_type)
+    SELECT session_id, user_id, id, time_stamp, 'rating' FROM analytics.recommendations_log;
+"""
+
+
+@pytest.fixture(scope="module")
+def world(databases: Databases, template: str) -> Iterator[str]:
+    """The name of a database with three months of a small world with nothing wrong, to be cloned."""
+    with databases.clone(template) as url:
+        with connect(url, application_name="test: world") as owner:
+            ensure_months(owner, [*Month(2024, 8).through(Month(2024, 10))], zone=SEOUL, policy=LockPolicy())
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(WORLD.encode())
+        yield databases.name(url)
+
+
 @pytest.fixture
-def graph(graph: Graph, connection: Connection) -> Graph:
-    """The graph over three months of a small world with nothing wrong."""
+def database(databases: Databases, world: str) -> Iterator[str]:
+    with databases.clone(world) as url:
+        yield url
+
+
+@pytest.fixture
+def connection(connection: Connection) -> Connection:
     connection.execute("SET TimeZone = 'Asia/Seoul'")
-    connection.execute(
-        """
-        INSERT INTO chatbot.users (external_user_id) VALUES ('u1'), ('u2');
-        INSERT INTO chatbot.shops (shop_name, category) VALUES ('김밥', '분식'), ('국수', '한식');
-        INSERT INTO chatbot.session_master (session_id, user_id, session_start, session_end, is_active)
-        SELECT ('00000000-0000-0000-0000-00000000000' || n)::uuid, 1 + n % 2, day, day + interval '1 hour', false
-          FROM generate_series(1, 6) AS n,
-               LATERAL (SELECT timestamptz '2024-08-05' + n * interval '14 days') AS t (day);
-        """
-    )
-    assert graph.run("monthly_partitions", months("2024-08", "2024-10")).success
-    connection.execute(
-        """
-        INSERT INTO chatbot.conversations (session_id, user_id, conversation_time, selected_shop_id)
-        SELECT session_id, user_id, session_start, 1 FROM chatbot.session_master;
-        INSERT INTO ml_features.user_interactions (session_id, user_id, time_stamp)
-        SELECT session_id, user_id, session_start FROM chatbot.session_master;
-        INSERT INTO analytics.recommendations_log
-               (session_id, user_id, shop_id, time_stamp, recommendations, recommendation_count, recommendation_method)
-        SELECT session_id, user_id, 1, session_start, '[]', 0, 'rag' FROM chatbot.session_master;
-        INSERT INTO analytics.user_feedback (session_id, user_id, related_recommendation_id, time_stamp, feedback_type)
-        SELECT session_id, user_id, id, time_stamp, 'rating' FROM analytics.recommendations_log;
-        """
-    )
-    return graph
+    return connection
 
 
 def bypass(connection: Connection, *statements: str) -> None:

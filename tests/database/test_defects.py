@@ -22,7 +22,6 @@ from psycopg.conninfo import conninfo_to_dict
 from tests.graph import Graph, months
 from tests.processes import finished
 from tests.support import Connection, one
-from yumai_pipelines import schema
 from yumai_pipelines.checks.integrity import FOREIGN_KEYS, NO_ORPHANS
 from yumai_pipelines.local_server import program
 from yumai_pipelines.months import Month
@@ -332,26 +331,19 @@ DEFECTS = [
 @pytest.fixture(scope="module")
 def world(databases: Databases, template: str) -> Iterator[str]:
     """The name of a database in which every check passes, to be cloned."""
-    with databases.create(template) as name:
-        with psycopg.connect(databases.url(name), autocommit=True) as connection:
-            schema.configure_database(connection, Settings().timezone)
-        with (
-            psycopg.connect(databases.url(name), autocommit=True) as connection,
-            dg.DagsterInstance.ephemeral() as instance,
-        ):
-            graph = Graph.on(databases.url(name), instance)
+    with databases.clone(template) as url:
+        with psycopg.connect(url, autocommit=True) as connection, dg.DagsterInstance.ephemeral() as instance:
+            graph = Graph.on(url, instance)
             graph.run("monthly_partitions", months((THIS_MONTH - 1).key, (NEXT - 1).key))
             connection.execute(filled_in(WORLD))
             graph.materialize(dg.AssetKey(["chatbot", "recent_conversations"]))
-        yield name
+        yield databases.name(url)
 
 
 @pytest.fixture
 def database(databases: Databases, world: str) -> Iterator[str]:
-    with databases.create(world) as name:
-        with psycopg.connect(databases.url(name), autocommit=True) as connection:
-            schema.configure_database(connection, Settings().timezone)
-        yield databases.url(name)
+    with databases.clone(world) as url:
+        yield url
 
 
 def test_nothing_fails_where_nothing_is_planted(graph: Graph) -> None:

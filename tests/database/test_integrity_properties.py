@@ -28,7 +28,6 @@ from psycopg.pq import TransactionStatus
 from pydantic import SecretStr
 
 from tests.support import Connection, Value, every, one
-from yumai_pipelines import schema
 from yumai_pipelines.archives.store import Store
 from yumai_pipelines.catalog import RECENT_CONVERSATIONS, TABLES
 from yumai_pipelines.checks.foreign_keys import Constraints, References, foreign_keys, orphans, other_users
@@ -451,23 +450,19 @@ def test_any_interleaving_leaves_what_it_should(databases: Databases, template: 
         def __init__(self) -> None:
             super().__init__(url, owner, did)
 
-    with databases.create(template) as name:
-        url = databases.url(name)
-        with psycopg.connect(url, autocommit=True) as admin:
-            schema.configure_database(admin, SEOUL.key)
-        with connect(url, application_name="test: upkeep") as owner:
-            run_state_machine_as_test(
-                Here,
-                settings=settings(
-                    derandomize=True,
-                    database=None,
-                    deadline=None,
-                    phases=[Phase.generate],
-                    max_examples=20,
-                    stateful_step_count=50,
-                    suppress_health_check=list(HealthCheck),
-                ),
-            )
+    with databases.clone(template) as url, connect(url, application_name="test: upkeep") as owner:
+        run_state_machine_as_test(
+            Here,
+            settings=settings(
+                derandomize=True,
+                database=None,
+                deadline=None,
+                phases=[Phase.generate],
+                max_examples=20,
+                stateful_step_count=50,
+                suppress_health_check=list(HealthCheck),
+            ),
+        )
     DID.info("%s", dict(did.most_common()))
     for what in (
         "had to wait",

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import psutil
@@ -15,7 +13,7 @@ import pytest
 from psycopg import sql
 
 from tests.story import AS_OF, AUGUST, POLICY, SEOUL, Fate, killed, tell
-from tests.support import Connection, every, one
+from tests.support import Connection, every, one, server_home
 from yumai_pipelines import schema
 from yumai_pipelines.archives import ledger
 from yumai_pipelines.archives.archive import archive_months
@@ -27,6 +25,7 @@ from yumai_pipelines.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 STEPS = 30
 """There are more; each telling gets one further."""
@@ -155,9 +154,8 @@ def test_an_erasure_killed_at_any_step_is_made_good_by_the_next(
 @pytest.fixture
 def mortal() -> Iterator[LocalServer]:
     """A server of this test alone, which may be killed."""
-    with TemporaryDirectory(prefix="yumai-tests-") as home:
-        Path(home).chmod(0o755)  # the account under which root starts the server must be able to enter
-        server = LocalServer(Path(home))
+    with server_home() as home:
+        server = LocalServer(home)
         server.start()
         try:
             schema.upgrade(server.url(), Settings())

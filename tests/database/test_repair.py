@@ -15,12 +15,10 @@ from psycopg import sql
 
 from tests.processes import finished
 from tests.support import Connection, every, one
-from yumai_pipelines import schema
 from yumai_pipelines.catalog import SESSION_CHILDREN, TABLES, ForeignKey, OnDelete, table_of
 from yumai_pipelines.database import connect
 from yumai_pipelines.online_ddl import LockNotObtainedError, LockPolicy
 from yumai_pipelines.repair import ADVISORY_LOCK, Action, Broken, Orphans, Repair, repair_orphans
-from yumai_pipelines.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -78,12 +76,9 @@ def world(connection: Connection) -> Connection:
 @pytest.fixture(scope="module")
 def one_world(databases: Databases, template: str) -> Iterator[Connection]:
     """The login's connection to one database for several tests; each takes back what it does."""
-    with databases.create(template) as name:
-        with psycopg.connect(databases.url(name), autocommit=True) as connection:
-            schema.configure_database(connection, Settings().timezone)
-        with psycopg.connect(databases.url(name), autocommit=True) as connection:
-            connection.execute(WORLD.encode())
-            yield connection
+    with databases.clone(template) as url, psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(WORLD.encode())
+        yield connection
 
 
 def past_the_keys(connection: Connection, statement: sql.SQL | sql.Composed) -> None:

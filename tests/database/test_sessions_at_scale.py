@@ -15,7 +15,6 @@ import pytest
 from pydantic import SecretStr
 
 from tests.support import Connection, every, one
-from yumai_pipelines import schema
 from yumai_pipelines.archives.store import Store
 from yumai_pipelines.catalog import CONVERSATIONS, RECENT_CONVERSATIONS, table_of
 from yumai_pipelines.checks.foreign_keys import References
@@ -70,15 +69,15 @@ FILL = """
 @pytest.fixture(scope="module")
 def many(databases: Databases, template: str) -> Iterator[Connection]:
     """The owner's connection to a database with many sessions over a year."""
-    with databases.create(template) as name:
-        url = databases.url(name)
-        with psycopg.connect(url, autocommit=True) as admin:
-            schema.configure_database(admin, SEOUL.key)
-        with psycopg.connect(url, autocommit=True) as admin, connect(url, application_name="test: scale") as owner:
-            ensure_months(owner, MONTHS, zone=SEOUL, policy=LockPolicy())
-            for statement in FILL.format(sessions=SESSIONS, users=USERS, months=len(MONTHS), zone=SEOUL.key).split(";"):
-                admin.execute(statement.encode())
-            yield owner
+    with (
+        databases.clone(template) as url,
+        psycopg.connect(url, autocommit=True) as admin,
+        connect(url, application_name="test: scale") as owner,
+    ):
+        ensure_months(owner, MONTHS, zone=SEOUL, policy=LockPolicy())
+        for statement in FILL.format(sessions=SESSIONS, users=USERS, months=len(MONTHS), zone=SEOUL.key).split(";"):
+            admin.execute(statement.encode())
+        yield owner
 
 
 SCANS = """

@@ -8,7 +8,6 @@ import sys
 import sysconfig
 import venv
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 from zipfile import ZipFile
 
@@ -16,7 +15,7 @@ import psutil
 import pytest
 
 from tests.processes import PATIENCE, finished, kill_what_does_not_end, started
-from tests.support import free_port
+from tests.support import free_port, server_home
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,9 +29,8 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(scope="module")
 def directory() -> Iterator[Path]:
     """A directory that the embedded server's account may enter."""
-    with TemporaryDirectory(prefix="yumai-test-") as directory:
-        Path(directory).chmod(0o755)
-        yield Path(directory)
+    with server_home() as directory:
+        yield directory
 
 
 @pytest.fixture(scope="module")
