@@ -153,7 +153,9 @@ def tell_in_processes(story: str, url: str, argument: str) -> None:
             STORIES[story](url, argument, fate)
             say(END)
             os._exit(0)
-        os.waitpid(pid, 0)
+        _, status = os.waitpid(pid, 0)
+        if os.waitstatus_to_exitcode(status) not in (0, -signal.SIGKILL):
+            sys.exit("This telling failed; what was wrong stands above.")
         answer = sys.stdin.readline().strip()
         if not answer or answer == END:
             return

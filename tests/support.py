@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import socket
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,7 +18,7 @@ from psycopg.conninfo import conninfo_to_dict
 from yumai_pipelines.database import to_url
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 Connection = psycopg.Connection[Any]
 Value = Any
@@ -65,6 +66,14 @@ def server_home(mode: int = 0o755) -> Iterator[Path]:
     with TemporaryDirectory(prefix="yumai-tests-", dir=MEMORY if roomy else None) as directory:
         Path(directory).chmod(mode)
         yield Path(directory)
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    """Wait for what takes a moment; half a minute is none."""
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
 
 
 def free_port() -> int:

@@ -91,6 +91,11 @@ def test_a_run_killed_at_any_step_is_made_good_by_the_next(
     check_the_end(connection, before)
 
 
+def test_a_telling_that_fails_is_not_waited_for(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError):
+        list(killed("tell", "postgresql://127.0.0.1:1/nowhere", tmp_path))
+
+
 def plant_people(connection: Connection) -> None:
     """A person and another, with turns in August, in September and now; not each turn of the person names them."""
     connection.execute("INSERT INTO chatbot.users (external_user_id) VALUES ('person'), ('other')")

@@ -9,7 +9,6 @@ import signal
 import socket
 import stat
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -21,12 +20,12 @@ import psycopg
 import pytest
 
 from tests.processes import PATIENCE, finished, forked, runs, started
-from tests.support import server_home
+from tests.support import server_home, wait_until
 from yumai_pipelines import local_server
 from yumai_pipelines.local_server import LocalServer, LocalServerError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 NOBODY = 65534
 START = """
@@ -85,13 +84,6 @@ def kill(server: LocalServer) -> None:
 
 def data_directory(server: LocalServer) -> Path:
     return server.status().data_directory
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
 
 
 def become_ordinary_user() -> None:

@@ -7,16 +7,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 
 from tests import processes
 from tests.processes import Finished, finished, forked, kill_what_does_not_end, started
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from tests.support import wait_until
 
 ROOT = Path(__file__).parents[2]
 
@@ -53,13 +50,6 @@ def run_pytest(directory: Path, tests: str, *arguments: str, options: str = "") 
     configuration.write_text(f"[pytest]\n{options}")
     command = [sys.executable, "-m", "pytest", "-p", "tests.watchdog", "-p", "no:cacheprovider", *arguments]
     return finished([*command, "--rootdir", str(directory), "-c", str(configuration), str(directory)], cwd=ROOT)
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_a_test_that_hangs_is_a_failure_and_what_it_started_is_ended(tmp_path: Path) -> None:
