@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import multiprocessing
 import subprocess
-import time
 from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, TypedDict, Unpack
 
 import psutil
+
+from yumai_pipelines.processes import wait_for_end
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -79,22 +80,11 @@ def _end(process: Program) -> None:
 
 def kill_what_does_not_end(family: Sequence[psutil.Process], seconds: float) -> list[psutil.Process]:
     """Those that have not ended by themselves within some seconds, and were killed. A zombie has ended."""
-    deadline = time.monotonic() + seconds
-    while any(map(runs, family)) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    late = list(filter(runs, family))
+    late = wait_for_end(family, seconds)
     for each in late:
         with suppress(psutil.NoSuchProcess):
             each.kill()
     return late
-
-
-def runs(process: psutil.Process) -> bool:
-    """A zombie does not, where nobody collects it."""
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def forked(work: Callable[..., object], *arguments: object, timeout: float = PATIENCE) -> int:

@@ -27,12 +27,11 @@ _SECONDS_TO_END = 5
 RUN = "PYTEST_WATCHED_RUN"
 """Variable in the environment of every process that the run starts; its value is of this run alone."""
 
+STDERR = pytest.StashKey[IO[str]]()
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("watchdog_grace", default="60", help="seconds from the timeout of a test to the end of its process")
-
-
-STDERR = pytest.StashKey[IO[str]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from yumai_pipelines.processes import runs
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -137,10 +139,10 @@ def _end(dagster: subprocess.Popen[bytes]) -> None:
 
 
 def _members(group: int) -> list[psutil.Process]:
-    """The processes of a process group. A zombie is none: where nobody collects them, they stay."""
+    """The processes of a process group that run."""
     members = []
     for process in psutil.process_iter():
         with suppress(psutil.Error, ProcessLookupError):
-            if os.getpgid(process.pid) == group and process.status() != psutil.STATUS_ZOMBIE:
+            if os.getpgid(process.pid) == group and runs(process):
                 members.append(process)
     return members

@@ -26,6 +26,8 @@ import psutil
 import psycopg
 from psycopg import sql
 
+from yumai_pipelines.processes import wait_for_end
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -243,9 +245,7 @@ class LocalServer:
         for orphan in orphans:
             with suppress(psutil.NoSuchProcess):
                 orphan.send_signal(signal.SIGQUIT)
-        deadline = time.monotonic() + 10
-        while any(map(_runs, orphans)) and time.monotonic() < deadline:
-            time.sleep(0.02)
+        wait_for_end(orphans, 10)
         lines = self._pid_file_lines()
         pid_file = self._data / "postmaster.pid"
         if lines is None:
@@ -352,14 +352,6 @@ def _run(binaries: Path, account: Account | None, tool: str, *arguments: object)
     if outcome.returncode:
         said = (outcome.stderr or b"").decode(errors="replace").strip()
         raise LocalServerError(f"{tool} failed with status {outcome.returncode}. {said}")
-
-
-def _runs(process: psutil.Process) -> bool:
-    """A zombie does not. It stays where nobody collects it, as in a container whose first process is no init."""
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 _CONFIGURATION = """

@@ -19,10 +19,11 @@ import psutil
 import psycopg
 import pytest
 
-from tests.processes import PATIENCE, finished, forked, runs, started
+from tests.processes import PATIENCE, finished, forked, started
 from tests.support import server_home, wait_until
 from yumai_pipelines import local_server
 from yumai_pipelines.local_server import LocalServer, LocalServerError
+from yumai_pipelines.processes import runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
