@@ -29,10 +29,11 @@ run: install  ## the whole thing: PostgreSQL, demonstration data, the Dagster UI
 test: install  ## run the tests
 	$(BIN)/pytest --numprocesses $(WORKERS) $(TESTS)
 
-check: install  ## lint and types
+check: install  ## lint, types, and what may import what
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/sqlfluff lint --nocolor --disable-progress-bar sql
 
 schema: install  ## write sql/schema.sql and its like anew, after a change of the schema

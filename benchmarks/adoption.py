@@ -21,7 +21,7 @@ from yumai_pipelines.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-LEGACY = Path(__file__).parents[1] / "tests" / "legacy"
+LEGACY = Path(__file__).parents[1] / "tests" / "adoption" / "legacy"
 PLAIN = Path(__file__).with_name("adopt_plainly.sql")
 CONVERSATIONS = {Scale.SMALL: 100_000, Scale.MEDIUM: 1_000_000, Scale.LARGE: 3_000_000}
 WRITERS = 4

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from benchmarks.runner import Benchmark, Measure, Scale, seconds
-from yumai_pipelines.months import Month
+from yumai_pipelines.model.months import Month
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,14 +14,14 @@ from zoneinfo import ZoneInfo
 from pydantic import SecretStr
 
 from benchmarks.runner import running_server, seconds
-from tests.database.extracts.oracle import differences, expected, extracted
-from yumai_pipelines.catalog import EXTRACTS
-from yumai_pipelines.database import connect
+from tests.extracts.oracle import differences, expected, extracted
 from yumai_pipelines.demo.generate import Size, generate
 from yumai_pipelines.demo.load import fill
 from yumai_pipelines.extracts.build import Privacy, build_months
-from yumai_pipelines.months import Month
-from yumai_pipelines.online_ddl import LockPolicy
+from yumai_pipelines.model.lock_policy import LockPolicy
+from yumai_pipelines.model.months import Month
+from yumai_pipelines.model.registry import EXTRACTS
+from yumai_pipelines.postgres.connections import connect
 
 SEOUL = ZoneInfo("Asia/Seoul")
 SECRET = "x" * 32

@@ -14,11 +14,11 @@ from zoneinfo import ZoneInfo
 import psycopg
 
 from benchmarks.runner import Benchmark, Measure, Scale, seconds
-from yumai_pipelines.catalog import EXTRACTS
 from yumai_pipelines.extracts.build import SERVER_SETTINGS, STAGES, month_parameters
-from yumai_pipelines.local_server import program
-from yumai_pipelines.months import Month
-from yumai_pipelines.sql_files import read_sql
+from yumai_pipelines.local.server import program
+from yumai_pipelines.model.months import Month
+from yumai_pipelines.model.registry import EXTRACTS
+from yumai_pipelines.postgres.sql_files import read_sql
 
 SEOUL = ZoneInfo("Asia/Seoul")
 MONTHS = list(Month(2024, 8).through(Month(2024, 8) + 23))

@@ -10,8 +10,8 @@ import time
 import dagster as dg
 
 from benchmarks.extracts import MONTHS
-from yumai_pipelines.assets.extracts import extracts
-from yumai_pipelines.resources import PostgresResource
+from yumai_pipelines.defs.extracts.assets import extracts
+from yumai_pipelines.defs.resources import PostgresResource
 
 
 def main(url: str) -> None:

@@ -17,7 +17,7 @@ import pandas as pd
 from sqlalchemy import Engine, create_engine
 
 from benchmarks.extracts import SECRET
-from yumai_pipelines.database import connect
+from yumai_pipelines.postgres.connections import connect
 
 Json = Any
 RECOMMENDATIONS = """

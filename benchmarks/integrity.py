@@ -9,17 +9,18 @@ import psycopg
 from psycopg import sql
 
 from benchmarks.runner import Benchmark, Measure, Scale, seconds
-from yumai_pipelines.catalog import CONVERSATIONS, TABLES, table_of
-from yumai_pipelines.checks.foreign_keys import Constraints, References, foreign_keys, orphans
-from yumai_pipelines.checks.scope import Scope
-from yumai_pipelines.database import connect
-from yumai_pipelines.months import Month
-from yumai_pipelines.partitions import LockPolicy, ensure_months
+from yumai_pipelines.integrity.foreign_keys import Constraints, References, foreign_keys, orphans
+from yumai_pipelines.integrity.scope import Scope
+from yumai_pipelines.model.lock_policy import LockPolicy
+from yumai_pipelines.model.months import Month
+from yumai_pipelines.model.registry import CONVERSATIONS, TABLES, table_of
+from yumai_pipelines.partitions.ensure import ensure_months
+from yumai_pipelines.postgres.connections import connect
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from yumai_pipelines.catalog import Table
+    from yumai_pipelines.model.registry import Table
 
 SEOUL = ZoneInfo("Asia/Seoul")
 MONTHS = list(Month(2024, 8).through(Month(2024, 8) + 23))

@@ -15,9 +15,10 @@ import psycopg
 from psycopg import sql
 
 from benchmarks.runner import Benchmark, Measure, Scale, seconds
-from yumai_pipelines.database import connect
-from yumai_pipelines.months import Month
-from yumai_pipelines.partitions import LockPolicy, ensure_months
+from yumai_pipelines.model.lock_policy import LockPolicy
+from yumai_pipelines.model.months import Month
+from yumai_pipelines.partitions.ensure import ensure_months
+from yumai_pipelines.postgres.connections import connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,12 +10,13 @@ import psycopg
 from pydantic import SecretStr
 
 from benchmarks.runner import Benchmark, Measure, Scale, seconds
-from yumai_pipelines.catalog import EXTRACTS
-from yumai_pipelines.database import connect
 from yumai_pipelines.extracts.build import Privacy, build_months
-from yumai_pipelines.extracts.retention import purge_month
-from yumai_pipelines.months import Month
-from yumai_pipelines.partitions import LockPolicy, ensure_months
+from yumai_pipelines.model.lock_policy import LockPolicy
+from yumai_pipelines.model.months import Month
+from yumai_pipelines.model.registry import EXTRACTS
+from yumai_pipelines.partitions.ensure import ensure_months
+from yumai_pipelines.postgres.connections import connect
+from yumai_pipelines.retention.purge import purge_month
 
 SEOUL = ZoneInfo("Asia/Seoul")
 MONTH = Month(2025, 6)

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg import sql
 
-from yumai_pipelines import schema
-from yumai_pipelines.database import with_database
-from yumai_pipelines.local_server import LocalServer
+from yumai_pipelines.local.server import LocalServer
+from yumai_pipelines.postgres.connections import with_database
+from yumai_pipelines.schema.upgrade import upgrade
 from yumai_pipelines.settings import Settings
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class Server:
             admin.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
             try:
                 url = with_database(self.url, name)
-                schema.upgrade(url, Settings())
+                upgrade(url, Settings())
                 yield url
             finally:
                 admin.execute(drop)

@@ -11,13 +11,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from yumai_pipelines import schema_snapshot
-from yumai_pipelines.catalog import EXTRACTS, LEDGER
+from yumai_pipelines.model.registry import EXTRACTS, LEDGER
+from yumai_pipelines.schema import snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from yumai_pipelines.relations import Relation
+    from yumai_pipelines.model.relations import Relation
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -38,11 +38,11 @@ def dictionary() -> str:
 def table(relation: Relation, key: str) -> Iterator[str]:
     """The section of a table, line by line."""
     yield f"### {relation}\n"
-    yield f"{schema_snapshot.comment(relation)} {key}\n"
+    yield f"{snapshot.comment(relation)} {key}\n"
     yield "| column | type | meaning |"
     yield "|---|---|---|"
-    never_null = {each.name for each in schema_snapshot.shipped() if "NOT NULL" in each.definition}
-    for column in schema_snapshot.columns(relation):
+    never_null = {each.name for each in snapshot.shipped() if "NOT NULL" in each.definition}
+    for column in snapshot.columns(relation):
         missing = "" if f"{relation}.{column.name}" in never_null else ", may be NULL"
         yield f"| `{column.name}` | {column.type}{missing} | {(column.description or '').replace('|', chr(92) + '|')} |"
 

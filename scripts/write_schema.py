@@ -18,10 +18,11 @@ from pathlib import Path
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from yumai_pipelines import schema, schema_snapshot
-from yumai_pipelines.local_server import LocalServer, program
+from yumai_pipelines.local.server import LocalServer, program
+from yumai_pipelines.postgres.sql_files import sql_path
+from yumai_pipelines.schema import snapshot
+from yumai_pipelines.schema.upgrade import upgrade
 from yumai_pipelines.settings import Settings
-from yumai_pipelines.sql_files import sql_path
 
 SCHEMAS = ("chatbot", "ml_features", "analytics", "extracts", "yumai_pipelines")
 
@@ -53,16 +54,16 @@ def files() -> dict[Path, str]:
         server = LocalServer(Path(home))
         server.start()
         try:
-            schema.upgrade(server.url(), Settings())
+            upgrade(server.url(), Settings())
             with psycopg.connect(server.url(), autocommit=True) as connection:
-                catalogue = schema_snapshot.to_lines(schema_snapshot.describe(connection))
+                catalogue = snapshot.to_lines(snapshot.describe(connection))
             dumped = dump(server.url())
         finally:
             server.stop()
     root = sql_path()
     return {
         root / "schema.sql": dumped,
-        root / schema_snapshot.SHIPPED: catalogue,
+        root / snapshot.SHIPPED: catalogue,
         root / "migrations" / "SHA256SUMS": "".join(
             f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in migrations
         ),

@@ -11,19 +11,22 @@ from contextlib import ExitStack, contextmanager
 from itertools import count
 from typing import TYPE_CHECKING
 
+import dagster as dg
 import psycopg
 import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
+from tests.graph import Graph
 from tests.support import Connection, one, server_home
-from yumai_pipelines import schema
-from yumai_pipelines.database import with_database
-from yumai_pipelines.local_server import LocalServer
+from yumai_pipelines.local.server import LocalServer
+from yumai_pipelines.postgres.connections import with_database
+from yumai_pipelines.schema.upgrade import configure_database, upgrade
 from yumai_pipelines.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from xdist.workermanage import WorkerController
 
@@ -161,7 +164,7 @@ class Databases:
         with self.create(template) as name:
             with psycopg.connect(self.url(name), autocommit=True) as connection:
                 # What is set for a database is not copied with it.
-                schema.configure_database(connection, Settings().timezone)
+                configure_database(connection, Settings().timezone)
             yield self.url(name)
 
     def url(self, name: str) -> str:
@@ -183,19 +186,27 @@ def databases(server_url: str) -> Iterator[Databases]:
 def template(databases: Databases) -> Iterator[str]:
     """The name of a database with the schema, to be cloned."""
     with databases.create() as name:
-        schema.upgrade(databases.url(name), Settings())
+        upgrade(databases.url(name), Settings())
         yield name
 
 
 @pytest.fixture
-def database(databases: Databases, template: str) -> Iterator[str]:
+def _environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What a database of somebody's own needs; archives and reports are written beside nobody else's."""
+    monkeypatch.setenv("YUMAI_USER_KEY_SECRET", "of the tests, which nobody has to guess")
+    monkeypatch.setenv("YUMAI_ARCHIVE_URL", str(tmp_path / "archive"))
+    monkeypatch.setenv("YUMAI_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture
+def database(_environment: None, databases: Databases, template: str) -> Iterator[str]:
     """The login's URL of a new database with the schema and no rows."""
     with databases.clone(template) as url:
         yield url
 
 
 @pytest.fixture
-def empty_database(databases: Databases) -> Iterator[str]:
+def empty_database(_environment: None, databases: Databases) -> Iterator[str]:
     """The login's URL of a new database without the schema."""
     with databases.create() as name:
         yield databases.url(name)
@@ -206,3 +217,16 @@ def connection(database: str) -> Iterator[Connection]:
     """The login's connection to `database`, autocommit."""
     with psycopg.connect(database, autocommit=True, application_name="test") as connection:
         yield connection
+
+
+@pytest.fixture
+def instance(_environment: None) -> Iterator[dg.DagsterInstance]:
+    """A Dagster instance that forgets."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+@pytest.fixture
+def graph(database: str, instance: dg.DagsterInstance) -> Graph:
+    """The graph on `database`."""
+    return Graph.on(database, instance)

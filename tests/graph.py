@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 
 from yumai_pipelines.definitions import build_definitions
-from yumai_pipelines.resources import PostgresResource
+from yumai_pipelines.defs.resources import PostgresResource
 
 CONVERSATIONS = dg.AssetKey(["chatbot", "conversations"])
 FUNNEL = dg.AssetKey(["extracts", "recommendation_funnel"])

@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, TypedDict, Unpack
 
 import psutil
 
-from yumai_pipelines.processes import wait_for_end
+from yumai_pipelines.local.processes import wait_for_end
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -42,7 +42,7 @@ class Options(TypedDict, total=False):
 # A fork of the tests' own process would have a copy of the locks that its other threads held at that moment, and could
 # wait for them for ever. The fork server has no threads; it imports once what its forks need.
 _forks = multiprocessing.get_context("forkserver")
-_forks.set_forkserver_preload(["yumai_pipelines.local_server", "pytest"])
+_forks.set_forkserver_preload(["yumai_pipelines.local.server", "pytest"])
 
 
 def finished(command: Sequence[str], *, timeout: float = PATIENCE, **options: Unpack[Options]) -> Finished:

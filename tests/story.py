@@ -21,15 +21,16 @@ from pydantic import SecretStr
 
 from tests.processes import PATIENCE, started
 from yumai_pipelines import adoption
-from yumai_pipelines.archives import ledger
 from yumai_pipelines.archives.archive import archive_months
 from yumai_pipelines.archives.restore import restore_month
 from yumai_pipelines.archives.store import Store
-from yumai_pipelines.database import connect
-from yumai_pipelines.erasure import erase_user
-from yumai_pipelines.months import Month
-from yumai_pipelines.online_ddl import STEP_EVENT
-from yumai_pipelines.partitions import LockPolicy, ensure_months
+from yumai_pipelines.erasure.erase import erase_user
+from yumai_pipelines.model.lock_policy import LockPolicy
+from yumai_pipelines.model.months import Month
+from yumai_pipelines.partitions import archived
+from yumai_pipelines.partitions.ensure import ensure_months
+from yumai_pipelines.postgres.connections import connect
+from yumai_pipelines.postgres.transactions import STEP_EVENT
 from yumai_pipelines.settings import Settings
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class Fate:
 def tell(url: str, store: str, fate: Fate) -> None:
     """Make the months, archive August, and bring it back, as far as that has not been done."""
     with connect(url, application_name="test: to be killed") as owner:
-        archive = ledger.read(owner).get(AUGUST)
+        archive = archived.read(owner).get(AUGUST)
         fate.chapter = "make"
         months = OTHERS if archive else [AUGUST, *OTHERS]
         ensure_months(owner, months, zone=SEOUL, policy=POLICY, batch_rows=40)

@@ -15,7 +15,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-from yumai_pipelines.database import to_url
+from yumai_pipelines.postgres.connections import to_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

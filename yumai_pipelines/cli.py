@@ -18,11 +18,12 @@ from psycopg.pq import Conninfo
 from pydantic import ValidationError
 from rich.console import Console
 
-from yumai_pipelines.catalog import EXTRACTS
-from yumai_pipelines.database import DatabaseError, connect, schema_revision
-from yumai_pipelines.dev_server import DevServerError, serve
-from yumai_pipelines.local_server import LocalServer, LocalServerError, program
-from yumai_pipelines.months import Month
+from yumai_pipelines.local.server import LocalServer, LocalServerError, program
+from yumai_pipelines.local.ui import DevServerError, serve
+from yumai_pipelines.model.months import Month
+from yumai_pipelines.model.registry import EXTRACTS
+from yumai_pipelines.postgres.connections import connect, schema_revision
+from yumai_pipelines.postgres.errors import DatabaseError
 from yumai_pipelines.settings import Settings
 
 if TYPE_CHECKING:
@@ -290,7 +291,7 @@ def _start(settings: Settings) -> None:
 
 def _install_schema(settings: Settings) -> None:
     # Imported here: Alembic takes half a second, which `yumai status` does not have to wait for.
-    from yumai_pipelines.schema import upgrade
+    from yumai_pipelines.schema.upgrade import upgrade
 
     report = upgrade(_url(settings), settings)
     ran = f"migrations {', '.join(report.migrations)} ran" if report.migrations else "nothing to do"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from dagster_postgres.storage import DagsterPostgresStorage
 from psycopg.conninfo import conninfo_to_dict
 
-from yumai_pipelines.database import dagster_url, to_url
+from yumai_pipelines.postgres.connections import dagster_url, to_url
 from yumai_pipelines.settings import Settings
 
 if TYPE_CHECKING:

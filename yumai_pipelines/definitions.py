@@ -6,25 +6,26 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from yumai_pipelines.assets.adoption import ADOPTION_ASSETS
-from yumai_pipelines.assets.archives import archived_conversations
-from yumai_pipelines.assets.extracts import extracts
-from yumai_pipelines.assets.materialized_views import recent_conversations
-from yumai_pipelines.assets.partitions import conversations
-from yumai_pipelines.assets.report import monthly_report
-from yumai_pipelines.assets.retention import expired_sessions
-from yumai_pipelines.assets.schema import schema
-from yumai_pipelines.assets.sessions import inactive_sessions, session_monitoring
-from yumai_pipelines.assets.sources import SOURCES
-from yumai_pipelines.checks.archives import ARCHIVE_CHECKS
-from yumai_pipelines.checks.extracts import EXTRACT_CHECKS
-from yumai_pipelines.checks.integrity import INTEGRITY_CHECKS
-from yumai_pipelines.checks.materialized_views import VIEW_CHECKS
-from yumai_pipelines.checks.partitions import PARTITION_CHECKS
-from yumai_pipelines.checks.schema import SCHEMA_CHECKS
-from yumai_pipelines.operations import OPERATIONS
-from yumai_pipelines.resources import PostgresResource
-from yumai_pipelines.schedules import JOBS, SCHEDULES
+from yumai_pipelines.defs.adoption.assets import ADOPTION_ASSETS
+from yumai_pipelines.defs.archives.assets import archived_conversations
+from yumai_pipelines.defs.archives.checks import ARCHIVE_CHECKS
+from yumai_pipelines.defs.erasure.jobs import erasure_job
+from yumai_pipelines.defs.extracts.assets import extracts
+from yumai_pipelines.defs.extracts.checks import EXTRACT_CHECKS
+from yumai_pipelines.defs.integrity.checks import INTEGRITY_CHECKS
+from yumai_pipelines.defs.integrity.jobs import repair_job
+from yumai_pipelines.defs.partitions.assets import conversations
+from yumai_pipelines.defs.partitions.checks import PARTITION_CHECKS
+from yumai_pipelines.defs.report.assets import monthly_report
+from yumai_pipelines.defs.resources import PostgresResource
+from yumai_pipelines.defs.retention.assets import expired_sessions
+from yumai_pipelines.defs.schedules import JOBS, SCHEDULES
+from yumai_pipelines.defs.schema.assets import schema
+from yumai_pipelines.defs.schema.checks import SCHEMA_CHECKS
+from yumai_pipelines.defs.sessions.assets import inactive_sessions, session_monitoring
+from yumai_pipelines.defs.tables.assets import SOURCES
+from yumai_pipelines.defs.views.assets import recent_conversations
+from yumai_pipelines.defs.views.checks import VIEW_CHECKS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,7 +62,7 @@ def build_definitions(resource_overrides: Mapping[str, Any] | None = None) -> dg
             *EXTRACT_CHECKS,
             *ARCHIVE_CHECKS,
         ],
-        jobs=[*JOBS, *OPERATIONS],
+        jobs=[*JOBS, repair_job, erasure_job],
         schedules=SCHEDULES,
         resources={"postgres": PostgresResource(), **(resource_overrides or {})},
         executor=dg.in_process_executor,

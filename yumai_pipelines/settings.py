@@ -17,8 +17,8 @@ from psycopg.conninfo import conninfo_to_dict
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from yumai_pipelines.months import Month
-from yumai_pipelines.online_ddl import LockPolicy
+from yumai_pipelines.model.lock_policy import LockPolicy
+from yumai_pipelines.model.months import Month
 
 
 class Settings(BaseSettings):

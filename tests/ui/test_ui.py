@@ -22,8 +22,8 @@ from tests.graph import CONVERSATIONS, FUNNEL, Graph
 from tests.processes import Program, finished, started
 from tests.support import free_port, one
 from yumai_pipelines.definitions import build_definitions
-from yumai_pipelines.dev_server import make_instance
-from yumai_pipelines.months import Month
+from yumai_pipelines.local.ui import make_instance
+from yumai_pipelines.model.months import Month
 from yumai_pipelines.settings import Settings
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from yumai_pipelines.adoption.steps import Steps
-    from yumai_pipelines.relations import Relation
+    from yumai_pipelines.model.relations import Relation
 
 Key = object
 """A value of a key; None before the first and behind the last."""

@@ -11,16 +11,16 @@ from psycopg import sql
 
 from yumai_pipelines.adoption.steps import family, stopping_writers
 from yumai_pipelines.adoption.target import NAIVE, own_name, within
-from yumai_pipelines.catalog import SESSION_CHILDREN, SESSIONS, USERS
-from yumai_pipelines.relations import Relation
-from yumai_pipelines.sql_files import read_sql
+from yumai_pipelines.model.registry import SESSION_CHILDREN, SESSIONS, USERS
+from yumai_pipelines.model.relations import Relation
+from yumai_pipelines.postgres.sql_files import read_sql
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from yumai_pipelines.adoption.steps import Steps
-    from yumai_pipelines.catalog import ForeignKey, Table
-    from yumai_pipelines.online_ddl import Connection
+    from yumai_pipelines.model.registry import ForeignKey, Table
+    from yumai_pipelines.postgres.connections import Connection
 
 TRIGGER = "yumai_older_application"
 RECOVER_USER = sql.Identifier("yumai_pipelines", "recover_user")

@@ -25,16 +25,16 @@ from yumai_pipelines.adoption.target import (
     own_name,
     referenced,
 )
-from yumai_pipelines.catalog import CONVERSATIONS, RECENT_CONVERSATIONS, TABLES
-from yumai_pipelines.relations import Relation
-from yumai_pipelines.sql_files import read_sql
+from yumai_pipelines.model.registry import CONVERSATIONS, RECENT_CONVERSATIONS, TABLES
+from yumai_pipelines.model.relations import Relation
+from yumai_pipelines.postgres.sql_files import read_sql
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from yumai_pipelines.adoption.steps import Steps
-    from yumai_pipelines.online_ddl import Connection
-    from yumai_pipelines.schema_snapshot import SchemaObject
+    from yumai_pipelines.postgres.connections import Connection
+    from yumai_pipelines.schema.snapshot import SchemaObject
 
 TWO_TURNS_IN_ONE_INSTANT = "UNIQUE (session_id, conversation_time)"
 """What the older conversations refused, and these do not."""

@@ -12,22 +12,22 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg import sql
 
-from yumai_pipelines import schema_snapshot
 from yumai_pipelines.adoption.ownership import function_names
-from yumai_pipelines.sql_files import sql_path
+from yumai_pipelines.postgres.sql_files import sql_path
+from yumai_pipelines.schema import snapshot
 
 if TYPE_CHECKING:
     from yumai_pipelines.adoption.steps import Steps
-    from yumai_pipelines.online_ddl import Connection
-    from yumai_pipelines.schema_snapshot import SchemaObject
+    from yumai_pipelines.postgres.connections import Connection
+    from yumai_pipelines.schema.snapshot import SchemaObject
 
 
 def replace_functions(steps: Steps) -> None:
     """Put this version's functions in the place of those of their names; one that something depends on is renamed."""
-    ours = {each.name: _head(each) for each in schema_snapshot.shipped() if each.kind == "function"}
+    ours = {each.name: _head(each) for each in snapshot.shipped() if each.kind == "function"}
     names = function_names()
     superseded: dict[str, list[SchemaObject]] = {}
-    for each in schema_snapshot.describe(steps.connection):
+    for each in snapshot.describe(steps.connection):
         name = each.name.partition("(")[0]
         if each.kind == "function" and name in names and ours.get(each.name) != _head(each):
             superseded.setdefault(name, []).append(each)

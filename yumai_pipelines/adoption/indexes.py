@@ -10,15 +10,15 @@ from psycopg.rows import class_row
 
 from yumai_pipelines.adoption.steps import exclusively, family, stopping_writers
 from yumai_pipelines.adoption.target import index_tail, indexed, named
-from yumai_pipelines.catalog import RECENT_CONVERSATIONS
-from yumai_pipelines.relations import Relation
-from yumai_pipelines.sql_files import read_sql
+from yumai_pipelines.model.registry import RECENT_CONVERSATIONS
+from yumai_pipelines.model.relations import Relation
+from yumai_pipelines.postgres.sql_files import read_sql
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from yumai_pipelines.adoption.steps import Steps
-    from yumai_pipelines.online_ddl import Connection
+    from yumai_pipelines.postgres.connections import Connection
 
 
 class Index(NamedTuple):

@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from psycopg import sql
 
-from yumai_pipelines import schema_snapshot
 from yumai_pipelines.adoption.steps import Statement, exclusively
 from yumai_pipelines.adoption.target import relations, target
-from yumai_pipelines.database import OWNER_ROLE
-from yumai_pipelines.relations import Relation
-from yumai_pipelines.sql_files import read_sql, sql_path
+from yumai_pipelines.model.relations import Relation
+from yumai_pipelines.postgres.connections import OWNER_ROLE
+from yumai_pipelines.postgres.sql_files import read_sql, sql_path
+from yumai_pipelines.schema import snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from yumai_pipelines.adoption.inventory import Case
     from yumai_pipelines.adoption.steps import Steps
-    from yumai_pipelines.online_ddl import Connection
+    from yumai_pipelines.postgres.connections import Connection
 
 ROLES = (OWNER_ROLE, "yumai_app", "yumai_analyst")
 
@@ -39,7 +39,7 @@ class Possession(NamedTuple):
 
 def function_names() -> set[str]:
     """The functions of this version, without their arguments."""
-    known = (*schema_snapshot.shipped(), *target())
+    known = (*snapshot.shipped(), *target())
     return {each.name.partition("(")[0] for each in known if each.kind == "function"}
 
 

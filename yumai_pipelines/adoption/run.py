@@ -15,7 +15,6 @@ from uuid import uuid4
 
 from psycopg import sql
 
-from yumai_pipelines import schema
 from yumai_pipelines.adoption import constraints, indexes, ownership, structure, wall_time
 from yumai_pipelines.adoption.compatibility import accept_older_application, keep_in_quarantine
 from yumai_pipelines.adoption.finish import FinishReport, switch_off
@@ -32,17 +31,20 @@ from yumai_pipelines.adoption.inventory import (
 )
 from yumai_pipelines.adoption.references import repair
 from yumai_pipelines.adoption.steps import StepRecord, Steps
-from yumai_pipelines.catalog import SESSIONS
-from yumai_pipelines.database import OWNER_ROLE, DatabaseError, connect, schema_revision
-from yumai_pipelines.online_ddl import advisory_lock
-from yumai_pipelines.partitions import describe_partitions, ensure_months
-from yumai_pipelines.sql_files import read_sql
+from yumai_pipelines.model.registry import SESSIONS
+from yumai_pipelines.partitions.ensure import ensure_months
+from yumai_pipelines.partitions.tables import describe_partitions
+from yumai_pipelines.postgres.connections import OWNER_ROLE, connect, schema_revision
+from yumai_pipelines.postgres.errors import DatabaseError
+from yumai_pipelines.postgres.locks import AdvisoryLock, advisory_lock
+from yumai_pipelines.postgres.sql_files import read_sql
+from yumai_pipelines.schema.upgrade import upgrade
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from yumai_pipelines.online_ddl import Connection
-    from yumai_pipelines.schema_snapshot import Difference
+    from yumai_pipelines.postgres.connections import Connection
+    from yumai_pipelines.schema.snapshot import Difference
     from yumai_pipelines.settings import Settings
 
 
@@ -159,7 +161,7 @@ def adopt(
 
     with (
         Steps(_connecting(url, settings, role=None), policy, record) as steps,
-        advisory_lock(steps.connection, schema.ADVISORY_LOCK, policy),
+        advisory_lock(steps.connection, AdvisoryLock.SCHEMA, policy),
     ):
         login = steps.connection
         inventory = take_inventory(login, settings, count=False)
@@ -174,7 +176,7 @@ def adopt(
             ownership.take_over(steps)
             with Steps(_connecting(url, settings), policy, record) as owner:
                 _rebuild(owner, settings, as_of or datetime.now(UTC))
-    schema.upgrade(url, settings)
+    upgrade(url, settings)
     with Steps(_connecting(url, settings), policy, record) as owner:
         cases, after = _report(owner, settings, run)
     return AdoptionReport(inventory.shape, run, cases, after, tuple(records), inventory.unknown)
@@ -195,7 +197,7 @@ def finish(url: str, settings: Settings, *, tell: Callable[[StepRecord], None] |
     policy = settings.lock_policy
     with (
         _connecting(url, settings, role=None)() as login,
-        advisory_lock(login, schema.ADVISORY_LOCK, policy),
+        advisory_lock(login, AdvisoryLock.SCHEMA, policy),
     ):
         if take_inventory(login, settings, count=False).shape != ADOPTED:
             raise AdoptionError(

@@ -19,24 +19,19 @@ import psycopg
 from psycopg import sql
 
 from yumai_pipelines.adoption.target import differences
-from yumai_pipelines.online_ddl import (
-    STEP_EVENT,
-    LockMode,
-    LockNotObtainedError,
-    LockPolicy,
-    OnlineDDL,
-    Patience,
-    TableLock,
-)
-from yumai_pipelines.relations import Relation
-from yumai_pipelines.side_by_side import side_by_side
-from yumai_pipelines.sql_files import read_sql
+from yumai_pipelines.model.lock_policy import LockPolicy
+from yumai_pipelines.model.relations import Relation
+from yumai_pipelines.postgres.locks import LockMode, TableLock
+from yumai_pipelines.postgres.patience import LockNotObtainedError, Patience
+from yumai_pipelines.postgres.side_by_side import side_by_side
+from yumai_pipelines.postgres.sql_files import read_sql
+from yumai_pipelines.postgres.transactions import STEP_EVENT, PatientTransactions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from yumai_pipelines.online_ddl import Connection
-    from yumai_pipelines.schema_snapshot import Difference
+    from yumai_pipelines.postgres.connections import Connection
+    from yumai_pipelines.schema.snapshot import Difference
 
 T = TypeVar("T")
 
@@ -152,7 +147,7 @@ class Steps:
         orders = [locks, otherwise] if otherwise else [locks]
         each = LockPolicy(self.policy.lock_timeout, ONE_ORDER) if otherwise else self.policy
         patience = Patience(self.policy, step)
-        ddl = OnlineDDL(self.connection, each)
+        ddl = PatientTransactions(self.connection, each)
         started = time.monotonic()
         if locks:
             self._let_vacuum_end(step, locks)
@@ -193,7 +188,7 @@ class Steps:
     def in_batches(self, step: str, batches: Iterable[Callable[[], T]]) -> list[T]:
         """Short transactions, each repeatable, that are told of as one step; what each returned."""
         self._differences = None
-        started, ddl = time.monotonic(), OnlineDDL(self.connection, self.policy)
+        started, ddl = time.monotonic(), PatientTransactions(self.connection, self.policy)
         done = [ddl.run(step, [], batch) for batch in batches]
         self._tell(step, started, timedelta())
         return done

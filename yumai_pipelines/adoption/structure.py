@@ -28,15 +28,15 @@ from yumai_pipelines.adoption.target import (
     wanted,
     within,
 )
-from yumai_pipelines.catalog import RECENT_CONVERSATIONS, SESSIONS
-from yumai_pipelines.relations import Relation
+from yumai_pipelines.model.registry import RECENT_CONVERSATIONS, SESSIONS
+from yumai_pipelines.model.relations import Relation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from yumai_pipelines.adoption.steps import Steps
-    from yumai_pipelines.online_ddl import Connection
-    from yumai_pipelines.schema_snapshot import Difference
+    from yumai_pipelines.postgres.connections import Connection
+    from yumai_pipelines.schema.snapshot import Difference
 
 
 def make_types_and_functions(steps: Steps) -> None:

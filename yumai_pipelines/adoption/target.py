@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING
 
 from psycopg import sql
 
-from yumai_pipelines.relations import Relation
-from yumai_pipelines.schema_snapshot import SchemaObject, compare, describe
-from yumai_pipelines.sql_files import read_sql
+from yumai_pipelines.model.relations import Relation
+from yumai_pipelines.postgres.sql_files import read_sql
+from yumai_pipelines.schema.snapshot import SchemaObject, compare, describe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from yumai_pipelines.adoption.steps import Statement
-    from yumai_pipelines.online_ddl import Connection
-    from yumai_pipelines.schema_snapshot import Difference
+    from yumai_pipelines.postgres.connections import Connection
+    from yumai_pipelines.schema.snapshot import Difference
 
 BASE = "0004"
 """The last migration that makes what an older database has in another shape."""

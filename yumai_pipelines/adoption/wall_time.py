@@ -31,16 +31,16 @@ from yumai_pipelines.adoption.target import (
     wanted,
     within,
 )
-from yumai_pipelines.catalog import RECENT_CONVERSATIONS, SESSION_CHILDREN, table_of
-from yumai_pipelines.relations import Relation
-from yumai_pipelines.sql_files import read_sql
+from yumai_pipelines.model.registry import RECENT_CONVERSATIONS, SESSION_CHILDREN, table_of
+from yumai_pipelines.model.relations import Relation
+from yumai_pipelines.postgres.sql_files import read_sql
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from yumai_pipelines.adoption.steps import Steps
-    from yumai_pipelines.online_ddl import Connection
-    from yumai_pipelines.schema_snapshot import Difference, SchemaObject
+    from yumai_pipelines.postgres.connections import Connection
+    from yumai_pipelines.schema.snapshot import Difference, SchemaObject
 
 TRIGGER = "yumai_a_wall_time"
 """It comes before the trigger of `compatibility`, which reads the time: triggers fire by name."""

@@ -19,23 +19,16 @@ from typing import TYPE_CHECKING, Literal
 
 from psycopg import sql
 
-from yumai_pipelines.archives import ledger
 from yumai_pipelines.archives.checksum import print_plainly, summarize_table
 from yumai_pipelines.archives.columns import columns_of
 from yumai_pipelines.archives.files import Manifest, export_rows, summarize_file
 from yumai_pipelines.archives.store import ArchiveError, size_of
-from yumai_pipelines.months import Month
-from yumai_pipelines.online_ddl import (
-    STEP_EVENT,
-    LockMode,
-    OnlineDDL,
-    TableLock,
-    advisory_lock,
-)
-from yumai_pipelines.partitions import ensure_months
+from yumai_pipelines.model.calendar import first_day, oldest_kept
+from yumai_pipelines.model.relations import Relation
+from yumai_pipelines.partitions import archived
 from yumai_pipelines.partitions.default import clean_up
 from yumai_pipelines.partitions.detach import detach
-from yumai_pipelines.partitions.ensure import ADVISORY_LOCK
+from yumai_pipelines.partitions.ensure import ensure_months
 from yumai_pipelines.partitions.tables import (
     PARENT,
     MonthTable,
@@ -46,7 +39,8 @@ from yumai_pipelines.partitions.tables import (
     mark,
     rename,
 )
-from yumai_pipelines.relations import Relation
+from yumai_pipelines.postgres.locks import AdvisoryLock, LockMode, TableLock, advisory_lock
+from yumai_pipelines.postgres.transactions import STEP_EVENT, PatientTransactions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -55,12 +49,12 @@ if TYPE_CHECKING:
 
     from yumai_pipelines.archives.columns import Column
     from yumai_pipelines.archives.store import Store
-    from yumai_pipelines.archives.summary import Summary
-    from yumai_pipelines.online_ddl import Connection, LockPolicy
+    from yumai_pipelines.model.lock_policy import LockPolicy
+    from yumai_pipelines.model.months import Month
+    from yumai_pipelines.partitions.summary import Summary
+    from yumai_pipelines.postgres.connections import Connection
 
 Action = Literal["archived", "already archived", "restored, left alone", "no rows"]
-
-ARCHIVE_LOCK = "yumai_pipelines: archives of chatbot.conversations"
 
 ATTEMPTS = 3
 """Exports of a month whose rows go meanwhile, before that is taken as if they went afterwards."""
@@ -83,15 +77,10 @@ class ArchiveReport:
 
     month: Month
     action: Action
-    archive: ledger.Archive | None
+    archive: archived.Archive | None
     late_rows: int
     lock_held_ms: float
     retries: int
-
-
-def oldest_kept(as_of: datetime, zone: ZoneInfo, kept: int) -> Month:
-    """The oldest month that is not archived: `kept` whole months before the one of the instant."""
-    return Month.of(as_of, zone) - kept
 
 
 def archive_months(
@@ -135,7 +124,7 @@ def archive_months(
             f"{', '.join(map(str, young))}: not past yet. The current month and {kept} before it are kept, from "
             f"{oldest} on (YUMAI_MONTHS_KEPT). Nothing was changed."
         )
-    with advisory_lock(connection, ARCHIVE_LOCK, policy):
+    with advisory_lock(connection, AdvisoryLock.ARCHIVES, policy):
         for month in sorted(set(months)):
             yield _Departure(connection, MonthTable.of(month, zone), store, zone, policy).run(again=again)
 
@@ -151,25 +140,25 @@ class _Departure:
     policy: LockPolicy
 
     @cached_property
-    def ddl(self) -> OnlineDDL:
-        return OnlineDDL(self.connection, self.policy)
+    def ddl(self) -> PatientTransactions:
+        return PatientTransactions(self.connection, self.policy)
 
     @property
     def table(self) -> Relation:
         """Where the partition waits for its file."""
-        return ledger.table_of(self.month.month)
+        return archived.table_of(self.month.month)
 
     @property
-    def entry(self) -> ledger.Archive | None:
+    def entry(self) -> archived.Archive | None:
         """What the ledger says of the month now."""
-        return ledger.read(self.connection).get(self.month.month)
+        return archived.read(self.connection).get(self.month.month)
 
     def run(self, *, again: bool) -> ArchiveReport:
         """Go on from wherever the month is."""
         action = self._leave(again=again)
         if action == "archived":
             self._prove()
-        with advisory_lock(self.connection, ADVISORY_LOCK, self.policy):
+        with advisory_lock(self.connection, AdvisoryLock.PARTITIONS, self.policy):
             clean_up(self.ddl)
         statistics = self.ddl.statistics
         return ArchiveReport(
@@ -191,7 +180,7 @@ class _Departure:
             return "restored, left alone"
         if state == "detached":
             return "archived"
-        with advisory_lock(self.connection, ADVISORY_LOCK, self.policy):
+        with advisory_lock(self.connection, AdvisoryLock.PARTITIONS, self.policy):
             leaving = self._partition()
             if leaving is None and entry is not None and state == "detaching":
                 leaving = Relation(*entry.partition.split(".", 1))
@@ -202,7 +191,7 @@ class _Departure:
                 self.ddl,
                 leaving,
                 self._default(),
-                announce=partial(ledger.record_departure, self.connection, month, "detaching", leaving),
+                announce=partial(archived.record_departure, self.connection, month, "detaching", leaving),
                 leave=partial(self._set_aside, leaving),
             )
         return "archived"
@@ -230,13 +219,13 @@ class _Departure:
                 sql.SQL(events),
                 self.table.identifier,
                 sql.SQL("STATEMENT" if events == "TRUNCATE" else "ROW"),
-                sql.Literal(str(ledger.first_day(self.month.month))),
+                sql.Literal(str(first_day(self.month.month))),
             )
             enable = "ALTER TABLE {} ENABLE ALWAYS TRIGGER {}"
             execute(self.connection, enable, self.table.identifier, sql.Identifier(trigger))
         description = f"Conversations of {self.month.month}, detached; dropped when their file is proven."
         execute(self.connection, "COMMENT ON TABLE {} IS {}", self.table.identifier, sql.Literal(description))
-        ledger.record_departure(self.connection, self.month.month, "detached", partition)
+        archived.record_departure(self.connection, self.month.month, "detached", partition)
 
     def _prove(self) -> None:
         """Come to a file that holds what the table holds, and record it."""
@@ -261,7 +250,7 @@ class _Departure:
         with self.connection.transaction():
             self.connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             print_plainly(self.connection)
-            ledger.forget_changes(self.connection, self.month.month)
+            archived.forget_changes(self.connection, self.month.month)
             columns = columns_of(self.connection, self.table)
             summary, longest = summarize_table(self.connection, self.table, columns)
             name = f"{directory}/{summary.checksum[:16]}"
@@ -297,10 +286,10 @@ class _Departure:
         """Say that the rows are in the file, and that the table may go; False when it was changed meanwhile."""
 
         def work() -> bool:
-            if ledger.changes(self.connection, self.month.month) - harmless:
+            if archived.changes(self.connection, self.month.month) - harmless:
                 return False
-            ledger.forget_changes(self.connection, self.month.month)
-            ledger.record_archive(self.connection, self.month.month, summary, uri, size_of(uri))
+            archived.forget_changes(self.connection, self.month.month)
+            archived.record_archive(self.connection, self.month.month, summary, uri, size_of(uri))
             mark(self.connection, self.table)
             return True
 

@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from psycopg import sql
 
-from yumai_pipelines.archives.summary import Summary
-from yumai_pipelines.sql_files import read_sql
+from yumai_pipelines.partitions.summary import Summary
+from yumai_pipelines.postgres.sql_files import read_sql
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from yumai_pipelines.archives.columns import Column
-    from yumai_pipelines.online_ddl import Connection
-    from yumai_pipelines.relations import Relation
+    from yumai_pipelines.model.relations import Relation
+    from yumai_pipelines.postgres.connections import Connection
 
 ALGORITHM = "sum of SHA-256"
 _TIME = "conversation_time"

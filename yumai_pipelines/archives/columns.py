@@ -17,8 +17,8 @@ from psycopg import sql
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from yumai_pipelines.online_ddl import Connection
-    from yumai_pipelines.relations import Relation
+    from yumai_pipelines.model.relations import Relation
+    from yumai_pipelines.postgres.connections import Connection
 
 TYPE_KEY = b"postgres_type"
 COMMENT_KEY = b"comment"

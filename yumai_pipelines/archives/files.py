@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     import psycopg
     from typing_extensions import Buffer
 
-    from yumai_pipelines.archives.summary import Summary
-    from yumai_pipelines.online_ddl import Connection
-    from yumai_pipelines.relations import Relation
+    from yumai_pipelines.model.relations import Relation
+    from yumai_pipelines.partitions.summary import Summary
+    from yumai_pipelines.postgres.connections import Connection
 
 T = TypeVar("T")
 

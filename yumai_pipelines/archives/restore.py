@@ -13,26 +13,26 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg import sql
 
-from yumai_pipelines.archives import ledger
-from yumai_pipelines.archives.archive import ARCHIVE_LOCK
 from yumai_pipelines.archives.checksum import print_plainly, summarize_table
 from yumai_pipelines.archives.columns import columns_of
 from yumai_pipelines.archives.files import load_rows
 from yumai_pipelines.archives.store import ArchiveError
-from yumai_pipelines.catalog import CONVERSATIONS, OnDelete, table_of
-from yumai_pipelines.months import Month
-from yumai_pipelines.online_ddl import OnlineDDL, advisory_lock
+from yumai_pipelines.model.months import Month
+from yumai_pipelines.model.registry import CONVERSATIONS, OnDelete, table_of
+from yumai_pipelines.partitions import archived
 from yumai_pipelines.partitions.default import clean_up, ensure_default, move_out_of_default
-from yumai_pipelines.partitions.ensure import ADVISORY_LOCK
 from yumai_pipelines.partitions.tables import MonthTable, check_bounds, describe_partitions, mark
-from yumai_pipelines.sql_files import read_sql
+from yumai_pipelines.postgres.locks import AdvisoryLock, advisory_lock
+from yumai_pipelines.postgres.sql_files import read_sql
+from yumai_pipelines.postgres.transactions import PatientTransactions
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
-    from yumai_pipelines.archives.summary import Summary
-    from yumai_pipelines.online_ddl import Connection, LockPolicy
-    from yumai_pipelines.relations import Relation
+    from yumai_pipelines.model.lock_policy import LockPolicy
+    from yumai_pipelines.model.relations import Relation
+    from yumai_pipelines.partitions.summary import Summary
+    from yumai_pipelines.postgres.connections import Connection
 
 
 @dataclass(frozen=True)
@@ -97,10 +97,13 @@ def restore_month(
         LockNotObtainedError: somebody was in the way for as long as the policy's patience.
         PartitionError: a partition stands across the month's bounds, or a row violates a foreign key.
     """
-    with advisory_lock(connection, ARCHIVE_LOCK, policy), advisory_lock(connection, ADVISORY_LOCK, policy):
+    with (
+        advisory_lock(connection, AdvisoryLock.ARCHIVES, policy),
+        advisory_lock(connection, AdvisoryLock.PARTITIONS, policy),
+    ):
         table = MonthTable.of(month, zone)
         archive = _archive_of(connection, table, zone)
-        ddl = OnlineDDL(connection, policy)
+        ddl = PatientTransactions(connection, policy)
         clean_up(ddl)
         default = ensure_default(ddl, describe_partitions(connection, zone))
         arrival = _Arrival(connection, archive, default)
@@ -119,8 +122,8 @@ def restore_month(
     )
 
 
-def _archive_of(connection: Connection, table: MonthTable, zone: ZoneInfo) -> ledger.Archive:
-    archives = ledger.read(connection)
+def _archive_of(connection: Connection, table: MonthTable, zone: ZoneInfo) -> archived.Archive:
+    archives = archived.read(connection)
     archive = archives.get(table.month)
     if archive is None or archive.state in ("detaching", "restored"):
         away = [str(month) for month, each in archives.items() if each.state in ("detached", "archived")]
@@ -144,7 +147,7 @@ class _Arrival:
     """An inflow: the rows of an archived month."""
 
     connection: Connection
-    archive: ledger.Archive
+    archive: archived.Archive
     default: Relation
     rows: int = 0
     gone: dict[str, int] = field(default_factory=dict)
@@ -156,7 +159,7 @@ class _Arrival:
             columns = sql.SQL(", ").join(sql.Identifier(each.name) for each in columns_of(self.connection, table.aside))
             self.rows = self.connection.execute(
                 sql.SQL("INSERT INTO {} ({}) SELECT {} FROM {}").format(
-                    table.aside.identifier, columns, columns, ledger.table_of(table.month).identifier
+                    table.aside.identifier, columns, columns, archived.table_of(table.month).identifier
                 )
             ).rowcount
         else:
@@ -180,9 +183,9 @@ class _Arrival:
     def arrive(self) -> None:
         """The month is back; what is left of its detached table may go."""
         month = Month.parse(self.archive.month)
-        ledger.record_return(self.connection, month)
+        archived.record_return(self.connection, month)
         if self.archive.uri is None:
-            mark(self.connection, ledger.table_of(month))
+            mark(self.connection, archived.table_of(month))
 
     def _load(self, table: MonthTable, uri: str) -> Summary:
         """Copy the file into the table, and have PostgreSQL compute what that comes to."""

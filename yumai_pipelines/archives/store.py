@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Self
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
-from yumai_pipelines.database import DatabaseError
+from yumai_pipelines.postgres.errors import DatabaseError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

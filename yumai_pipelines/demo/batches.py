@@ -11,7 +11,7 @@ import pyarrow as pa
 
 if TYPE_CHECKING:
     from yumai_pipelines.demo.columns import Ints, Table
-    from yumai_pipelines.relations import Relation
+    from yumai_pipelines.model.relations import Relation
 
 
 @dataclass(frozen=True)

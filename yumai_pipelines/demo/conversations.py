@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from yumai_pipelines import catalog
 from yumai_pipelines.demo import vocabulary
 from yumai_pipelines.demo.batches import Batch
 from yumai_pipelines.demo.columns import (
@@ -30,7 +29,8 @@ from yumai_pipelines.demo.columns import (
 from yumai_pipelines.demo.recommendations import recommended_shops
 from yumai_pipelines.demo.sessions import INTENTS, QUESTIONS, strategies
 from yumai_pipelines.demo.world import CATEGORIES, DISHES, HUBS, PLATFORMS
-from yumai_pipelines.relations import Relation
+from yumai_pipelines.model import registry
+from yumai_pipelines.model.relations import Relation
 
 if TYPE_CHECKING:
     from yumai_pipelines.demo.batches import Numbers
@@ -88,7 +88,7 @@ def session_rows(rng: np.random.Generator, stretch: Stretch) -> Batch:
         "minor": pa.array(rng.integers(0, 6, count)),
     }
     return Batch.of(
-        catalog.SESSIONS,
+        registry.SESSIONS,
         session_id=sessions.ids,
         user_id=optional(sessions.user + 1, sessions.known),
         session_start=instants(sessions.start),
@@ -115,7 +115,7 @@ def conversation_rows(rng: np.random.Generator, stretch: Stretch) -> Batch:
     mood = 0.5 + 0.2 * (selected >= 0) - 0.15 * puzzled
     shops = fill("{<shops>}", len(made.ids), {"shops": recommended_shops(made)})
     return Batch.of(
-        catalog.CONVERSATIONS,
+        registry.CONVERSATIONS,
         id=turns.ids,
         session_id=stretch.sessions.ids_of(turns.session),
         user_id=stretch.sessions.user_ids_of(turns.session),

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from yumai_pipelines import catalog
 from yumai_pipelines.demo import vocabulary
 from yumai_pipelines.demo.batches import Batch
 from yumai_pipelines.demo.columns import (
@@ -34,6 +33,7 @@ from yumai_pipelines.demo.columns import (
     render,
 )
 from yumai_pipelines.demo.world import PLATFORMS
+from yumai_pipelines.model import registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,8 +73,8 @@ def feedback_rows(rng: np.random.Generator, stretch: Stretch, numbers: Numbers) 
     session = remarks["session"].to_numpy()
     platform = pick(PLATFORMS, sessions.platform[session])
     return Batch.of(
-        catalog.FEEDBACK,
-        id=numbers.take(catalog.FEEDBACK, len(session)),
+        registry.FEEDBACK,
+        id=numbers.take(registry.FEEDBACK, len(session)),
         session_id=sessions.ids_of(session),
         related_recommendation_id=remarks["recommendation"],
         user_id=sessions.user_ids_of(session),

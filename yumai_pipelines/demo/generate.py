@@ -20,7 +20,7 @@ from yumai_pipelines.demo.orders import order_batches
 from yumai_pipelines.demo.recommendations import recommendation_rows
 from yumai_pipelines.demo.stretch import Stretch, happen
 from yumai_pipelines.demo.world import make_world, world_batches
-from yumai_pipelines.months import Month
+from yumai_pipelines.model.months import Month
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from yumai_pipelines import catalog
 from yumai_pipelines.demo import vocabulary
 from yumai_pipelines.demo.batches import Batch
 from yumai_pipelines.demo.columns import any_of, fill, instants, natural, pick
 from yumai_pipelines.demo.recommendations import recommended_shops
 from yumai_pipelines.demo.sessions import strategies
 from yumai_pipelines.demo.world import CATEGORIES, HUBS
+from yumai_pipelines.model import registry
 
 if TYPE_CHECKING:
     from yumai_pipelines.demo.batches import Numbers
@@ -37,8 +37,8 @@ def interaction_rows(rng: np.random.Generator, stretch: Stretch, feedback: Batch
         "people": natural(turns.mentioned("people", turn)),
     }
     return Batch.of(
-        catalog.INTERACTIONS,
-        id=numbers.take(catalog.INTERACTIONS, count),
+        registry.INTERACTIONS,
+        id=numbers.take(registry.INTERACTIONS, count),
         user_id=sessions.user_ids_of(session),
         session_id=sessions.ids_of(session),
         time_stamp=instants(time),

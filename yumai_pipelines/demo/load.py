@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.csv
 from psycopg import sql
 
-from yumai_pipelines.catalog import TABLES
-from yumai_pipelines.database import DatabaseError
+from yumai_pipelines.model.registry import TABLES
+from yumai_pipelines.postgres.errors import DatabaseError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import psycopg
 
     from yumai_pipelines.demo.generate import Chunk
-    from yumai_pipelines.relations import Relation
+    from yumai_pipelines.model.relations import Relation
 
 _LOCK = "yumai_pipelines: demo"
 

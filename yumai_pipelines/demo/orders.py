@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from yumai_pipelines import catalog
 from yumai_pipelines.demo import vocabulary
 from yumai_pipelines.demo.batches import Batch
 from yumai_pipelines.demo.columns import HOUR, Groups, happens, instants, lognormal, pick
-from yumai_pipelines.relations import Relation
+from yumai_pipelines.model import registry
+from yumai_pipelines.model.relations import Relation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,8 +42,8 @@ def order_batches(rng: np.random.Generator, stretch: Stretch, numbers: Numbers) 
     done = np.where(happens(rng, 0.94, count), _PICKED, _CANCELED)
     status = np.where(time > stretch.until - HOUR, rng.integers(0, _PICKED, count), done)
     orders = Batch.of(
-        catalog.ORDERS,
-        id=numbers.take(catalog.ORDERS, count),
+        registry.ORDERS,
+        id=numbers.take(registry.ORDERS, count),
         user_id=stretch.sessions.user_ids_of(session[which]),
         shop_id=shop + 1,
         menu_id=menu + 1,

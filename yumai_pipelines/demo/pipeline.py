@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from yumai_pipelines.definitions import build_definitions
-from yumai_pipelines.dev_server import make_instance
-from yumai_pipelines.months import Month
+from yumai_pipelines.local.ui import make_instance
+from yumai_pipelines.model.months import Month
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

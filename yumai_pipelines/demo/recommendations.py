@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from yumai_pipelines import catalog
 from yumai_pipelines.demo import vocabulary
 from yumai_pipelines.demo.batches import Batch
 from yumai_pipelines.demo.columns import (
@@ -37,6 +36,7 @@ from yumai_pipelines.demo.columns import (
 )
 from yumai_pipelines.demo.sessions import NOBODY
 from yumai_pipelines.demo.world import CATEGORIES, HUBS
+from yumai_pipelines.model import registry
 
 if TYPE_CHECKING:
     from yumai_pipelines.demo.batches import Numbers
@@ -140,7 +140,7 @@ def recommend(
     gone = (flaw == _UNKNOWN_SHOP) & (rank == size - 1)
     chosen = (rank < LONGEST_LIST) & (flaw < _EMPTY) & ~gone & (chosen_at <= world.period.until)
     return Recommendations(
-        ids=numbers.take(catalog.RECOMMENDATIONS, count),
+        ids=numbers.take(registry.RECOMMENDATIONS, count),
         turn=turn,
         time=time,
         method=draw(rng, _METHOD_SHARES, count),
@@ -160,7 +160,7 @@ def recommendation_rows(rng: np.random.Generator, stretch: Stretch) -> Batch:
     session, count = turns.session[made.turn], len(made.turn)
     top = np.where(made.flaw == _EMPTY, NOTHING, made.shops[:, 0] + 1)
     return Batch.of(
-        catalog.RECOMMENDATIONS,
+        registry.RECOMMENDATIONS,
         id=made.ids,
         user_id=sessions.user_ids_of(session),
         shop_id=natural(np.where(happens(rng, _FORGOTTEN / 2, count), NOTHING, top)),

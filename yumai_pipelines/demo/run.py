@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from yumai_pipelines.database import DatabaseError, connect, database_url
 from yumai_pipelines.demo.generate import generate
 from yumai_pipelines.demo.load import NotEmptyError, fill, refuse_rows
 from yumai_pipelines.demo.pipeline import Job, Run, have_run, jobs, run_jobs
 from yumai_pipelines.demo.summary import show, summarize
-from yumai_pipelines.months import Month
-from yumai_pipelines.partitions import ensure_months
-from yumai_pipelines.schema import upgrade
+from yumai_pipelines.model.months import Month
+from yumai_pipelines.partitions.ensure import ensure_months
+from yumai_pipelines.postgres.connections import connect, database_url
+from yumai_pipelines.postgres.errors import DatabaseError
+from yumai_pipelines.schema.upgrade import upgrade
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from yumai_pipelines import catalog
 from yumai_pipelines.demo import vocabulary
 from yumai_pipelines.demo.columns import (
     DAY,
@@ -29,6 +28,7 @@ from yumai_pipelines.demo.columns import (
     uuids,
 )
 from yumai_pipelines.demo.world import APPETITE, PLATFORMS, somewhere
+from yumai_pipelines.model import registry
 
 if TYPE_CHECKING:
     from yumai_pipelines.demo.batches import Numbers
@@ -179,7 +179,7 @@ def talk(rng: np.random.Generator, world: World, sessions: Sessions, numbers: Nu
     usual_budget = np.where(user == NOBODY, _USUAL_BUDGET, world.users.budget[user])
     budget = np.maximum(1, (usual_budget * rng.lognormal(0, 0.25, count) / 1000).round().astype(np.int64)) * 1000
     return Turns(
-        ids=numbers.take(catalog.CONVERSATIONS, count),
+        ids=numbers.take(registry.CONVERSATIONS, count),
         session=session,
         number=number,
         time=time,

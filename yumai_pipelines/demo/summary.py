@@ -14,10 +14,10 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from yumai_pipelines.catalog import CONVERSATIONS, EXTRACTS, FEEDBACK, RECOMMENDATIONS, table_of
 from yumai_pipelines.demo.pipeline import Verdict
-from yumai_pipelines.months import Month
-from yumai_pipelines.partitions import describe_partitions
+from yumai_pipelines.model.months import Month
+from yumai_pipelines.model.registry import CONVERSATIONS, EXTRACTS, FEEDBACK, RECOMMENDATIONS, table_of
+from yumai_pipelines.partitions.tables import describe_partitions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from yumai_pipelines.demo.pipeline import Check, Run
-    from yumai_pipelines.relations import Relation
+    from yumai_pipelines.model.relations import Relation
     from yumai_pipelines.settings import Settings
 
 _COUNTED = (CONVERSATIONS, RECOMMENDATIONS, FEEDBACK)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from yumai_pipelines import catalog
 from yumai_pipelines.demo import vocabulary
 from yumai_pipelines.demo.batches import Batch, Period
 from yumai_pipelines.demo.columns import (
@@ -35,7 +34,8 @@ from yumai_pipelines.demo.columns import (
     sql_array,
     thousandths,
 )
-from yumai_pipelines.relations import Relation
+from yumai_pipelines.model import registry
+from yumai_pipelines.model.relations import Relation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -279,7 +279,7 @@ def _shop_rows(rng: np.random.Generator, world: World) -> Batch:
     week = ", ".join(day.replace("<day>", name) for name in ("mon", "tue", "wed", "thu", "fri", "sat", "sun"))
     hours = draw(rng, (4, 3, 2, 1.5, 0.5), count)
     return Batch.of(
-        catalog.SHOPS,
+        registry.SHOPS,
         id=_ids(count),
         shop_name=shops.names,
         category=pick(CATEGORIES, shops.category),
@@ -319,7 +319,7 @@ def _menu_rows(rng: np.random.Generator, world: World) -> Batch:
     categories = [dish.category for cuisine in vocabulary.CUISINES for dish in cuisine.dishes]
     made = instants(np.full(count, world.period.since - DAY))
     return Batch.of(
-        catalog.MENUS,
+        registry.MENUS,
         id=_ids(count),
         shop_id=menus.shop + 1,
         menu_name=pick(DISHES.words, menus.dish),
@@ -341,7 +341,7 @@ def _user_rows(rng: np.random.Generator, world: World) -> Batch:
     seen = users.joined + (rng.random(count) * (world.period.until - users.joined)).astype(np.int64)
     surnames = draw(rng, [share for _, share in vocabulary.SURNAMES], count)
     return Batch.of(
-        catalog.USERS,
+        registry.USERS,
         id=_ids(count),
         external_user_id=fill(
             "<platform>-<number>", count, {"platform": pick(PLATFORMS, users.platform), "number": number}
@@ -452,7 +452,7 @@ def _coupon_rows(world: World) -> Batch:
     count = len(names)
     since = instants(np.full(count, world.period.since - 30 * DAY))
     return Batch.of(
-        catalog.COUPONS,
+        registry.COUPONS,
         id=_ids(count),
         coupon_name=names,
         coupon_code=world.coupon_codes,

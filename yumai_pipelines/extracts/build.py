@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from yumai_pipelines.extracts.ledger import first_days, refuse_purged
+from yumai_pipelines.extracts.ledger import refuse_purged
 from yumai_pipelines.extracts.user_key import key_id
-from yumai_pipelines.online_ddl import advisory_lock
-from yumai_pipelines.side_by_side import side_by_side
-from yumai_pipelines.sql_files import read_sql, sql_path
+from yumai_pipelines.model.calendar import first_days
+from yumai_pipelines.postgres.locks import AdvisoryLock, advisory_lock
+from yumai_pipelines.postgres.side_by_side import side_by_side
+from yumai_pipelines.postgres.sql_files import read_sql, sql_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,15 +30,13 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
-    from yumai_pipelines.catalog import Extract
-    from yumai_pipelines.months import Month
-    from yumai_pipelines.online_ddl import Connection, LockPolicy
+    from yumai_pipelines.model.lock_policy import LockPolicy
+    from yumai_pipelines.model.months import Month
+    from yumai_pipelines.model.registry import Extract
+    from yumai_pipelines.postgres.connections import Connection
 
 Summaries = dict[str, list[dict[str, Any]]]
 """For each extract, by its name, one row for each month."""
-
-ADVISORY_LOCK = "yumai_pipelines: extracts"
-"""Who builds months, and who purges what they were built from, come one after the other."""
 
 STAGES = ("stage_recommendations.sql", "stage_feedback.sql", "stage_opinions.sql", "stage_sources.sql")
 SERVER_SETTINGS = {"work_mem": "128MB", "default_statistics_target": "10"}
@@ -132,7 +131,7 @@ def build_months(
     size = ceil(len(months) / len(connections))
     shares = [months[first : first + size] for first in range(0, len(months), size)]
     builders = connections[: len(shares)]
-    with advisory_lock(builders[0], ADVISORY_LOCK, policy), _one_snapshot(builders):
+    with advisory_lock(builders[0], AdvisoryLock.EXTRACTS, policy), _one_snapshot(builders):
         refuse_purged(builders[0], extracts, months)
         built = side_by_side(builders, [partial(build, share) for share in shares], connection_of=lambda each: each)
     return {each.relation.name: [row for part in built for row in part[each.relation.name]] for each in extracts}

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from psycopg.rows import class_row
 
-from yumai_pipelines.database import DatabaseError
-from yumai_pipelines.months import Month
+from yumai_pipelines.model.calendar import first_days
+from yumai_pipelines.model.months import Month
+from yumai_pipelines.postgres.errors import DatabaseError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from datetime import datetime
+    from collections.abc import Mapping, Sequence
+    from datetime import date, datetime
 
     import psycopg
 
-    from yumai_pipelines.catalog import Extract
+    from yumai_pipelines.model.registry import Extract
 
 
 class PurgedError(DatabaseError):
@@ -48,11 +48,6 @@ class Entry:
     purged_feedback: int
     purged_hash: int
     purged_at: datetime | None
-
-
-def first_days(months: Iterable[Month]) -> list[date]:
-    """The months as the tables name them, by their first days."""
-    return [date(month.year, month.number, 1) for month in months]
 
 
 def entries(connection: psycopg.Connection[Any], months: Sequence[Month]) -> dict[tuple[str, Month], Entry]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from yumai_pipelines.catalog import FEEDBACK, RECOMMENDATIONS, SESSIONS, SHOPS
+from yumai_pipelines.model.registry import FEEDBACK, RECOMMENDATIONS, SESSIONS, SHOPS
 
 if TYPE_CHECKING:
-    from yumai_pipelines.relations import Relation
+    from yumai_pipelines.model.relations import Relation
 
 
 @dataclass(frozen=True)

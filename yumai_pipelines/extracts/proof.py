@@ -12,8 +12,8 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from yumai_pipelines.extracts.build import month_parameters
-from yumai_pipelines.months import Month
-from yumai_pipelines.sql_files import read_sql
+from yumai_pipelines.model.months import Month
+from yumai_pipelines.postgres.sql_files import read_sql
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     import psycopg
 
-    from yumai_pipelines.catalog import Extract, Mean, Share
+    from yumai_pipelines.model.registry import Extract, Mean, Share
 
 Row = dict[str, Any]
 

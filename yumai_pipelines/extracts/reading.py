@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg import sql
 
-from yumai_pipelines import schema_snapshot
-from yumai_pipelines.catalog import extract_of
-from yumai_pipelines.database import connect, database_url
-from yumai_pipelines.extracts.ledger import first_days
-from yumai_pipelines.months import Month
+from yumai_pipelines.model.calendar import first_days
+from yumai_pipelines.model.months import Month
+from yumai_pipelines.model.registry import extract_of
+from yumai_pipelines.postgres.connections import connect, database_url
+from yumai_pipelines.schema import snapshot
 from yumai_pipelines.settings import Settings
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from yumai_pipelines.catalog import Extract
+    from yumai_pipelines.model.registry import Extract
 
 CATEGORIES = frozenset(
     {
@@ -116,7 +116,7 @@ def _query(extract: Extract, months: list[Any] | None) -> sql.Composed:
         sql.SQL("{0}::double precision AS {0}" if column.type.startswith("numeric") else "{0}").format(
             sql.Identifier(column.name)
         )
-        for column in schema_snapshot.columns(extract.relation)
+        for column in snapshot.columns(extract.relation)
     ]
     condition = sql.SQL("true") if months is None else sql.SQL("month = ANY({}::date[])").format(sql.Literal(months))
     return sql.SQL("SELECT {} FROM {} WHERE {} ORDER BY {}").format(
@@ -145,5 +145,5 @@ def _types(extract: Extract, timezone: str) -> dict[str, pd.ArrowDtype]:
 
     return {
         column.name: pd.ArrowDtype(next((kinds[name] for name in kinds if column.type.startswith(name)), pa.string()))
-        for column in schema_snapshot.columns(extract.relation)
+        for column in snapshot.columns(extract.relation)
     }

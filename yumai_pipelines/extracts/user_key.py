@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
-from yumai_pipelines.database import DatabaseError
+from yumai_pipelines.postgres.errors import DatabaseError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -25,14 +25,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import class_row
 
-from yumai_pipelines.online_ddl import (
-    STEP_EVENT,
-    Blocker,
-    LockMode,
-    OnlineDDL,
-    Patience,
-    TableLock,
-)
+from yumai_pipelines.model.relations import Relation
 from yumai_pipelines.partitions.tables import (
     DEFAULT,
     MARK,
@@ -53,16 +46,18 @@ from yumai_pipelines.partitions.tables import (
     referenced_locks,
     rename,
 )
-from yumai_pipelines.relations import Relation
-from yumai_pipelines.sql_files import read_sql
+from yumai_pipelines.postgres.locks import LockMode, TableLock
+from yumai_pipelines.postgres.patience import Blocker, Patience
+from yumai_pipelines.postgres.sql_files import read_sql
+from yumai_pipelines.postgres.transactions import STEP_EVENT, PatientTransactions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from zoneinfo import ZoneInfo
 
-    from yumai_pipelines.months import Month
-    from yumai_pipelines.online_ddl import Connection
+    from yumai_pipelines.model.months import Month
     from yumai_pipelines.partitions.tables import Partition
+    from yumai_pipelines.postgres.connections import Connection
 
 MIRROR = Relation(WORKSHOP, "mirror_default_changes")
 SECOND_LOOK = Relation(WORKSHOP, "conversations_second_look")
@@ -76,7 +71,7 @@ LAST_GLANCE = timedelta(milliseconds=500)
 _BEFORE_ALL_IDS = -(2**63)
 
 
-def ensure_default(ddl: OnlineDDL, partitions: Iterable[Partition]) -> Relation:
+def ensure_default(ddl: PatientTransactions, partitions: Iterable[Partition]) -> Relation:
     """The default partition, made when there is none: without it, a row that has no month is refused."""
     for partition in partitions:
         if partition.is_default:
@@ -105,7 +100,7 @@ class Inflow(Protocol):
 
 
 def move_out_of_default(
-    ddl: OnlineDDL,
+    ddl: PatientTransactions,
     months: Sequence[MonthTable],
     default: Relation,
     zone: ZoneInfo,
@@ -147,7 +142,7 @@ def move_out_of_default(
     return rows
 
 
-def clean_up(ddl: OnlineDDL) -> None:
+def clean_up(ddl: PatientTransactions) -> None:
     """Drop what a run left that was killed, or has just ended; the mirror first, before writers miss its tables."""
     connection = ddl.connection
     for schema, name in connection.execute(read_sql("partitions", "list_mirrored_tables.sql"), {"workshop": WORKSHOP}):
@@ -177,7 +172,7 @@ def clean_up(ddl: OnlineDDL) -> None:
 
 @dataclass(frozen=True)
 class _Move:
-    ddl: OnlineDDL
+    ddl: PatientTransactions
     months: tuple[MonthTable, ...]
     default: Relation
     columns: tuple[str, ...]
@@ -445,7 +440,7 @@ class _Move:
         while old := old & self._snapshots():
             with self.connection.cursor(row_factory=class_row(Blocker)) as cursor:
                 pids = {"pids": [pid for pid, _, _ in old]}
-                patience.pause(cursor.execute(read_sql("partitions", "describe_sessions.sql"), pids).fetchall())
+                patience.pause(cursor.execute(read_sql("postgres", "describe_sessions.sql"), pids).fetchall())
 
     def _snapshots(self) -> set[tuple[int, str, str]]:
         return set(self.connection.execute(read_sql("partitions", "list_snapshots.sql")).fetchall())

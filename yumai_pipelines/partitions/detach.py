@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING
 
 from psycopg import sql
 
-from yumai_pipelines.online_ddl import LockMode, TableLock
 from yumai_pipelines.partitions.tables import PARENT, execute, referenced_locks
-from yumai_pipelines.sql_files import read_sql
+from yumai_pipelines.postgres.locks import LockMode, TableLock
+from yumai_pipelines.postgres.sql_files import read_sql
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from yumai_pipelines.online_ddl import OnlineDDL
-    from yumai_pipelines.relations import Relation
+    from yumai_pipelines.model.relations import Relation
+    from yumai_pipelines.postgres.transactions import PatientTransactions
 
 
 def detach(
-    ddl: OnlineDDL,
+    ddl: PatientTransactions,
     partition: Relation,
     default: Relation | None,
     *,
@@ -59,7 +59,7 @@ def detach(
     ddl.run(f"detach {partition}", locks, work)
 
 
-def _next_statement(ddl: OnlineDDL, partition: Relation) -> sql.Composed | None:
+def _next_statement(ddl: PatientTransactions, partition: Relation) -> sql.Composed | None:
     """What is left to do of DETACH … CONCURRENTLY; None when the table is no partition any more."""
     row = ddl.connection.execute(
         read_sql("partitions", "is_detach_pending.sql"), {"parent": PARENT.quoted, "partition": partition.quoted}

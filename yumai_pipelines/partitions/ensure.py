@@ -11,15 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from psycopg import sql
 
-from yumai_pipelines.archives import ledger
-from yumai_pipelines.online_ddl import (
-    LockMode,
-    LockPolicy,
-    LockStatistics,
-    OnlineDDL,
-    TableLock,
-    advisory_lock,
-)
+from yumai_pipelines.partitions import archived
 from yumai_pipelines.partitions.default import clean_up, ensure_default, move_out_of_default
 from yumai_pipelines.partitions.tables import (
     PARENT,
@@ -35,20 +27,21 @@ from yumai_pipelines.partitions.tables import (
     has_rows,
     referenced_locks,
 )
+from yumai_pipelines.postgres.locks import AdvisoryLock, LockMode, TableLock, advisory_lock
+from yumai_pipelines.postgres.transactions import LockStatistics, PatientTransactions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
-    from yumai_pipelines.archives.ledger import Archive
-    from yumai_pipelines.months import Month
-    from yumai_pipelines.online_ddl import Connection
-    from yumai_pipelines.relations import Relation
+    from yumai_pipelines.model.lock_policy import LockPolicy
+    from yumai_pipelines.model.months import Month
+    from yumai_pipelines.model.relations import Relation
+    from yumai_pipelines.partitions.archived import Archive
+    from yumai_pipelines.postgres.connections import Connection
 
 Action = Literal["created", "filled", "recognized"]
-
-ADVISORY_LOCK = "yumai_pipelines: partitions of chatbot.conversations"
 
 SCAN_LIMIT = 8 * 1024 * 1024
 """ATTACH scans the default partition under an exclusive lock; so many bytes of it are scanned in milliseconds."""
@@ -127,9 +120,9 @@ def ensure_months(
     if not connection.autocommit:
         raise ValueError("ensure_months needs a connection in autocommit mode: its transactions must be short")
     wanted = sorted(set(months))
-    with advisory_lock(connection, ADVISORY_LOCK, policy):
+    with advisory_lock(connection, AdvisoryLock.PARTITIONS, policy):
         check_bounds(describe_partitions(connection, zone), wanted, zone)
-        ddl = OnlineDDL(connection, policy)
+        ddl = PatientTransactions(connection, policy)
         clean_up(ddl)
         partitions = describe_partitions(connection, zone)
         present = {partition.month for partition in partitions}
@@ -148,12 +141,12 @@ def archived_months(connection: Connection, zone: ZoneInfo) -> dict[Month, Archi
     """The months that have no partition, because their rows are archived, or on their way there."""
     present = {partition.month for partition in describe_partitions(connection, zone)}
     return {
-        month: archive for month, archive in ledger.read(connection).items() if archive.away and month not in present
+        month: archive for month, archive in archived.read(connection).items() if archive.away and month not in present
     }
 
 
 def _refuse_archived(connection: Connection, missing: Sequence[MonthTable]) -> None:
-    archives = ledger.read(connection)
+    archives = archived.read(connection)
     gone = [archives[t.month] for t in missing if t.month in archives and archives[t.month].away]
     if gone:
         lines = "\n".join(f"  - {each.month}: {each.place}" for each in gone)
@@ -164,7 +157,7 @@ def _refuse_archived(connection: Connection, missing: Sequence[MonthTable]) -> N
 
 
 def _create(
-    ddl: OnlineDDL, missing: Sequence[MonthTable], default: Relation, zone: ZoneInfo, batch_rows: int
+    ddl: PatientTransactions, missing: Sequence[MonthTable], default: Relation, zone: ZoneInfo, batch_rows: int
 ) -> dict[Month | None, _Done]:
     """Make the missing months: first those whose rows wait in the default partition, so that little is left to scan."""
     done: dict[Month | None, _Done] = {}
@@ -190,7 +183,7 @@ def _movers(connection: Connection, tables: Sequence[MonthTable], default: Relat
     return [table for table in tables if has_rows(connection, default, table)]
 
 
-def _attach_empty(ddl: OnlineDDL, table: MonthTable, default: Relation) -> bool:
+def _attach_empty(ddl: PatientTransactions, table: MonthTable, default: Relation) -> bool:
     """Build the month's table and attach it; False when a row of the month has just landed in the default partition.
 
     The lock on the parent makes writers come before or after: one in between would have chosen the default partition

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from psycopg import sql
 
-from yumai_pipelines.database import DatabaseError
-from yumai_pipelines.months import Month
-from yumai_pipelines.online_ddl import LockMode, TableLock
-from yumai_pipelines.relations import Relation
-from yumai_pipelines.sql_files import read_sql
+from yumai_pipelines.model.months import Month
+from yumai_pipelines.model.relations import Relation
+from yumai_pipelines.postgres.errors import DatabaseError
+from yumai_pipelines.postgres.locks import LockMode, TableLock
+from yumai_pipelines.postgres.sql_files import read_sql
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
-    from yumai_pipelines.online_ddl import Connection
+    from yumai_pipelines.postgres.connections import Connection
 
 PARENT = Relation("chatbot", "conversations")
 DEFAULT = Relation("chatbot", "conversations_default")

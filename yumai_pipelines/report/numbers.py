@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg.rows import dict_row
 
-from yumai_pipelines.extracts.ledger import Entry, entries, first_days
-from yumai_pipelines.sql_files import read_sql
+from yumai_pipelines.extracts.ledger import Entry, entries
+from yumai_pipelines.model.calendar import first_days
+from yumai_pipelines.postgres.sql_files import read_sql
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import psycopg
 
-    from yumai_pipelines.months import Month
+    from yumai_pipelines.model.months import Month
 
 Row = dict[str, Any]
 

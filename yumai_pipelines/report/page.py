@@ -14,7 +14,7 @@ from yumai_pipelines.report.numbers import USUAL
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from yumai_pipelines.months import Month
+    from yumai_pipelines.model.months import Month
     from yumai_pipelines.report.numbers import Numbers
 
 MONTHS = (

@@ -1,0 +1,71 @@
+"""The jobs that people start by hand: what they are told, what they do, and what they say of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from tests.support import Connection, every, one
+from yumai_pipelines.defs.integrity.checks import FOREIGN_KEYS, NO_ORPHANS
+
+if TYPE_CHECKING:
+    from tests.graph import Graph, Run
+
+FEEDBACK = dg.AssetKey(["analytics", "user_feedback"])
+ORPHAN = """
+    INSERT INTO users (external_user_id) VALUES ('kakao:secret');
+    SET session_replication_role = replica;
+    INSERT INTO user_feedback (session_id, user_id) VALUES ('00000000-0000-0000-0000-000000000001', 1);
+    RESET session_replication_role;
+"""
+
+
+def output(run: Run) -> dict[str, object]:
+    """The metadata of the only op."""
+    (event,) = (each for each in run.outcome.all_events if each.is_successful_output)
+    return {key: value.value for key, value in event.step_output_data.metadata.items()}
+
+
+def observed(graph: Graph) -> list[str | None]:
+    """What was observed of the feedback, the last first."""
+    records = graph.instance.fetch_observations(FEEDBACK, limit=10).records
+    return [each.asset_observation.description for each in records if each.asset_observation]
+
+
+def test_repair_is_a_dry_run_unless_told_otherwise(graph: Graph, connection: Connection) -> None:
+    connection.execute(ORPHAN)
+
+    dry = graph.run("repair_orphans")
+
+    assert (output(dry)["dry_run"], output(dry)["found"]) == (True, 1)
+    assert observed(graph) == [
+        "user_feedback_session_id_fkey: rows of analytics.user_feedback that name no row of chatbot.session_master: 1 ("
+        "id 1, session_id 00000000-0000-0000-0000-000000000001). Give a session again: not done, this is a dry run."
+    ]
+    assert graph.check("analytics", "user_feedback", NO_ORPHANS).failed_checks()
+
+    wet = graph.run("repair_orphans", dry_run=False)
+
+    assert str(observed(graph)[0]).endswith("Give a session again: 1 sessions recovered for analytics.user_feedback.")
+    assert one(connection, "SELECT session_metadata ->> 'run' FROM session_master") == wet.outcome.run_id
+    for check in (NO_ORPHANS, FOREIGN_KEYS):
+        assert graph.check("analytics", "user_feedback", check).failed_checks() == set()
+    assert output(graph.run("repair_orphans", dry_run=False))["found"] == 0
+
+
+def test_orphans_go_to_quarantine_when_the_config_says_so(graph: Graph, connection: Connection) -> None:
+    connection.execute(ORPHAN)
+    graph.run("repair_orphans", dry_run=False, orphans="QUARANTINE")
+    assert every(connection, "SELECT source_key FROM yumai_pipelines.quarantine") == [({"id": 1},)]
+
+
+def test_a_user_is_erased_and_the_run_says_what_it_did(graph: Graph, connection: Connection) -> None:
+    connection.execute("INSERT INTO users (external_user_id) VALUES ('kakao:secret')")
+    assert not graph.run("erase_user", user_id=1, reason="kakao:secret asked").success
+    run = graph.run("erase_user", external_user_id="kakao:secret", reason="asked for by their guardian")
+    assert output(run) == {"chatbot.users": 1, "build_anew": "No extract counts the person."}
+    assert every(connection, "SELECT reason, run_id FROM yumai_pipelines.erasures") == [
+        ("asked for by their guardian", run.outcome.run_id)
+    ]
+    assert not graph.run("erase_user", external_user_id="kakao:secret", reason="asked for again").success

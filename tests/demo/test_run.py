@@ -1,0 +1,157 @@
+"""`yumai demo` from an empty database to a finished pipeline, and what Dagster shows of it afterwards."""
+
+from __future__ import annotations
+
+import os
+import sys
+from datetime import datetime
+from io import StringIO
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+import psycopg
+import pytest
+from rich.console import Console
+
+from tests.graph import CONVERSATIONS
+from tests.processes import finished
+from tests.support import one
+from yumai_pipelines.defs.extracts.assets import EXTRACT_ASSETS
+from yumai_pipelines.defs.schema.assets import schema
+from yumai_pipelines.defs.sessions.assets import inactive_sessions, session_monitoring
+from yumai_pipelines.defs.views.assets import recent_conversations
+from yumai_pipelines.demo import run
+from yumai_pipelines.demo.generate import Size
+from yumai_pipelines.demo.load import NotEmptyError
+from yumai_pipelines.demo.pipeline import Job, Run, run_jobs
+from yumai_pipelines.demo.run import TooManyMonthsError, run_demo
+from yumai_pipelines.model.months import Month
+from yumai_pipelines.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.conftest import Databases
+
+SEOUL = ZoneInfo("Asia/Seoul")
+UNTIL = datetime(2024, 10, 20, 14, 30, tzinfo=SEOUL)
+
+DEMO = """
+from datetime import datetime
+from rich.console import Console
+from yumai_pipelines.demo.generate import Size
+from yumai_pipelines.demo.run import run_demo
+from yumai_pipelines.settings import Settings
+
+settings = Settings()
+size = Size(sessions=300, months=3)
+console = Console(width=160)
+raise SystemExit(not run_demo(settings, size, until=datetime.now(settings.zone), console=console))
+"""
+
+
+@pytest.fixture
+def environment(databases: Databases, empty_database: str, tmp_path: Path) -> Iterator[dict[str, str]]:
+    """An empty database for YUMAI, another for Dagster, and a home for its instance."""
+    with databases.create() as dagster:
+        yield {
+            "YUMAI_DATABASE_URL": empty_database,
+            "YUMAI_DAGSTER_URL": databases.url(dagster),
+            "YUMAI_HOME": str(tmp_path),
+        }
+
+
+@pytest.fixture
+def settings(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """The settings of that environment, which Dagster's storage and resources find too."""
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    return Settings()
+
+
+def test_everything_passes_and_dagster_shows_it(
+    environment: dict[str, str], empty_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The clock is the real one: Dagster's months, and the months that must be ahead, go by it."""
+    current = Month.of(datetime.now(SEOUL), SEOUL)
+    first = current - 3
+    months = {"YUMAI_FIRST_MONTH": first.key}
+    demo = finished([sys.executable, "-c", DEMO], env=os.environ | environment | months)
+    assert demo.returncode == 0, demo.stdout + demo.stderr
+    for month in first.through(current - 1):
+        assert f"\n {month} " in demo.stdout
+    assert f"\n {current + 1} to " in demo.stdout
+    assert "Nothing failed." in demo.stdout
+
+    monkeypatch.setenv("YUMAI_DAGSTER_URL", environment["YUMAI_DAGSTER_URL"])
+    with dg.DagsterInstance.from_config(str(tmp_path / "dagster")) as instance:
+        assert instance.get_materialized_partitions(CONVERSATIONS) == keys(first, current + 3)
+        for extract in EXTRACT_ASSETS:
+            assert instance.get_materialized_partitions(extract.key) == keys(first, current - 1)
+        for asset in (schema, recent_conversations, inactive_sessions, session_monitoring):
+            assert instance.get_latest_materialization_event(asset.key), asset.key
+        assert {run.status for run in instance.get_runs()} == {dg.DagsterRunStatus.SUCCESS}
+
+    with psycopg.connect(empty_database) as connection:
+        assert one(connection, "SELECT count(*) FROM chatbot.session_master") == 300
+        assert one(connection, "SELECT count(*) FROM extracts.recommendation_funnel") > 0
+
+
+def test_what_failed_is_told_and_the_demonstration_is_no_success(settings: Settings) -> None:
+    """At this end of the months, long past, the months ahead are missing today."""
+    text = StringIO()
+    passed = run_demo(settings, Size(sessions=100, months=2), until=UNTIL, console=Console(file=text, width=160))
+    assert not passed
+    assert "chatbot/conversations: months_ahead failed:" in text.getvalue()
+    assert "What to do: materialize the partitions" in text.getvalue()
+    assert "Not everything passed." in text.getvalue()
+
+
+def test_a_pipeline_that_was_interrupted_is_run_again_over_the_rows_that_are_there(
+    settings: Settings, empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def again() -> str:
+        text = StringIO()
+        run_demo(settings, size, until=UNTIL, console=Console(file=text, width=160), if_empty=True)
+        return text.getvalue()
+
+    def interrupted(wanted: list[Job], home: Path) -> Iterator[Run]:
+        yield from run_jobs(wanted[:2], home)
+        raise KeyboardInterrupt
+
+    size = Size(sessions=100, months=2)
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "run_jobs", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            again()
+    for pipeline in ("The pipeline ran over", ""):
+        said = again()
+        assert "The database has rows, so no demonstration data is made." in said
+        assert pipeline in said
+    assert "The pipeline ran over" not in said, "it had come to its end"
+    with psycopg.connect(empty_database) as connection:
+        assert one(connection, "SELECT count(*) FROM chatbot.session_master") == 100
+
+
+def test_a_database_with_rows_is_refused(
+    database: str, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("YUMAI_DATABASE_URL", database)
+    monkeypatch.setenv("YUMAI_HOME", environment["YUMAI_HOME"])
+    with psycopg.connect(database) as connection:
+        connection.execute("INSERT INTO chatbot.users (external_user_id) VALUES ('somebody')")
+    with pytest.raises(NotEmptyError, match=r"chatbot\.users already has rows"):
+        run_demo(Settings(), Size(sessions=100, months=2), until=UNTIL, console=Console(file=StringIO()))
+
+
+def test_months_before_the_first_are_refused_and_nothing_is_installed(settings: Settings, empty_database: str) -> None:
+    with pytest.raises(TooManyMonthsError, match="at most 3 months, or set YUMAI_FIRST_MONTH to 2024-06"):
+        run_demo(settings, Size(sessions=100, months=5), until=UNTIL, console=Console(file=StringIO()))
+    with psycopg.connect(empty_database) as connection:
+        assert one(connection, "SELECT to_regclass('chatbot.users')") is None
+
+
+def keys(first: Month, last: Month) -> set[str]:
+    return {month.partition_key for month in first.through(last)}

@@ -1,0 +1,125 @@
+"""What analysts get into their hands: frames and files, with the right types."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+import pytest
+
+from tests.extracts.dirt import plant
+from tests.extracts.oracle import extracted, same
+from tests.extracts.support import MONTHS, ZONE, build
+from tests.processes import Finished, finished
+from tests.support import Connection, login
+from yumai_pipelines import read_extract
+from yumai_pipelines.extracts import reading
+from yumai_pipelines.extracts.reading import CATEGORIES, export
+from yumai_pipelines.model.months import Month
+from yumai_pipelines.model.registry import EXTRACTS, Extract
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def analyst(database: str, connection: Connection, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The URL of an analyst; the extracts come in several chunks."""
+    plant(connection, MONTHS, ZONE, rows=120, seed=5)
+    build(connection)
+    monkeypatch.setattr(reading, "CHUNK", 25)
+    with login(connection, database, "IN ROLE yumai_analyst") as url:
+        yield url
+
+
+@pytest.mark.parametrize("extract", EXTRACTS, ids=lambda each: each.relation.name)
+def test_a_frame_holds_every_cell_by_the_key(connection: Connection, analyst: str, extract: Extract) -> None:
+    frame = read_extract(extract.relation.name, url=analyst)
+    rows = extracted(connection, extract).to_dict("records")
+    assert len(frame) == len(rows) > 0
+    for number, row in enumerate(rows):
+        for column, wanted in row.items():
+            found = frame[column].iloc[number]
+            if pd.isna(found):
+                # NaN of a score is not told from NULL.
+                assert wanted is None or wanted != wanted
+            else:
+                assert same(found, wanted) or float(found) == float(wanted), (column, found, wanted)
+
+
+def test_types_are_those_of_the_columns(analyst: str) -> None:
+    frame = read_extract("recommendation_outcomes", months=["2024-12", Month(2025, 1)], url=analyst)
+    assert {str(month) for month in frame["month"].unique()} == {"2024-12-01", "2025-01-01"}
+    types = {column: str(kind) for column, kind in frame.dtypes.items()}
+    assert types["month"] == "date32[day][pyarrow]"
+    assert types["recommended_at"] == types["last_feedback_at"] == "timestamp[us, tz=Asia/Seoul][pyarrow]"
+    assert types["recommendation_id"] == "int64[pyarrow]"
+    assert types["selected_rank"] == types["request_budget"] == "int32[pyarrow]"
+    assert types["was_selected"] == "bool[pyarrow]"
+    assert types["rag_score"] == types["rating_mean"] == types["seconds_to_selection"] == "double[pyarrow]"
+    assert types["user_key"] == "string[pyarrow]"
+    assert {column for column, kind in types.items() if kind == "category"} == CATEGORIES & set(frame.columns)
+
+
+def test_an_empty_month_has_the_same_types(analyst: str) -> None:
+    empty = read_extract("shop_performance", months=["2030-01"], url=analyst)
+    assert len(empty) == 0
+    whole = read_extract("shop_performance", url=analyst)
+    assert {column: kind for column, kind in empty.dtypes.items() if str(kind) != "category"} == {
+        column: kind for column, kind in whole.dtypes.items() if str(kind) != "category"
+    }
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv"])
+def test_a_file_holds_what_the_frame_holds(analyst: str, tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"outcomes{suffix}"
+    frame = read_extract("recommendation_outcomes", months=["2024-12"], url=analyst)
+    assert export("recommendation_outcomes", path, months=["2024-12"], url=analyst) == len(frame)
+    table = pa.parquet.read_table(path) if suffix == ".parquet" else pa.csv.read_csv(path)
+    assert table.column_names == list(frame.columns)
+    assert table["recommendation_id"].to_pylist() == frame["recommendation_id"].tolist()
+    assert [each.name for each in tmp_path.iterdir()] == [path.name]
+    if suffix == ".parquet":
+        assert str(table.schema.field("recommended_at").type) == "timestamp[us, tz=Asia/Seoul]"
+
+
+def test_an_export_that_fails_leaves_the_old_file(analyst: str, tmp_path: Path) -> None:
+    path = tmp_path / "shops.csv"
+    path.write_text("old")
+    with pytest.raises(ValueError, match="2024-13"):
+        export("shop_performance", path, months=["2024-13"], url=analyst)
+    assert [each.read_text() for each in tmp_path.iterdir()] == ["old"]
+
+
+def test_what_there_is_not_is_said(analyst: str, tmp_path: Path) -> None:
+    with pytest.raises(KeyError, match="there is no extract 'shops'; there are recommendation_outcomes, "):
+        read_extract("shops", url=analyst)
+    with pytest.raises(ValueError, match=r"shops.xlsx says no format that can be written; end it in .parquet or .csv"):
+        export("shop_performance", tmp_path / "shops.xlsx", url=analyst)
+
+
+def test_importing_the_package_does_not_import_pandas() -> None:
+    code = "import sys, yumai_pipelines; sys.exit(bool({'pandas', 'pyarrow', 'sqlalchemy'} & set(sys.modules)))"
+    assert finished([sys.executable, "-c", code]).returncode == 0
+
+
+def test_the_command_writes_a_file(analyst: str, tmp_path: Path) -> None:
+    def export_shops(name: str) -> Finished:
+        yumai = Path(sys.executable).with_name("yumai")
+        command = [str(yumai), "export", "shop_performance", name, "--month", "2024-12", "--month", "2025-01"]
+        environment = os.environ | {"YUMAI_DATABASE_URL": analyst}
+        return finished(command, cwd=tmp_path, env=environment)
+
+    done = export_shops("shops.parquet")
+    rows = pa.parquet.read_table(tmp_path / "shops.parquet").num_rows
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"{rows} rows of shop_performance are in shops.parquet.\n"
+    done = export_shops("shops.xlsx")
+    assert done.returncode == 1
+    assert "end it in .parquet or .csv" in done.stderr

@@ -1,0 +1,131 @@
+"""The monthly report: what it says, that it stands alone, and that it survives whatever the extracts hold."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.extracts.dirt import plant
+from tests.extracts.support import MONTHS, ZONE, build
+from tests.graph import Graph, months
+from tests.support import Connection, one
+from yumai_pipelines.defs.report.assets import monthly_report
+from yumai_pipelines.demo.generate import Size, generate
+from yumai_pipelines.demo.load import fill
+from yumai_pipelines.model.months import Month
+from yumai_pipelines.postgres.connections import OWNER_ROLE, connect
+from yumai_pipelines.report import page, plots
+from yumai_pipelines.report.numbers import read_numbers
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+JULY = Month(2025, 7)
+
+
+@pytest.fixture
+def demo(database: str, connection: Connection) -> Connection:
+    """The login's connection to a database with five months of the demonstration, and their extracts."""
+    with connect(database, application_name="test", role=OWNER_ROLE) as owner:
+        fill(owner, generate(Size(1500, 5, seed=3), until=datetime(2025, 8, 2, 12, tzinfo=ZONE), zone=ZONE))
+    build(connection, [*(JULY - 3).through(JULY)])
+    return connection
+
+
+def test_the_figures_are_those_of_the_extracts(demo: Connection) -> None:
+    numbers = read_numbers(demo, JULY)
+    assert [month for month, _ in numbers.trend] == [*(JULY - 3).through(JULY)]
+    made = one(demo, "SELECT count(*) FROM extracts.recommendation_outcomes WHERE month = '2025-07-01'")
+    assert numbers.this["rows"] == made == sum(row["recommendations"] for row in numbers.methods)
+    assert sum(row["selections"] for row in numbers.methods) == numbers.this["selections"]
+    assert [row["selections"] for row in numbers.top] == sorted(
+        (row["selections"] for row in numbers.top), reverse=True
+    )
+    text = page.render(numbers)
+    assert "Recommendations in July 2025" in text
+    assert f"<b>{made:,}</b>" in text
+    assert f"{numbers.this['selection_rate']:.1%} of the recommendations led to a choice" in text
+    assert all(row["shop_name"] in text for row in numbers.top)
+
+
+def test_a_shop_that_sinks_is_named(connection: Connection) -> None:
+    connection.execute("INSERT INTO shops (shop_name, category) VALUES ('가라앉는 집', '한식'), ('그대로 집', '한식')")
+    connection.execute("SELECT start_session(NULL)")
+    for month, chosen in ((JULY - 2, 20), (JULY - 1, 20), (JULY, 2)):
+        connection.execute(
+            "INSERT INTO recommendations_log (session_id, time_stamp, recommendations, recommendation_count, "
+            "user_selection) "
+            'SELECT session_id, %(start)s, \'[{"shop_id": 1}, {"shop_id": 2}]\', 2, CASE WHEN n <= %(chosen)s '
+            "THEN '{\"shop_id\": 1}' WHEN n > 25 THEN '{\"shop_id\": 2}' END::json "
+            "FROM session_master CROSS JOIN generate_series(1, 40) AS n",
+            {"start": month.start(ZONE), "chosen": chosen},
+        )
+    build(connection, [*(JULY - 2).through(JULY)])
+    (shop,) = read_numbers(connection, JULY).sinking
+    assert (shop["shop_name"], shop["listed"], shop["lost"]) == ("가라앉는 집", 40, 18)
+    assert (shop["selection_rate"], shop["usual_rate"]) == (0.05, 0.5)
+
+
+def test_the_page_needs_nothing_from_elsewhere_and_runs_nothing(demo: Connection) -> None:
+    demo.execute("UPDATE extracts.shop_performance SET shop_name = '<script>alert(1)</script>'")
+    text = page.render(read_numbers(demo, JULY))
+    assert "<script" not in text
+    assert "&lt;script&gt;alert(1)" in text
+    assert set(re.findall(r'(?:href|src)="([^"#][^"]*)', text)) == set()
+    assert "url(" not in re.sub(r"url\(#[\w-]+\)", "", text)
+    assert text.count("<svg") == 4
+
+
+def test_the_same_numbers_make_the_same_page_and_picture(demo: Connection) -> None:
+    numbers = read_numbers(demo, JULY)
+    assert page.render(numbers) == page.render(numbers)
+    picture = plots.preview(numbers)
+    assert picture == plots.preview(numbers)
+    assert picture.startswith(b"\x89PNG")
+    # It travels with the event, again and again.
+    assert len(picture) < 150_000
+
+
+def test_a_month_without_anything_is_a_page_too(connection: Connection) -> None:
+    numbers = read_numbers(connection, JULY)
+    assert "Nothing was recommended in this month." in page.render(numbers)
+    assert plots.preview(numbers)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_dirt_is_a_page_too(connection: Connection, seed: int) -> None:
+    plant(connection, MONTHS, ZONE, rows=150, seed=seed)
+    connection.execute("UPDATE recommendations_log SET recommendation_method = '새 방법 $^{' WHERE id % 3 = 0")
+    build(connection, minimum=3)
+    for month in MONTHS:
+        numbers = read_numbers(connection, month)
+        text = page.render(numbers)
+        assert "새 방법" in text
+        assert "Groups of fewer than 3 users are merged." in text
+        assert plots.preview(numbers)
+
+
+def test_the_asset_writes_the_page_and_shows_a_picture(
+    graph: Graph, demo: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert demo
+    monkeypatch.setenv("YUMAI_HOME", str(tmp_path))
+    page.write("of rows that are gone", tmp_path / "reports" / "2025-02.html")
+    run = graph.materialize(monthly_report.key, tags=months("2025-02", "2025-07"))
+    assert run.success
+    metadata = run.materialized("extracts", "monthly_report")
+    assert [month for month, each in metadata.items() if "report" in each] == [
+        f"2025-{number:02}-01" for number in range(4, 8)
+    ]
+    assert metadata["2025-02-01"] == {"summary": "Nothing was recommended in this month."}
+    july = metadata["2025-07-01"]
+    assert july["report"] == str(tmp_path / "reports" / "2025-07.html")
+    assert july["preview"].startswith("![")
+    assert "](data:image/png;base64,iVBOR" in july["preview"]
+    assert july["summary"] in (tmp_path / "reports" / "2025-07.html").read_text()
+    assert sorted(each.name for each in (tmp_path / "reports").iterdir()) == [
+        f"2025-{number:02}.html" for number in range(4, 8)
+    ]

@@ -1,0 +1,566 @@
+"""Retention never takes what the extracts have not got, in any order of build, purge, late feedback and kill."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import dagster as dg
+import psycopg
+import pytest
+from psycopg import sql
+from pyarrow import parquet
+
+from tests.extracts.dirt import plant
+from tests.extracts.support import MONTHS, POLICY, ZONE, as_text, build
+from tests.graph import Graph, months
+from tests.support import Connection, every, one
+from yumai_pipelines.archives.archive import archive_months
+from yumai_pipelines.archives.restore import restore_month
+from yumai_pipelines.archives.store import ArchiveError, Store
+from yumai_pipelines.defs.extracts.checks import PROOFS
+from yumai_pipelines.defs.retention.assets import expired_sessions
+from yumai_pipelines.extracts.ledger import PurgedError, entries, record_checks
+from yumai_pipelines.model.calendar import latest_month
+from yumai_pipelines.model.lock_policy import LockPolicy
+from yumai_pipelines.model.months import Month
+from yumai_pipelines.model.registry import EXTRACTS, Extract
+from yumai_pipelines.partitions.ensure import ensure_months
+from yumai_pipelines.postgres.connections import connect
+from yumai_pipelines.retention.purge import Purge, RetentionRefusedError, purge_month
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+MAY, JUNE, JULY, AUGUST = Month(2025, 5).through(Month(2025, 8))
+SPAN = (MAY, JUNE, JULY)
+NOW = datetime(2025, 9, 5, 12, tzinfo=ZONE)
+
+
+@pytest.fixture
+def logs(connection: Connection) -> Connection:
+    """Eight sessions a month that end in it, each with two recommendations and their feedback."""
+    connection.execute("INSERT INTO users (external_user_id) SELECT 'u' || n FROM generate_series(1, 5) AS n")
+    connection.execute("INSERT INTO shops (shop_name, category) VALUES ('밥집', '한식')")
+    for month in (*SPAN, AUGUST):
+        connection.execute(
+            "INSERT INTO session_master (user_id, session_start, session_end, is_active) "
+            "SELECT 1 + n %% 5, %(start)s + n * interval '3 days', %(start)s + n * interval '73 hours', false "
+            "FROM generate_series(0, 7) AS n",
+            {"start": month.start(ZONE)},
+        )
+    connection.execute(
+        "INSERT INTO recommendations_log (session_id, user_id, shop_id, time_stamp, recommendations, "
+        "recommendation_count, recommendation_method, user_selection, selection_timestamp, confidence_score) "
+        "SELECT session_id, user_id, 1, session_start + n * interval '1 minute', '[{\"shop_id\": 1}]', 1, 'rag', "
+        "'{\"shop_id\": 1}', session_start + n * interval '2 minutes', 0.5 FROM session_master "
+        "CROSS JOIN generate_series(1, 2) AS n ORDER BY session_start, n"
+    )
+    connection.execute(
+        "INSERT INTO user_feedback (session_id, user_id, related_recommendation_id, time_stamp, feedback_type, "
+        "feedback_target_type, feedback_target_id, feedback_content) "
+        "SELECT session_id, user_id, id, time_stamp + interval '5 minutes', 'rating', 'shop', '1', "
+        "'{\"rating\": 4}'::jsonb FROM recommendations_log UNION ALL "
+        "SELECT session_id, user_id, NULL, session_start, 'complaint', 'service', '1', '{}' FROM session_master"
+    )
+    return connection
+
+
+def check(connection: Connection, span: Sequence[Month] = SPAN, extracts: Sequence[Extract] = EXTRACTS) -> None:
+    """Run the blocking checks, and note what they say, as the graph does."""
+    ledger = entries(connection, span)
+    for extract in extracts:
+        found = [proof.measure(connection, extract, span, ZONE, ledger) for proof in PROOFS if proof.blocking]
+        passed = {month: all(findings[month].passed for findings in found) for month in span}
+        record_checks(connection, extract, passed, ledger)
+
+
+def built(connection: Connection, span: Sequence[Month] = SPAN) -> None:
+    build(connection, span)
+    check(connection, span)
+
+
+def purge(connection: Connection, month: Month, *, batch: int = 3, as_of: datetime = NOW) -> Purge:
+    return purge_month(connection, month, ZONE, POLICY, as_of=as_of, days=30, batch=batch)
+
+
+def contents(connection: Connection) -> dict[str, list[str]]:
+    return {each.relation.name: as_text(connection, each.relation) for each in EXTRACTS}
+
+
+def sessions(connection: Connection) -> dict[str, int]:
+    """How many sessions are left, by the month in which they ended."""
+    return dict(
+        every(
+            connection,
+            "SELECT to_char(session_end AT TIME ZONE 'Asia/Seoul', 'YYYY-MM'), count(*) FROM session_master GROUP BY 1",
+        )
+    )
+
+
+def test_a_month_is_purged_in_batches_and_its_extracts_stay(logs: Connection) -> None:
+    built(logs)
+    before = contents(logs)
+    assert purge(logs, MAY).deleted == 8
+    result = purge(logs, JUNE)
+    assert (result.deleted, result.kept, result.batches) == (8, 0, 3)
+    assert sessions(logs) == {"2025-07": 8, "2025-08": 8}
+    assert one(logs, "SELECT count(*) FROM recommendations_log") == one(logs, "SELECT count(*) FROM user_feedback") - 16
+    assert contents(logs) == before
+    for extract in EXTRACTS:
+        entry = entries(logs, SPAN)[extract.relation.name, JUNE]
+        assert (entry.purged_recommendations, entry.purged_feedback) == (16, 24)
+        # All of it is gone, so its fingerprint is that of what was purged.
+        assert entry.purged_hash == entry.source_hash
+        assert entry.purged_at is not None
+    assert entries(logs, SPAN)["shop_performance", JULY].purged_at is None
+    check(logs)
+    assert {entry.checks_passed for entry in entries(logs, SPAN).values()} == {True}
+
+
+def test_purged_again_there_is_nothing_to_do(logs: Connection) -> None:
+    built(logs)
+    purge(logs, JUNE)
+    before = entries(logs, SPAN)
+    assert (purge(logs, JUNE).deleted, purge(logs, JUNE).batches) == (0, 1)
+    assert entries(logs, SPAN) == before
+
+
+def test_a_purged_month_is_not_built_anew_and_others_are(logs: Connection) -> None:
+    built(logs)
+    before = contents(logs)
+    purge(logs, JUNE)
+    with pytest.raises(PurgedError, match="'recommendation_funnel', month 2025-06-01: 16 of 16 recommendations"):
+        build(logs, SPAN)
+    assert contents(logs) == before
+    build(logs, [MAY])
+    build(logs, [JULY])
+    assert contents(logs) == before
+
+
+UNPROVEN = {
+    "was never built": "DELETE FROM extracts.ledger WHERE extract = 'shop_performance'",
+    "was built at .* and not checked since": "UPDATE extracts.ledger SET checks_passed = NULL",
+    "failed its checks at": "UPDATE extracts.ledger SET checks_passed = false WHERE extract = 'feedback_summary'",
+    "the logs have changed since extracts.recommendation_outcomes was built at": (
+        "INSERT INTO user_feedback (session_id, related_recommendation_id, time_stamp) "
+        "SELECT session_id, id, '2025-08-20' FROM recommendations_log WHERE time_stamp > '2025-06-10' LIMIT 1"
+    ),
+    "the logs have changed since extracts.feedback_summary": "UPDATE user_feedback SET feedback_content = NULL "
+    "WHERE time_stamp >= '2025-06-01 00:00+09' AND related_recommendation_id IS NULL",
+    "the logs have changed since extracts.score_calibration": "UPDATE recommendations_log SET user_selection = NULL "
+    "WHERE time_stamp >= '2025-06-01 00:00+09'",
+    "the logs have changed since extracts.recommendation_funnel": "DELETE FROM users WHERE id = 3",
+}
+
+
+@pytest.mark.parametrize(("reason", "statement"), UNPROVEN.items(), ids=list(UNPROVEN))
+def test_what_the_extracts_do_not_stand_for_stays(logs: Connection, reason: str, statement: str) -> None:
+    built(logs)
+    logs.execute(statement.encode())
+    before = sessions(logs)
+    with pytest.raises(RetentionRefusedError, match=reason) as refusal:
+        purge(logs, JUNE)
+    assert "Nothing was deleted. Materialize the partition 2025-06-01" in str(refusal.value)
+    assert sessions(logs) == before
+    assert {entry.purged_at for entry in entries(logs, SPAN).values()} == {None}
+    built(logs)
+    assert purge(logs, JUNE).deleted == before["2025-06"]
+
+
+def test_what_is_not_built_is_not_purged(logs: Connection) -> None:
+    with pytest.raises(RetentionRefusedError, match="recommendation_outcomes was never built"):
+        purge(logs, JUNE)
+    assert sessions(logs)["2025-06"] == 8
+
+
+@pytest.mark.parametrize(
+    ("now", "days", "latest"),
+    [
+        ("2025-09-05", 30, "2025-07"),
+        ("2025-08-30", 30, "2025-06"),
+        # The first of a month builds the two before it anew.
+        ("2025-08-31", 30, "2025-06"),
+        ("2025-09-01", 30, "2025-07"),
+        ("2025-09-30", 1, "2025-07"),
+        ("2025-09-05", 90, "2025-05"),
+    ],
+)
+def test_only_months_past_their_age_may_go(logs: Connection, now: str, days: int, latest: str) -> None:
+    as_of = datetime.fromisoformat(now).replace(hour=6, tzinfo=ZONE)
+    assert latest_month(as_of, ZONE, days).key == latest
+    with pytest.raises(RetentionRefusedError, match=f"the latest month that may be is {latest}"):
+        purge_month(logs, Month.parse(latest) + 1, ZONE, POLICY, as_of=as_of, days=days)
+
+
+def reaching(logs: Connection) -> str:
+    """A session that ended in June, with its recommendations in May."""
+    identifier: str = one(
+        logs, "SELECT session_id FROM session_master WHERE session_start = %s", MAY.start(ZONE) + timedelta(days=21)
+    )
+    logs.execute("UPDATE session_master SET session_end = '2025-06-01 00:30+09' WHERE session_id = %s", (identifier,))
+    return identifier
+
+
+def test_a_session_that_reaches_back_goes_with_the_month_in_which_it_ended(logs: Connection) -> None:
+    reaching(logs)
+    built(logs)
+    before = contents(logs)
+    assert purge(logs, JUNE).deleted == 9
+    ledger = entries(logs, SPAN)
+    purged = {month.key: ledger["recommendation_outcomes", month].purged_recommendations for month in SPAN}
+    assert purged == {"2025-05": 2, "2025-06": 16, "2025-07": 0}
+    with pytest.raises(PurgedError):
+        build(logs, [MAY])
+    assert purge(logs, MAY).deleted == 7
+    assert contents(logs) == before
+
+
+def test_a_session_with_rows_in_a_month_that_is_not_proven_stays(logs: Connection) -> None:
+    identifier = reaching(logs)
+    built(logs, [JUNE, JULY])
+    result = purge(logs, JUNE)
+    assert (result.deleted, result.kept) == (8, 1)
+    assert one(logs, "SELECT session_end FROM session_master WHERE session_id = %s", identifier)
+    build(logs, [MAY])
+    check(logs, [MAY])
+    assert purge(logs, JUNE).deleted == 1
+
+
+def feedback_across(logs: Connection) -> int:
+    """Feedback that somebody gave in July, in a session of July, on a recommendation of June."""
+    identifier: int = one(
+        logs,
+        "INSERT INTO user_feedback (session_id, related_recommendation_id, time_stamp, feedback_type, "
+        "feedback_target_type, feedback_content) SELECT s.session_id, r.id, s.session_end, 'rating', 'service', "
+        "'{\"rating\": 2}' FROM session_master AS s, recommendations_log AS r "
+        "WHERE s.session_end > '2025-07-10' AND r.time_stamp > '2025-06-10' "
+        "ORDER BY s.session_end, r.time_stamp LIMIT 1 RETURNING id",
+    )
+    return identifier
+
+
+@pytest.mark.parametrize("first", [JUNE, JULY], ids=str)
+def test_feedback_across_months_counts_once_whichever_month_goes_first(logs: Connection, first: Month) -> None:
+    feedback = feedback_across(logs)
+    built(logs)
+    before = contents(logs)
+    second = JULY if first == JUNE else JUNE
+    assert purge(logs, first).deleted == 8
+    alone = every(logs, "SELECT related_recommendation_id FROM user_feedback WHERE id = %s", feedback)
+    assert alone == ([(None,)] if first == JUNE else [])
+    if first == JUNE:
+        # It has lost its recommendation, and still does not count in July.
+        built(logs, [JULY])
+        assert contents(logs) == before
+    assert purge(logs, second).deleted == 8
+    assert contents(logs) == before
+    assert every(logs, "SELECT feedback_id FROM yumai_pipelines.counted_feedback") == []
+    entry = entries(logs, SPAN)["feedback_summary", JUNE]
+    assert (entry.purged_hash, entry.purged_feedback) == (entry.source_hash, 25)
+
+
+@pytest.mark.parametrize("stays", [None, "giver", "receiver"])
+def test_feedback_between_sessions_of_one_batch_leaves_its_month_once(logs: Connection, stays: str | None) -> None:
+    (receiver, recommendation), (giver, _), *_ = every(
+        logs,
+        "SELECT DISTINCT ON (session_id) session_id, id FROM recommendations_log "
+        "WHERE time_stamp >= %s AND time_stamp < %s ORDER BY session_id",
+        JUNE.start(ZONE),
+        JUNE.end(ZONE),
+    )
+    feedback = one(
+        logs,
+        "INSERT INTO user_feedback (session_id, related_recommendation_id, time_stamp) "
+        "VALUES (%s, %s, '2025-06-29') RETURNING id",
+        giver,
+        recommendation,
+    )
+    if stays:  # since it goes on in July, whose rows are not looked at
+        logs.execute(
+            "INSERT INTO user_feedback (session_id, time_stamp) VALUES (%s, '2025-07-01')",
+            (giver if stays == "giver" else receiver,),
+        )
+    built(logs)
+    assert purge(logs, JUNE, batch=8).deleted == 8 - bool(stays)
+    counted = every(logs, "SELECT feedback_id FROM yumai_pipelines.counted_feedback")
+    assert counted == ([(feedback,)] if stays == "giver" else [])
+    entry = entries(logs, SPAN)["feedback_summary", JUNE]
+    assert (entry.purged_recommendations, entry.purged_feedback) == ((14, 22) if stays else (16, 25))
+    # What is left, and what is noted as purged, still make up what the month was built from.
+    assert purge(logs, JUNE).deleted == 0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_dirt_is_known_by_the_rows_that_the_extracts_were_built_from(connection: Connection, seed: int) -> None:
+    plant(connection, MONTHS, ZONE, rows=300, seed=seed)
+    # Many sessions shrink to the month before their end, most feedback is given where the recommendation was made.
+    connection.execute(
+        "UPDATE session_master AS s SET session_end = r.last FROM (SELECT session_id, max(time_stamp) AS last "
+        "FROM recommendations_log GROUP BY session_id) AS r WHERE r.session_id = s.session_id;"
+        "DELETE FROM recommendations_log AS r USING session_master AS s WHERE s.session_id = r.session_id "
+        "AND r.time_stamp < s.session_end - interval '25 days';"
+        "UPDATE user_feedback AS f SET session_id = r.session_id FROM recommendations_log AS r "
+        "WHERE r.id = f.related_recommendation_id AND f.id % 5 > 0;"
+        "DELETE FROM user_feedback AS f USING session_master AS s WHERE s.session_id = f.session_id AND f.id % 7 > 0 "
+        "AND f.related_recommendation_id IS NULL "
+        "AND f.time_stamp NOT BETWEEN s.session_end - interval '25 days' AND s.session_end"
+    )
+    build(connection)
+    connection.execute("UPDATE extracts.ledger SET checks_passed = true")
+    before = contents(connection)
+    # It refuses a month for any row too many, too few, or under another month.
+    purges = [purge(connection, month) for month in MONTHS]
+    assert sum(each.kept for each in purges) > 0
+    assert sum(each.deleted for each in purges) >= 40
+    # What is left, and what is noted as purged, still make up what they were built from.
+    for month in MONTHS:
+        purge(connection, month)
+    assert contents(connection) == before
+
+
+def test_late_feedback_on_a_purged_month_counts_in_its_own(logs: Connection) -> None:
+    built(logs)
+    purge(logs, JUNE)
+    before = one(logs, "SELECT sum(feedback_count) FROM extracts.feedback_summary WHERE month = '2025-07-01'")
+    logs.execute(
+        "INSERT INTO user_feedback (session_id, time_stamp, feedback_type) "
+        "SELECT session_id, '2025-07-20', 'text' FROM session_master WHERE session_end > '2025-07-10' LIMIT 1"
+    )
+    build(logs, [JULY])
+    assert (
+        one(logs, "SELECT sum(feedback_count) FROM extracts.feedback_summary WHERE month = '2025-07-01'") == before + 1
+    )
+
+
+def test_a_session_that_somebody_is_writing_into_stays(database: str, logs: Connection) -> None:
+    built(logs)
+    with psycopg.connect(database) as writer:
+        writer.execute(
+            "INSERT INTO user_feedback (session_id, time_stamp) SELECT session_id, '2025-08-20' FROM session_master "
+            "WHERE session_end > '2025-06-10' AND session_end < '2025-07-01' LIMIT 1"
+        )
+        assert purge(logs, JUNE).deleted == 7
+    assert sessions(logs)["2025-06"] == 1
+
+
+def test_what_is_written_while_a_month_is_purged_stays(database: str, logs: Connection) -> None:
+    """Late feedback comes between the proof of the month and the batch that would delete its session."""
+    built(logs)
+    late = (
+        "INSERT INTO user_feedback (session_id, related_recommendation_id, time_stamp) SELECT session_id, id, now() "
+        "FROM recommendations_log WHERE time_stamp >= %s ORDER BY time_stamp LIMIT 1"
+    )
+    with connect(database, application_name="test") as owner, psycopg.connect(database) as holder:
+        holder.execute("SELECT FROM extracts.ledger WHERE month = '2025-06-01' FOR UPDATE")
+        with ThreadPoolExecutor(1) as threads:
+            running = threads.submit(purge, owner, JUNE)
+            # The first batch is at the ledger; the feedback is for the last one.
+            _wait_for_lock(logs, "ledger")
+            logs.execute(late.encode(), (JUNE.start(ZONE) + timedelta(days=20),))
+            holder.rollback()
+            result = running.result()
+    assert (result.deleted, result.kept) == (7, 1)
+    assert sessions(logs)["2025-06"] == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "lock"),
+    [
+        ("UPDATE recommendations_log SET user_selection = NULL", "Locks the recommendations"),
+        ("UPDATE user_feedback SET feedback_content = NULL", "Locks the feedback"),
+    ],
+)
+def test_what_changes_while_its_lock_is_waited_for_stays(
+    database: str, logs: Connection, change: str, lock: str
+) -> None:
+    built(logs)
+    policy = LockPolicy(timedelta(milliseconds=900), timedelta(seconds=20))
+    with connect(database, application_name="test") as owner, psycopg.connect(database) as writer:
+        row = sql.SQL(" WHERE id = (SELECT id FROM {} WHERE time_stamp > '2025-06-10' ORDER BY time_stamp LIMIT 1)")
+        writer.execute(sql.SQL(change) + row.format(sql.Identifier(change.split()[1])))
+        with ThreadPoolExecutor(1) as threads:
+            running = threads.submit(purge_month, owner, JUNE, ZONE, policy, as_of=NOW, days=30)
+            _wait_for_lock(logs, lock)
+            writer.commit()
+            result = running.result()
+    assert (result.deleted, result.kept) == (7, 1)
+
+
+def _wait_for_lock(connection: Connection, table: str) -> None:
+    waiting = """
+        SELECT count(*) FROM pg_stat_activity
+         WHERE datname = current_database() AND wait_event_type = 'Lock' AND query ~ %s
+    """
+    until = time.monotonic() + 20
+    while not one(connection, waiting, table):
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def test_a_purge_that_is_killed_has_done_whole_batches_and_the_next_one_finishes(
+    database: str, logs: Connection
+) -> None:
+    feedback_across(logs)
+    built(logs)
+    before = contents(logs)
+    with connect(database, application_name="victim") as victim, psycopg.connect(database) as holder:
+        holder.execute("SELECT FROM user_feedback WHERE time_stamp > '2025-06-20' ORDER BY time_stamp FOR UPDATE")
+        with ThreadPoolExecutor(1) as threads:
+            running = threads.submit(purge, victim, JUNE)
+            _wait_for_lock(logs, "Locks the feedback")
+            logs.execute("SELECT pg_terminate_backend(%s)", (victim.info.backend_pid,))
+            with pytest.raises(psycopg.OperationalError):
+                running.result()
+        holder.rollback()
+    gone = 8 - sessions(logs)["2025-06"]
+    assert gone == 3
+    entry = entries(logs, SPAN)["recommendation_outcomes", JUNE]
+    assert entry.purged_recommendations == 2 * gone
+    with pytest.raises(PurgedError):
+        build(logs, [JUNE])
+    assert purge(logs, JUNE).deleted == 8 - gone
+    entry = entries(logs, SPAN)["recommendation_outcomes", JUNE]
+    assert entry.purged_hash == entry.source_hash
+    assert contents(logs) == before
+    built(logs, [JULY])
+    assert contents(logs) == before
+
+
+def test_what_changed_after_a_part_was_purged_is_kept_and_said(logs: Connection) -> None:
+    identifier = reaching(logs)
+    built(logs)
+    purge(logs, MAY)
+    logs.execute(
+        "INSERT INTO user_feedback (session_id, related_recommendation_id, time_stamp) SELECT session_id, id, "
+        "'2025-08-01' FROM recommendations_log WHERE session_id = %s LIMIT 1",
+        (identifier,),
+    )
+    with pytest.raises(RetentionRefusedError, match="and cannot be built anew: it was purged at"):
+        purge(logs, MAY)
+    assert purge(logs, JUNE).kept == 1
+
+
+@pytest.fixture
+def talks(database: str, logs: Connection) -> Connection:
+    """Those sessions with a conversation each, in its month, and extracts that are proven."""
+    with connect(database, application_name="test") as owner:
+        ensure_months(owner, [*SPAN, AUGUST], zone=ZONE, policy=POLICY)
+    logs.execute(
+        "INSERT INTO conversations (session_id, conversation_time) SELECT session_id, session_start FROM session_master"
+    )
+    built(logs)
+    return logs
+
+
+def archive(database: str, store: Path, *span: Month) -> None:
+    with connect(database, application_name="test") as owner:
+        to = Store.at(str(store))
+        list(archive_months(owner, span, store=to, zone=ZONE, policy=POLICY, kept=1, as_of=NOW))
+
+
+def purge_archived(connection: Connection, month: Month) -> Purge:
+    return purge_month(connection, month, ZONE, POLICY, as_of=NOW, days=30, archived_only=True, batch=3)
+
+
+def test_a_month_waits_until_its_conversations_are_archived(database: str, talks: Connection, tmp_path: Path) -> None:
+    with pytest.raises(
+        RetentionRefusedError, match="the conversations of 2025-06 are in the database alone"
+    ) as refusal:
+        purge_archived(talks, JUNE)
+    assert "Nothing was deleted. Materialize the partition 2025-06-01 of chatbot/archived" in str(refusal.value)
+    assert "YUMAI_PURGE_ARCHIVED_ONLY=false" in str(refusal.value)
+    assert sessions(talks)["2025-06"] == 8
+
+    archive(database, tmp_path, MAY, JUNE)
+
+    assert (purge_archived(talks, JUNE).deleted, purge_archived(talks, MAY).deleted) == (8, 8)
+    (file,) = tmp_path.glob("conversations/2025-06/*.parquet")
+    assert parquet.read_metadata(file).num_rows == 8
+
+
+def test_where_archives_are_not_waited_for_there_is_nothing_left_for_them(
+    database: str, talks: Connection, tmp_path: Path
+) -> None:
+    assert purge(talks, JUNE).deleted == 8
+    archive(database, tmp_path, JUNE)
+    assert one(talks, "SELECT row_count FROM yumai_pipelines.archives WHERE month = '2025-06-01'") == 0
+
+
+def test_a_session_with_conversations_in_a_month_that_is_not_archived_stays(
+    database: str, talks: Connection, tmp_path: Path
+) -> None:
+    identifier = reaching(talks)
+    built(talks)
+    archive(database, tmp_path, JUNE)
+    result = purge_archived(talks, JUNE)
+    assert (result.deleted, result.kept) == (8, 1)
+    assert one(talks, "SELECT count(*) FROM conversations WHERE session_id = %s", identifier) == 1
+    archive(database, tmp_path, MAY)
+    assert purge_archived(talks, JUNE).deleted == 1
+
+
+def test_no_session_goes_while_a_month_is_half_way_into_its_file(
+    database: str, talks: Connection, tmp_path: Path
+) -> None:
+    archive(database, tmp_path, JUNE)
+    (tmp_path / "file").touch()
+    with pytest.raises(ArchiveError):
+        archive(database, tmp_path / "file", MAY)
+    with pytest.raises(
+        RetentionRefusedError, match=r"2025-05 are in the table yumai_pipelines\.conversations_2025_05_"
+    ):
+        purge_archived(talks, JUNE)
+    archive(database, tmp_path, MAY)
+    assert purge_archived(talks, JUNE).deleted == 8
+
+
+def test_a_month_that_was_restored_waits_to_be_archived_again(database: str, talks: Connection, tmp_path: Path) -> None:
+    archive(database, tmp_path, JUNE)
+    with connect(database, application_name="test") as owner:
+        restore_month(owner, JUNE, zone=ZONE, policy=POLICY)
+    with pytest.raises(RetentionRefusedError, match="2025-06 are in the database alone"):
+        purge_archived(talks, JUNE)
+
+
+def test_a_month_without_conversations_waits_for_nothing(logs: Connection) -> None:
+    built(logs)
+    assert purge_archived(logs, JUNE).deleted == 8
+
+
+def test_the_asset_waits_where_there_is_somewhere_to_archive_to(
+    graph: Graph, talks: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("YUMAI_ARCHIVE_URL", str(tmp_path))
+    assert not graph.materialize(expired_sessions.key, tags=months("2025-06")).success
+    assert sessions(talks)["2025-06"] == 8
+    monkeypatch.setenv("YUMAI_PURGE_ARCHIVED_ONLY", "false")
+    assert graph.materialize(expired_sessions.key, tags=months("2025-06")).success
+    assert "2025-06" not in sessions(talks)
+
+
+def test_the_asset_deletes_what_is_proven_and_says_what_is_not(graph: Graph, logs: Connection) -> None:
+    assert graph.run("monthly_extracts", months("2025-05", "2025-07")).success
+    run = graph.materialize(expired_sessions.key, tags=months("2025-05", "2025-07"))
+    assert run.success
+    assert {month: each["deleted"] for month, each in run.materialized("chatbot", "expired_sessions").items()} == {
+        "2025-05-01": 8,
+        "2025-06-01": 8,
+        "2025-07-01": 8,
+    }
+    assert sessions(logs) == {"2025-08": 8}
+    refused = graph.run("monthly_extracts", months("2025-07", "2025-08"))
+    assert not refused.success
+    unproven = graph.materialize(expired_sessions.key, tags=months("2025-08"))
+    assert not unproven.success
+    assert sessions(logs) == {"2025-08": 8}
+
+
+def test_retention_stands_behind_the_checks_and_waits_to_be_switched_on(graph: Graph) -> None:
+    schedule = graph.definitions.resolve_schedule_def("monthly_retention_schedule")
+    assert schedule.default_status == dg.DefaultScheduleStatus.STOPPED
+    node = graph.definitions.resolve_asset_graph().get(expired_sessions.key)
+    assert {key.path[-1] for key in node.parent_keys} == {each.relation.name for each in EXTRACTS}

@@ -1,0 +1,150 @@
+"""`yumai` as people run it: what it prints, with which exit status, in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+from typer.main import get_group
+
+from tests.processes import Finished, finished
+from tests.support import server_home
+from yumai_pipelines.cli import app
+from yumai_pipelines.postgres.connections import OWNER_ROLE, connect
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+YUMAI = Path(sys.executable).with_name("yumai")
+NOBODY_LISTENS = "postgresql://u:s3cret@127.0.0.1:1/yumai"
+
+
+def yumai(*arguments: str, cwd: str | None = None, **environment: str) -> Finished:
+    return finished([str(YUMAI), *arguments], cwd=cwd, env=os.environ | environment)
+
+
+@pytest.fixture
+def home() -> Iterator[str]:
+    with server_home() as directory:
+        yield str(directory)
+        yumai("down", YUMAI_HOME=str(directory))
+
+
+def test_server_comes_up_with_the_schema_and_goes_down(home: str) -> None:
+    assert yumai("status", YUMAI_HOME=home).returncode == 3
+
+    up = yumai("up", YUMAI_HOME=home)
+    assert (up.returncode, up.stderr) == (0, "")
+    assert "migrations 0001, " in up.stdout
+    assert "nothing to do" in yumai("up", YUMAI_HOME=home).stdout
+
+    status = yumai("status", YUMAI_HOME=home)
+    assert status.returncode == 0
+    assert "PostgreSQL 17." in status.stdout
+    assert home in status.stdout
+
+    url = yumai("url", YUMAI_HOME=home).stdout
+    assert url.endswith("\n")
+    assert url.count("\n") == 1
+    with connect(url.strip(), application_name="test", role=OWNER_ROLE) as connection:
+        assert connection.execute("SELECT count(*) FROM conversations").fetchone() == (0,)
+
+    assert "is stopped" in yumai("down", YUMAI_HOME=home).stdout
+    assert "was not running" in yumai("down", YUMAI_HOME=home).stdout
+    down = yumai("url", YUMAI_HOME=home)
+    assert (down.returncode, down.stdout) == (1, "")
+    assert "yumai up" in down.stderr
+
+
+def test_home_is_that_of_the_current_directory(home: str) -> None:
+    status = yumai("status", cwd=home)
+    assert status.returncode == 3
+    assert f"{home}/.yumai" in status.stdout
+    assert list(Path(home).iterdir()) == []
+
+
+def test_own_server_gets_the_schema_and_is_not_stopped(empty_database: str) -> None:
+    up = yumai("up", YUMAI_DATABASE_URL=empty_database)
+    assert up.returncode == 0, up.stderr
+    assert "neither starts nor stops it" in up.stdout
+    with psycopg.connect(empty_database) as connection:
+        assert connection.execute("SELECT count(*) FROM chatbot.conversations").fetchone() == (0,)
+    assert yumai("url", YUMAI_DATABASE_URL=empty_database).stdout.strip() == empty_database
+    assert yumai("status", YUMAI_DATABASE_URL=empty_database).returncode == 0
+
+    down = yumai("down", YUMAI_DATABASE_URL=empty_database)
+    assert down.returncode == 1
+    assert "does not stop" in down.stderr
+
+
+def test_psql_gets_its_arguments_and_its_status_counts(empty_database: str) -> None:
+    answer = yumai("psql", "-XAtc", "SELECT 6 * 7", YUMAI_DATABASE_URL=empty_database)
+    assert (answer.returncode, answer.stdout) == (0, "42\n")
+    assert yumai("psql", "--", "-XAtc", "SELECT 6 * 7", YUMAI_DATABASE_URL=empty_database).stdout == "42\n"
+    assert yumai("psql", "-Xc", "SELECT 1/0", YUMAI_DATABASE_URL=empty_database).returncode == 1
+
+
+def test_password_is_not_among_the_arguments_of_psql(empty_database: str) -> None:
+    seen = yumai("psql", "-X", "-c", r"\! cat /proc/$PPID/cmdline", YUMAI_DATABASE_URL=empty_database)
+    assert "psql" in seen.stdout
+    assert "postgresql://" not in seen.stdout
+
+
+@pytest.mark.parametrize("command", ["up", "url", "psql", "dev"])
+def test_wrong_setting_is_named_and_its_value_is_not(command: str) -> None:
+    outcome = yumai(command, YUMAI_DATABASE_URL="postgres//u:s3cret@host/yumai", YUMAI_LOCK_TIMEOUT_MS="5000")
+    assert (outcome.returncode, outcome.stdout) == (1, "")
+    assert "YUMAI_DATABASE_URL: it is no libpq URL" in outcome.stderr
+    assert "YUMAI_LOCK_TIMEOUT_MS: Input should be less than or equal to 900" in outcome.stderr
+    assert "s3cret" not in outcome.stderr
+    assert "Traceback" not in outcome.stderr
+
+
+def test_server_that_does_not_answer_is_one_message() -> None:
+    up = yumai("up", YUMAI_DATABASE_URL=NOBODY_LISTENS)
+    assert up.returncode == 1
+    assert "Connection refused" in up.stderr
+    assert "Traceback" not in up.stderr
+    status = yumai("status", YUMAI_DATABASE_URL=NOBODY_LISTENS)
+    assert status.returncode == 3
+    assert "down: " in status.stdout
+
+
+def test_wrong_usage_has_a_status_of_its_own() -> None:
+    assert yumai("no-such-command").returncode == 2
+    assert yumai("dev", "--port", "70000").returncode == 2
+
+
+def test_every_command_explains_itself_with_an_example() -> None:
+    for name, command in get_group(app).commands.items():
+        assert "Example" in (command.help or ""), name
+
+
+def test_an_older_database_is_looked_at_and_adopted(empty_database: str) -> None:
+    refused = yumai("adopt", "--dry-run", YUMAI_DATABASE_URL=empty_database)
+    assert refused.returncode == 1
+    assert "This is no YUMAI database" in refused.stdout
+    with psycopg.connect(empty_database, autocommit=True) as connection:
+        for extension in ("pg_trgm", "btree_gin", "pgcrypto"):
+            connection.execute(f"CREATE EXTENSION {extension} SCHEMA public".encode())
+        connection.execute(
+            "CREATE FUNCTION public.uuid_generate_v4() RETURNS uuid LANGUAGE sql AS 'SELECT gen_random_uuid()'"
+        )
+        for file in ("schema", "rows"):
+            connection.execute((Path(__file__).parent / "adoption" / "legacy" / f"{file}.sql").read_bytes())
+    up = yumai("up", YUMAI_DATABASE_URL=empty_database)
+    assert (up.returncode, "yumai adopt --dry-run" in up.stderr) == (1, True)
+
+    dry_run = yumai("adopt", "--dry-run", YUMAI_DATABASE_URL=empty_database)
+    assert dry_run.returncode == 0, dry_run.stderr
+    assert "chatbot.conversations: session of several users: 1" in dry_run.stdout
+    adopted = yumai("adopt", YUMAI_DATABASE_URL=empty_database)
+    assert adopted.returncode == 0, adopted.stderr
+    assert "chatbot.conversations: session_id unknown: 65 before, 0 after" in adopted.stdout
+    assert "nothing to do" in yumai("adopt", YUMAI_DATABASE_URL=empty_database).stdout
+    assert "can no longer write to" in yumai("adopt", "--finish", YUMAI_DATABASE_URL=empty_database).stdout
+    assert yumai("adopt", "--dry-run", "--finish").returncode == 2

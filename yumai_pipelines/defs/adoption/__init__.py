@@ -1,0 +1,1 @@
+"""The adoption of an older database in Dagster."""

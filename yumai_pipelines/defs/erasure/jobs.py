@@ -1,0 +1,68 @@
+"""The job that removes a person's data. It is started by hand, with a configuration of its own."""
+
+from collections.abc import Iterable
+from datetime import date
+
+import dagster as dg
+from pydantic import Field
+
+from yumai_pipelines.archives.store import Store
+from yumai_pipelines.defs.resources import PostgresResource
+from yumai_pipelines.erasure.erase import Erasure, erase_user
+
+
+class ErasureConfig(dg.Config):
+    """Whom to forget, by one of the two ids, and why."""
+
+    user_id: int | None = Field(default=None, description="chatbot.users.id. Rather this one: it names nobody.")
+    external_user_id: str | None = Field(
+        default=None, description="chatbot.users.external_user_id; the run's own record keeps it."
+    )
+    reason: str = Field(description="Why, in words that name nobody; kept in yumai_pipelines.erasures.")
+
+
+@dg.op(name="erase_data_of_user", tags={"document_section": "4.3"})
+def _erase(context: dg.OpExecutionContext, config: ErasureConfig, postgres: PostgresResource) -> None:
+    """Remove a person's data, wherever it stands, and note that it was done."""
+    with postgres.connect("erase a user") as connection:
+        erasure = erase_user(
+            connection,
+            reason=config.reason,
+            run_id=context.run_id,
+            zone=postgres.settings.zone,
+            user_key_secrets=lambda: postgres.user_key_secrets,
+            store=Store.at(postgres.settings.archive),
+            policy=postgres.settings.lock_policy,
+            user_id=config.user_id,
+            external_user_id=config.external_user_id,
+        )
+    context.log.info(_advice(erasure))
+    context.add_output_metadata({**erasure.counts, "build_anew": _advice(erasure)})
+
+
+def _advice(erasure: Erasure) -> str:
+    said = [
+        f"Build the extracts of {_listed(erasure.months)} anew: they still count the person."
+        if erasure.months
+        else "No extract counts the person."
+    ]
+    if erasure.out_of_reach:
+        said.append(
+            f"recommendation_outcomes of {_listed(erasure.out_of_reach)} has pseudonyms under a secret that is not "
+            "known, and cannot be built anew: run this again by user_id, with that secret in "
+            "YUMAI_PREVIOUS_USER_KEY_SECRETS."
+        )
+    return " ".join(said)
+
+
+def _listed(months: Iterable[date]) -> str:
+    return ", ".join(f"{month:%Y-%m}" for month in months)
+
+
+@dg.job(name="erase_user")
+def erasure_job() -> None:
+    """Removes a person's data from the archived months and the database; orders and reviews stay, without the person.
+
+    Notes in yumai_pipelines.erasures that it was done, when and why, and not for whom.
+    """
+    _erase()

@@ -1,0 +1,81 @@
+"""Monthly tables for analysts: the extracts of the registry, built together from one reading of the logs.
+
+What an extract holds stands in its SQL, how it is built in `yumai_pipelines.extracts`, how it is proven in
+`checks.extracts`.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import dagster as dg
+
+from yumai_pipelines.defs.metadata import ANALYTICS, ENGINEERING, asset_key, relation_metadata, section
+from yumai_pipelines.defs.months import CLOSED_MONTHS, accepting, months_of
+from yumai_pipelines.defs.resources import PostgresResource
+from yumai_pipelines.extracts.build import Privacy, build_months, code_version
+from yumai_pipelines.extracts.lineage import LINEAGE
+from yumai_pipelines.model.registry import EXTRACTS, Extract
+from yumai_pipelines.schema import snapshot
+
+
+def _lineage(extract: Extract) -> dg.TableColumnLineage:
+    return dg.TableColumnLineage(
+        {
+            column: [
+                dg.TableColumnDep(asset_key(source.relation), name) for source in sources for name in source.columns
+            ]
+            for column, sources in LINEAGE[extract.relation.name].items()
+        }
+    )
+
+
+def _spec(extract: Extract) -> dg.AssetSpec:
+    with accepting(dg.BetaWarning):
+        return dg.AssetSpec(
+            key=asset_key(extract.relation),
+            deps=[asset_key(source) for source in extract.sources],
+            description=f"{snapshot.comment(extract.relation)} Built from "
+            f"{' and '.join(map(str, extract.sources))}; a month is replaced as a whole; a range of months, and all "
+            "extracts of a run, are one pass over the logs. A feedback counts in the month of its recommendation if it "
+            "has one, else in its own.",
+            partitions_def=CLOSED_MONTHS,
+            group_name="extracts",
+            kinds={"postgres", "sql"},
+            owners=[ANALYTICS, ENGINEERING],
+            tags=section("3.3"),
+            metadata={**relation_metadata(extract.relation), "dagster/column_lineage": _lineage(extract)},
+            code_version=code_version(extract),
+        )
+
+
+EXTRACT_ASSETS = [_spec(extract) for extract in EXTRACTS]
+
+
+@dg.multi_asset(
+    specs=EXTRACT_ASSETS,
+    can_subset=True,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+)
+def extracts(context: dg.AssetExecutionContext, postgres: PostgresResource) -> Iterator[dg.MaterializeResult[None]]:
+    """The extracts that were asked for, of the months that were asked for, from one snapshot."""
+    settings, months = postgres.settings, months_of(context) or []
+    chosen = [extract for extract in EXTRACTS if asset_key(extract.relation) in context.selected_asset_keys]
+    privacy = Privacy(postgres.user_key_secret, settings.min_group_users)
+    with ExitStack() as stack:
+        connections = [
+            stack.enter_context(postgres.connect("build extracts"))
+            for _ in range(min(settings.build_connections, len(months)))
+        ]
+        summaries = build_months(
+            connections, chosen, months, settings.zone, privacy, settings.lock_policy, run_id=context.run.run_id
+        )
+    for extract in chosen:
+        key = asset_key(extract.relation)
+        for month, summary in zip(months, summaries[extract.relation.name], strict=True):
+            del summary["month"]
+            context.add_asset_metadata(
+                {"dagster/partition_row_count": summary.pop("rows"), **summary},
+                asset_key=key,
+                partition_key=month.partition_key,
+            )
+        yield dg.MaterializeResult(asset_key=key)

@@ -1,0 +1,240 @@
+"""The extracts: that each agrees with its sources by an independent count, can be right, and is like the months before.
+
+Made from the registry, for the months of a run, or for all months that the extract holds. The ledger keeps whether a
+month passed: retention asks it.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+import psycopg
+from psycopg import sql
+
+from yumai_pipelines.defs.evaluations import evaluations, result
+from yumai_pipelines.defs.metadata import asset_key
+from yumai_pipelines.defs.months import CLOSED_MONTHS, accepting, months_of
+from yumai_pipelines.defs.resources import PostgresResource
+from yumai_pipelines.extracts.ledger import Entry, entries, record_checks
+from yumai_pipelines.extracts.proof import HISTORY, differing_measures, invalid_rows, unlike_before
+from yumai_pipelines.integrity.findings import SAMPLE, Finding, Severity
+from yumai_pipelines.model.calendar import first_days
+from yumai_pipelines.model.months import Month
+from yumai_pipelines.model.registry import EXTRACTS, Extract
+from yumai_pipelines.postgres.sql_files import read_sql
+
+Ledger = Mapping[tuple[str, Month], Entry]
+Findings = dict[Month | None, Finding]
+Measure = Callable[[psycopg.Connection[Any], Extract, Sequence[Month], ZoneInfo, Ledger], Findings]
+
+
+@dataclass(frozen=True)
+class Proof:
+    """One check of every extract.
+
+    Attributes:
+        name: of the check.
+        description: what it says, with `{extract}`, `{sources}` and `{grain}`.
+        measure: finds for each month what is wrong.
+        blocking: whether it holds back what is downstream, and is noted in the ledger.
+    """
+
+    name: str
+    description: str
+    measure: Measure
+    blocking: bool
+
+    def describe(self, extract: Extract) -> str:
+        """Its description for an extract."""
+        return self.description.format(
+            extract=extract.relation, sources=" and ".join(map(str, extract.sources)), grain=extract.grain
+        )
+
+
+def reconciliation(
+    connection: psycopg.Connection[Any], extract: Extract, months: Sequence[Month], zone: ZoneInfo, ledger: Ledger
+) -> Findings:
+    """For each month, the measures in which the extract and its sources differ.
+
+    A month whose sources retention has deleted cannot be counted again: the ledger says that it was right before.
+    """
+    rows = differing_measures(connection, extract, months, zone)
+    findings: Findings = {}
+    for month in months:
+        entry = ledger.get((extract.relation.name, month))
+        purged = entry.purged_at if entry else None
+        differing = [row for row in rows[month] if row["in_source"] != row["in_extract"] and not purged]
+        findings[month] = Finding(
+            subject=f"measures of {extract.relation} in {month} that differ from an independent count of the sources"
+            + (f"; not counted again, since retention deleted some of them at {purged}" if purged else ""),
+            count=len(differing),
+            sample=differing[:SAMPLE],
+            cause="rows of that month came, changed or went in the logs after it was built (late feedback, deleted "
+            "sessions), or somebody changed the extract.",
+            remedy=_build_again(extract, month),
+            metadata={row["name"]: row["in_source"] for row in rows[month]},
+        )
+    return findings
+
+
+def validity(
+    connection: psycopg.Connection[Any], extract: Extract, months: Sequence[Month], zone: ZoneInfo, _ledger: Ledger
+) -> Findings:
+    """For each month, the rows that cannot be right."""
+    rows = invalid_rows(connection, extract, months, zone)
+    return {
+        month: Finding(
+            subject=f"rows of {extract.relation} in {month} that cannot be right",
+            count=len(rows[month]),
+            sample=rows[month][:SAMPLE],
+            cause="somebody changed the extract or its constraints.",
+            remedy=_build_again(extract, month),
+        )
+        for month in months
+    }
+
+
+def likeness(
+    connection: psycopg.Connection[Any], extract: Extract, months: Sequence[Month], zone: ZoneInfo, _ledger: Ledger
+) -> Findings:
+    """For each month, the measures that are far from those of the months before."""
+    rows = unlike_before(connection, extract, months, zone)
+    return {
+        month: Finding(
+            subject=f"measures of {extract.relation} in {month} that are unlike the {HISTORY} months before",
+            count=len(rows[month]),
+            sample=rows[month][:SAMPLE],
+            cause="the chatbot or its use has changed, or what it logs has.",
+            remedy="look at the month's metadata beside that of the months before, and ask who changed what. If the "
+            "month is right, there is nothing to do.",
+            severity=Severity.WARN,
+        )
+        for month in months
+    }
+
+
+PROOFS = (
+    Proof(
+        "reconciled",
+        "The sums of {extract} are what an independent count finds in {sources}.",
+        reconciliation,
+        blocking=True,
+    ),
+    Proof(
+        "valid_rows",
+        "{extract} has one row per {grain}, no NULL in its key, and no rate or mean that cannot be.",
+        validity,
+        blocking=True,
+    ),
+    Proof(
+        "like_the_months_before",
+        "No count, rate or mean of {extract} is far from its median of the months before.",
+        likeness,
+        blocking=False,
+    ),
+)
+
+
+def extract_checks(extract: Extract) -> dg.AssetChecksDefinition:
+    """The checks of one extract, by month."""
+    key = asset_key(extract.relation)
+    with accepting(dg.PreviewWarning):
+        specs = [
+            dg.AssetCheckSpec(
+                proof.name,
+                asset=key,
+                description=proof.describe(extract),
+                blocking=proof.blocking,
+                partitions_def=CLOSED_MONTHS,
+            )
+            for proof in PROOFS
+        ]
+
+    @dg.multi_asset_check(name="__".join((*key.path, "checks")), specs=specs, can_subset=True)
+    def checks(
+        context: dg.AssetCheckExecutionContext, postgres: PostgresResource
+    ) -> Iterator[dg.Output[None] | dg.AssetCheckEvaluation]:
+        zone = postgres.settings.zone
+        selected = {check.name for check in context.selected_asset_check_keys}
+        blocking: list[Mapping[Month | None, Finding]] = []
+        with postgres.connect(f"check {extract.relation.name}") as connection:
+            months = months_of(context) or months_held(connection, extract)
+            ledger = entries(connection, months)
+            for proof, spec in zip(PROOFS, specs, strict=True):
+                if proof.name in selected and months:
+                    findings = proof.measure(connection, extract, months, zone, ledger)
+                    yield from evaluations(context, spec, findings)
+                    if proof.blocking:
+                        blocking.append(findings)
+            if len(blocking) == sum(proof.blocking for proof in PROOFS):
+                passed = {month: all(findings[month].passed for findings in blocking) for month in months}
+                record_checks(connection, extract, passed, ledger)
+
+    return checks
+
+
+def months_held(connection: psycopg.Connection[Any], extract: Extract) -> list[Month]:
+    """The months from the first to the last that the extract has rows of."""
+    query = sql.SQL("SELECT min(month), max(month) FROM {}").format(extract.relation.identifier)
+    first, last = (day and Month(day.year, day.month) for day in connection.execute(query).fetchone() or (None, None))
+    return list(first.through(last)) if first and last else []
+
+
+def unbuilt(connection: psycopg.Connection[Any], month: Month, zone: ZoneInfo) -> list[str]:
+    """The extracts that lack a month for which there is something to extract."""
+    rows = connection.execute(
+        read_sql("extracts", "list_unbuilt_extracts.sql"),
+        {
+            "extracts": [extract.relation.name for extract in EXTRACTS],
+            "month": first_days([month])[0],
+            "lower_bound": month.start(zone),
+            "upper_bound": month.end(zone),
+        },
+    ).fetchall()
+    return [name for (name,) in rows]
+
+
+def freshness(extract: Extract, month: Month, missing: Sequence[str]) -> Finding:
+    """Whether an extract has the month that was the last to close."""
+    return Finding(
+        subject=f"closed months that {extract.relation} lacks, of the last one: {month}",
+        count=int(extract.relation.name in missing),
+        cause="the schedule of monthly_extracts is off, or its run has failed, or a check of the logs held it back.",
+        remedy=_build_again(extract, month),
+        severity=Severity.WARN,
+    )
+
+
+@dg.multi_asset_check(
+    specs=[
+        dg.AssetCheckSpec(
+            "has_the_last_month",
+            asset=asset_key(extract.relation),
+            description=f"{extract.relation} has the last month that is over, if there was anything to extract.",
+        )
+        for extract in EXTRACTS
+    ],
+    can_subset=True,
+)
+def extracts_freshness(
+    context: dg.AssetCheckExecutionContext, postgres: PostgresResource
+) -> Iterator[dg.AssetCheckResult]:
+    """Whether the extracts are there that analysts look for on the first day of a month."""
+    zone = postgres.settings.zone
+    month = Month.of(datetime.now(UTC), zone) - 1
+    with postgres.connect("check freshness of extracts") as connection:
+        missing = unbuilt(connection, month, zone)
+    for extract in EXTRACTS:
+        key = dg.AssetCheckKey(asset_key(extract.relation), "has_the_last_month")
+        if key in context.selected_asset_check_keys:
+            yield result(freshness(extract, month, missing), key)
+
+
+def _build_again(extract: Extract, month: Month) -> str:
+    return f"materialize the partition {month.partition_key} of {'/'.join(asset_key(extract.relation).path)}."
+
+
+EXTRACT_CHECKS = [*(extract_checks(extract) for extract in EXTRACTS), extracts_freshness]

@@ -1,0 +1,126 @@
+"""Referential integrity, by month where a table has months. Sections 3 and 4 of the database document.
+
+The checks are made from the registry: a table gets its own by its line there.
+"""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import dagster as dg
+import psycopg
+
+from yumai_pipelines.defs.evaluations import evaluations
+from yumai_pipelines.defs.integrity.row_checks import row_check
+from yumai_pipelines.defs.metadata import asset_key
+from yumai_pipelines.defs.months import KEPT_MONTHS, accepting, months_of
+from yumai_pipelines.defs.resources import PostgresResource
+from yumai_pipelines.integrity.findings import Finding
+from yumai_pipelines.integrity.foreign_keys import Constraints, References, foreign_keys, orphans, other_users
+from yumai_pipelines.integrity.scope import Scope
+from yumai_pipelines.integrity.soft_references import soft_references
+from yumai_pipelines.integrity.times import misplaced_times
+from yumai_pipelines.model.months import Month
+from yumai_pipelines.model.registry import CONVERSATIONS, SESSIONS, TABLES, Table, table_of
+from yumai_pipelines.settings import Settings
+
+NO_ORPHANS = "no_orphans"
+FOREIGN_KEYS = "foreign_keys"
+
+
+def integrity_checks(owner: Table) -> dg.AssetChecksDefinition:
+    """The checks of one table, each key followed once: that no row is an orphan, and that its foreign keys hold.
+
+    Both block what is downstream. A table with months has them checked by month.
+    """
+    key, partitions = asset_key(owner.relation), KEPT_MONTHS if owner.partitioned else None
+    with accepting(dg.PreviewWarning):
+        specs = [
+            dg.AssetCheckSpec(name, asset=key, description=description, blocking=True, partitions_def=partitions)
+            for name, description in _descriptions(owner).items()
+        ]
+
+    @dg.multi_asset_check(name="__".join((*key.path, "integrity")), specs=specs, can_subset=True)
+    def integrity(
+        context: dg.AssetCheckExecutionContext, postgres: PostgresResource
+    ) -> Iterator[dg.Output[None] | dg.AssetCheckEvaluation]:
+        zone = postgres.settings.zone
+        selected = {check.name for check in context.selected_asset_check_keys}
+        with postgres.connect(f"check integrity of {owner.relation.name}") as connection:
+            scope = Scope.of(connection, owner, months_of(context), zone)
+            followed = owner.foreign_keys if FOREIGN_KEYS in selected else (owner.session_key,)
+            references = References.follow(connection, scope, [each for each in followed if each])
+            for spec in specs:
+                if spec.name not in selected:
+                    continue
+                if spec.name == NO_ORPHANS:
+                    measure = partial(orphans, connection, references)
+                else:
+                    measure = partial(foreign_keys, connection, Constraints.read(connection, scope), references)
+                yield from evaluations(context, spec, {place: measure(place) for place in scope.places})
+
+    return integrity
+
+
+def _descriptions(owner: Table) -> dict[str, str]:
+    described = {}
+    if owner.session_key:
+        described[NO_ORPHANS] = (
+            f"Every row of {owner.relation} belongs to a session that is there. The rows are tested, not the "
+            "constraint. Sections 4.4 and 7.3 of the database document."
+        )
+    keys = ", ".join(f"{key.column} → {key.referenced}" for key in owner.foreign_keys)
+    where = " and on each partition" if owner.partitioned else ""
+    described[FOREIGN_KEYS] = (
+        f"Each foreign key of {owner.relation} ({keys}) is there{where}, validated, with its rule on delete and its "
+        "triggers enabled, and no row violates it. Sections 3 and 4.1 of the database document."
+    )
+    return described
+
+
+def user_check() -> dg.AssetChecksDefinition:
+    """The check that conversations and sessions agree on the user."""
+    return row_check(
+        table_of(CONVERSATIONS),
+        "user_is_the_sessions",
+        f"The user of each row of {CONVERSATIONS}, where it names one, is the user of its session. Both point to the "
+        "users, and no constraint makes them agree. Section 1.2 of the database document.",
+        other_users,
+    )
+
+
+def time_check(owner: Table) -> dg.AssetChecksDefinition:
+    """The check that times are in order."""
+    times = ", ".join((owner.time or "", *owner.later))
+    started = f", and none happened before its session started ({SESSIONS})" if owner.session_key else ""
+    return row_check(
+        owner,
+        "times_in_order",
+        f"No time of {owner.relation} ({times}) is in the future, the first comes first{started}. Section 3 of the "
+        "database document.",
+        misplaced_times,
+    )
+
+
+def soft_reference_check(owner: Table) -> dg.AssetChecksDefinition:
+    """The check of ids that no foreign key watches."""
+    columns = ", ".join(each.column for each in owner.soft_references)
+
+    def find(connection: psycopg.Connection[Any], scope: Scope) -> dict[Month | None, Finding]:
+        return soft_references(connection, scope, Settings().soft_reference_tolerance)
+
+    return row_check(
+        owner,
+        "soft_references",
+        f"The shops that {owner.relation} names in {columns} are there, but for a share of them "
+        "(YUMAI_SOFT_REFERENCE_TOLERANCE). No foreign key can watch these, so this warns.",
+        find,
+    )
+
+
+INTEGRITY_CHECKS = [
+    *(integrity_checks(owner) for owner in TABLES if owner.foreign_keys),
+    *(time_check(owner) for owner in TABLES if owner.time),
+    *(soft_reference_check(owner) for owner in TABLES if owner.soft_references),
+    user_check(),
+]

@@ -1,0 +1,47 @@
+"""A check that looks at the rows of one table, by month where it has months. What it looks for stands elsewhere."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import dagster as dg
+import psycopg
+
+from yumai_pipelines.defs.evaluations import evaluations
+from yumai_pipelines.defs.metadata import asset_key
+from yumai_pipelines.defs.months import KEPT_MONTHS, accepting, months_of
+from yumai_pipelines.defs.resources import PostgresResource
+from yumai_pipelines.integrity.findings import Finding
+from yumai_pipelines.integrity.scope import Scope
+from yumai_pipelines.model.months import Month
+from yumai_pipelines.model.registry import Table
+
+
+def row_check(
+    owner: Table,
+    name: str,
+    description: str,
+    find: Callable[[psycopg.Connection[Any], Scope], dict[Month | None, Finding]],
+) -> dg.AssetChecksDefinition:
+    """A check of one table's rows that blocks nothing.
+
+    Args:
+        owner: the table.
+        name: the check's.
+        description: what is true when it passes.
+        find: looks at the rows of a scope, on a connection in autocommit mode; a finding for each month, and for None.
+    """
+    key = asset_key(owner.relation)
+    with accepting(dg.PreviewWarning):
+        spec = dg.AssetCheckSpec(
+            name, asset=key, description=description, partitions_def=KEPT_MONTHS if owner.partitioned else None
+        )
+
+    @dg.multi_asset_check(name="__".join((*key.path, name)), specs=[spec])
+    def check(
+        context: dg.AssetCheckExecutionContext, postgres: PostgresResource
+    ) -> Iterator[dg.Output[None] | dg.AssetCheckEvaluation]:
+        with postgres.connect(f"check {name} of {owner.relation.name}") as connection:
+            scope = Scope.of(connection, owner, months_of(context), postgres.settings.zone)
+            yield from evaluations(context, spec, find(connection, scope))
+
+    return check

@@ -1,0 +1,157 @@
+"""The partitions of the conversations: that they tile the months, reach far enough ahead, and have all they need.
+
+Each check looks at all partitions, whatever months a run is about: the catalogue is small. Section 3.2 of the document.
+"""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+from psycopg import sql
+from psycopg.rows import dict_row
+
+from yumai_pipelines.defs.evaluations import result
+from yumai_pipelines.defs.metadata import asset_key
+from yumai_pipelines.defs.resources import PostgresResource
+from yumai_pipelines.integrity.findings import SAMPLE, Finding, Severity
+from yumai_pipelines.model.months import Month
+from yumai_pipelines.model.registry import CONVERSATIONS
+from yumai_pipelines.partitions.ensure import archived_months
+from yumai_pipelines.partitions.tables import Partition, describe_partitions
+from yumai_pipelines.postgres.sql_files import read_sql
+
+_KEY = asset_key(CONVERSATIONS)
+
+
+@dg.asset_check(asset=_KEY)
+def months_tile(postgres: PostgresResource) -> dg.AssetCheckResult:
+    """Each partition holds one month of the business's time zone, and the months follow on each other without a gap.
+
+    Archived months are no gap.
+    """
+    zone = postgres.settings.zone
+    with postgres.connect("check bounds") as connection:
+        return result(tiling(describe_partitions(connection, zone), archived_months(connection, zone), zone))
+
+
+@dg.asset_check(asset=_KEY)
+def months_ahead(postgres: PostgresResource) -> dg.AssetCheckResult:
+    """The current month and those after it have partitions, as many ahead as are to be kept (YUMAI_MONTHS_AHEAD)."""
+    zone = postgres.settings.zone
+    with postgres.connect("check runway") as connection:
+        partitions = describe_partitions(connection, zone)
+    return result(runway(partitions, Month.of(datetime.now(zone), zone), postgres.settings.months_ahead))
+
+
+@dg.asset_check(asset=_KEY)
+def default_partition_empty(postgres: PostgresResource) -> dg.AssetCheckResult:
+    """There is a default partition, so that no insert is refused, and no row has had to go there."""
+    with postgres.connect("check default partition") as connection, connection.cursor(row_factory=dict_row) as cursor:
+        default = next((p for p in describe_partitions(connection, postgres.settings.zone) if p.is_default), None)
+        if default is None:
+            return result(_no_default())
+        query = sql.SQL(read_sql("partitions", "count_rows_by_month.sql")).format(partition=default.relation.identifier)
+        months = cursor.execute(query, {"timezone": postgres.settings.timezone}).fetchall()
+    return result(strays(default, months))
+
+
+@dg.asset_check(asset=_KEY)
+def indexes_on_every_partition(postgres: PostgresResource) -> dg.AssetCheckResult:
+    """Each index of the conversations is valid, and each partition has its part of it."""
+    with postgres.connect("check indexes") as connection, connection.cursor(row_factory=dict_row) as cursor:
+        missing = cursor.execute(
+            read_sql("partitions", "list_missing_indexes.sql"), {"table": CONVERSATIONS.quoted}
+        ).fetchall()
+    return result(
+        Finding(
+            subject=f"indexes missing on {CONVERSATIONS} or its partitions",
+            count=len(missing),
+            sample=[{key: row[key] for key in ("partition", "index")} for row in missing[:SAMPLE]],
+            cause="an index was made with CREATE INDEX ON ONLY, or its building failed on the way.",
+            remedy="make and attach each of them; CREATE INDEX CONCURRENTLY on a partition stops nobody.",
+            statements=[row["statement"] for row in missing],
+        )
+    )
+
+
+def tiling(partitions: Sequence[Partition], archived: Collection[Month], zone: ZoneInfo) -> Finding:
+    """Partitions that hold no month, and gaps between those that follow on each other, archived months aside."""
+    bounded = [each for each in partitions if not each.is_default]
+    faults = [
+        {
+            "partition": str(each.relation),
+            "fault": f"holds {each.lower} to {each.upper}, which is no month in {zone.key}",
+        }
+        for each in bounded
+        if each.month is None
+    ]
+    for earlier, later in pairwise(bounded):
+        if earlier.upper is not None and later.lower is not None and earlier.upper != later.lower:
+            missing = Month.of(earlier.upper, zone).through(Month.of(later.lower, zone) - 1)
+            if earlier.upper < later.lower and all(month in archived for month in missing):
+                continue
+            kind = "a gap" if earlier.upper < later.lower else "an overlap"
+            between = f"{kind} from {earlier.upper} to {later.lower}"
+            faults.append({"partition": f"{earlier.relation} and {later.relation}", "fault": between})
+    return Finding(
+        subject=f"faults in the bounds of {len(bounded)} partitions",
+        count=len(faults),
+        sample=faults[:SAMPLE],
+        cause="a partition was made by hand by a client in another time zone (FROM ('2025-04-01')), or months were "
+        "left out. Rows of a gap go to the default partition.",
+        remedy="for a gap, materialize its months of chatbot/conversations. A partition with other bounds than a "
+        "month's is to be detached by hand, and its rows moved; its months can be materialized then.",
+        metadata={"months": f"{bounded[0].relation} to {bounded[-1].relation}" if bounded else "none"},
+    )
+
+
+def runway(partitions: Sequence[Partition], current: Month, wanted: int) -> Finding:
+    """The months from the current one on that have no partition. A warning while the next one has."""
+    present = {each.month for each in partitions}
+    due = list(current.through(current + wanted))
+    missing = [month for month in due if month not in present]
+    ahead = next((number for number, month in enumerate(due) if month in missing), len(due)) - 1
+    urgent = ahead < 1
+    return Finding(
+        subject=f"months from {due[0]} to {due[-1]} without a partition",
+        count=len(missing),
+        sample=[{"month": month.key} for month in missing[:SAMPLE]],
+        cause="the schedule of monthly_partitions is off, or its runs have failed.",
+        remedy=f"materialize the partitions {missing[0].partition_key} to {missing[-1].partition_key} of "
+        "chatbot/conversations. Until then their rows go to the default partition; none is lost."
+        if missing
+        else "",
+        severity=Severity.ERROR if urgent else Severity.WARN,
+        metadata={"months_ahead": max(ahead, 0), "months_wanted": wanted},
+    )
+
+
+def strays(default: Partition, months: Sequence[dict[str, object]]) -> Finding:
+    """Rows in the default partition, by the month that they belong to."""
+    return Finding(
+        subject=f"rows in the default partition {default.relation}",
+        count=sum(int(str(each["rows"])) for each in months),
+        sample=list(months[:SAMPLE]),
+        cause="their months had no partition when they were written: months ahead were not made, or a client's clock "
+        "or time zone is wrong.",
+        remedy="materialize those months of chatbot/conversations: it moves the rows while everybody goes on. An "
+        "archived month takes them in when it is restored (yumai restore-month), and can be archived again. Rows "
+        "decades off stay until somebody corrects their time.",
+        severity=Severity.WARN,
+        metadata={"bytes": default.bytes},
+    )
+
+
+def _no_default() -> Finding:
+    return Finding(
+        subject=f"default partitions missing on {CONVERSATIONS}",
+        count=1,
+        cause="it was detached by hand, perhaps for DETACH PARTITION … CONCURRENTLY.",
+        remedy="materialize any month of chatbot/conversations: it makes one. Until then a row of a month without a "
+        "partition is refused.",
+    )
+
+
+PARTITION_CHECKS = [months_tile, months_ahead, default_partition_empty, indexes_on_every_partition]

@@ -1,0 +1,1 @@
+"""Retention in Dagster: an asset by month that deletes sessions past their age."""

@@ -1,0 +1,37 @@
+"""The schema: installed or upgraded, with what that found. How stands in `yumai_pipelines.schema`."""
+
+import dagster as dg
+
+from yumai_pipelines.defs.metadata import ENGINEERING, section
+from yumai_pipelines.defs.resources import PostgresResource
+from yumai_pipelines.schema.upgrade import upgrade
+
+
+@dg.asset(
+    group_name="schema",
+    kinds={"postgres", "sql"},
+    owners=[ENGINEERING],
+    tags=section("2"),
+)
+def schema(postgres: PostgresResource) -> dg.MaterializeResult[None]:
+    """The YUMAI schema: tables, functions, roles and extensions, installed or brought up to date.
+
+    Migrations run forward only, in one transaction, under an advisory lock; two runs at once come one after the other.
+    Where the server has no uuid-ossp, `uuid_generate_v4()` stands on `gen_random_uuid()`. Section 2 of the database
+    document.
+    """
+    report = upgrade(postgres.login_url, postgres.settings)
+    return dg.MaterializeResult(
+        metadata={
+            "server_version": report.server_version,
+            "revision": report.revision,
+            "migrations": ", ".join(report.migrations) or "nothing to do",
+            "functions_changed": ", ".join(report.functions) or "nothing to do",
+            "extensions": ", ".join(f"{name} {version}" for name, version in report.extensions.items()),
+            "uuid_generate_v4": "stands on gen_random_uuid(): the server has no uuid-ossp"
+            if report.uuid_stand_in
+            else "uuid-ossp",
+            "drift": len(report.drift),
+            "drifted": dg.MetadataValue.md("\n".join(f"- {each}" for each in report.drift) or "nothing"),
+        }
+    )

@@ -1,0 +1,1 @@
+"""The daily upkeep of the sessions in Dagster."""

@@ -1,0 +1,59 @@
+"""Daily upkeep of the sessions. When a session is inactive stands in the function that the chatbot calls too."""
+
+import dagster as dg
+from psycopg import sql
+from psycopg.rows import dict_row
+
+from yumai_pipelines.defs.metadata import ENGINEERING, asset_key, section
+from yumai_pipelines.defs.resources import PostgresResource
+from yumai_pipelines.model.registry import CONVERSATIONS, SESSION_CHILDREN, SESSIONS
+from yumai_pipelines.postgres.sql_files import read_sql
+
+_ROW_COUNT = sql.Identifier("dagster/row_count")
+
+
+@dg.asset(
+    key_prefix="chatbot",
+    deps=[asset_key(SESSIONS)],
+    group_name="chatbot",
+    kinds={"postgres", "sql"},
+    owners=[ENGINEERING],
+    tags=section("7.1"),
+)
+def inactive_sessions(postgres: PostgresResource) -> dg.MaterializeResult[None]:
+    """Sessions closed because nothing was heard of them for 24 hours.
+
+    A session that started within the last 24 hours, or has a row of that age in any of the four tables, stays open;
+    `session_end` becomes its last activity. Sections 5.1 and 7.1 of the database document.
+    """
+    with postgres.connect("close inactive sessions") as connection:
+        (closed,) = connection.execute("SELECT chatbot.clean_inactive_sessions()").fetchone() or (0,)
+    return dg.MaterializeResult(metadata={"closed": closed})
+
+
+@dg.asset(
+    key_prefix="chatbot",
+    deps=[asset_key(SESSIONS), inactive_sessions],
+    group_name="chatbot",
+    kinds={"postgres", "sql"},
+    owners=[ENGINEERING],
+    tags=section("7.3"),
+)
+def session_monitoring(context: dg.AssetExecutionContext, postgres: PostgresResource) -> dg.MaterializeResult[None]:
+    """How many sessions are open and closed, as numbers that Dagster plots over time.
+
+    Counted after the inactive ones were closed; days begin at midnight of the business's time zone. The rows of the
+    sessions and of the logs that hang on them are counted too, and shown with those tables. Section 7.3 of the
+    database document.
+    """
+    observed = [SESSIONS, *(child.relation for child in SESSION_CHILDREN if child.relation != CONVERSATIONS)]
+    with postgres.connect("count sessions") as connection, connection.cursor(row_factory=dict_row) as cursor:
+        counts = cursor.execute(
+            read_sql("sessions", "count_sessions.sql"), {"timezone": postgres.settings.timezone}
+        ).fetchone()
+        for relation in observed:
+            rows = cursor.execute(sql.SQL("SELECT count(*) AS {} FROM {}").format(_ROW_COUNT, relation.identifier))
+            context.log_event(dg.AssetObservation(asset_key=asset_key(relation), metadata=rows.fetchone() or {}))
+    if counts is None:
+        raise TypeError("count_sessions.sql returned no row")
+    return dg.MaterializeResult(metadata=counts)

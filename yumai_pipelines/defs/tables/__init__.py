@@ -1,0 +1,1 @@
+"""The tables that the chatbot writes, as Dagster shows them."""

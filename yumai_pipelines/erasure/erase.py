@@ -1,0 +1,289 @@
+"""A person's data removed: all that hangs on a user, wherever it stands. Orders and reviews stay, without the person.
+
+What is out of reach (backups, Dagster's own records) is told in `docs/integrity.md`.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from yumai_pipelines.erasure.archives import remove_replaced, rewrite_archives
+from yumai_pipelines.extracts.user_key import key_id
+from yumai_pipelines.model.registry import (
+    CONVERSATIONS,
+    EXTRACTS,
+    RECENT_CONVERSATIONS,
+    SESSIONS,
+    TABLES,
+    USERS,
+    OnDelete,
+    table_of,
+)
+from yumai_pipelines.partitions import archived
+from yumai_pipelines.postgres.errors import DatabaseError
+from yumai_pipelines.postgres.locks import AdvisoryLock, advisory_lock
+from yumai_pipelines.postgres.sql_files import read_sql
+from yumai_pipelines.postgres.transactions import STEP_EVENT
+from yumai_pipelines.views.refresh import refresh
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import date
+    from zoneinfo import ZoneInfo
+
+    import psycopg
+    from pydantic import SecretStr
+
+    from yumai_pipelines.archives.store import Store
+    from yumai_pipelines.model.lock_policy import LockPolicy
+    from yumai_pipelines.model.registry import Extract, Table
+    from yumai_pipelines.model.relations import Relation
+
+OF_THE_PERSON = tuple(table for table in TABLES if table.user_key)
+KEPT = tuple(table for table in OF_THE_PERSON if table.user_key and table.user_key.on_delete is OnDelete.SET_NULL)
+"""Records of the business: they outlive the user, and no longer say whose they were."""
+
+
+class UnknownUserError(DatabaseError):
+    """There is nobody to erase."""
+
+
+class TellingReasonError(DatabaseError):
+    """The reason names the person who is to be forgotten."""
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """What was erased.
+
+    Attributes:
+        counts: rows that were deleted, or stay without the person, by table and archived month; as the audit row has
+            them.
+        months: first days of the months whose extracts were built from such rows, or have pseudonyms under a secret
+            that is not known, and are to be built anew.
+        out_of_reach: first days of months whose extracts have pseudonyms under a secret that is not known, and cannot
+            be built anew, since retention has deleted what they were built from: they may hold rows of the person's
+            still.
+    """
+
+    counts: dict[str, int]
+    months: tuple[date, ...]
+    out_of_reach: tuple[date, ...]
+
+
+def erase_user(
+    connection: psycopg.Connection[Any],
+    *,
+    reason: str,
+    run_id: str,
+    zone: ZoneInfo,
+    user_key_secrets: Callable[[], Sequence[SecretStr]],
+    store: Store,
+    policy: LockPolicy,
+    user_id: int | None = None,
+    external_user_id: str | None = None,
+) -> Erasure:
+    """Remove a person's data: first from the archived months, then from the database, in one transaction.
+
+    Killed anywhere, run it again in the same words: the person is in the database until the last step. Rows are deleted
+    table by table, not by the cascade of the foreign keys, so that they are counted, and go even where triggers are
+    disabled. A person whose row in users is gone already can be erased by id.
+
+    Args:
+        connection: in autocommit mode, as the owner of the tables.
+        reason: why, in words that name nobody; kept in the audit row.
+        run_id: the run, for the audit row.
+        zone: the business's time zone, for the months.
+        user_key_secrets: what the pseudonyms in the extracts were made with; asked for when there are any.
+        store: where archives are kept.
+        policy: how long to wait for a run that archives or restores.
+        user_id: the person's id.
+        external_user_id: or their id outside.
+
+    Raises:
+        UnknownUserError: neither the users, nor any other table, nor a file know them. Nothing was changed.
+        TellingReasonError: the reason holds an id, a name, an address or a number of theirs. Nothing was changed.
+        UserKeySecretError: there are pseudonyms, and nothing to make theirs with. Nothing was changed.
+        ArchiveError: a file cannot be read or written, or does not hold what it should. It is there, and so is
+            everything in the database.
+        LockNotObtainedError: another run went on for as long as the policy's patience. Nothing was changed.
+        ValueError: both ids or none are given, or no reason.
+    """
+    if (user_id is None) == (external_user_id is None) or not reason.strip():
+        raise ValueError("Erasing somebody takes a reason, and either user_id or external_user_id.")
+    with advisory_lock(connection, AdvisoryLock.ARCHIVES, policy):
+        with connection.transaction():
+            user, names = _find(connection, user_id, external_user_id)
+            _refuse_telling(reason, [str(user), *names])
+            _secrets(connection, user_key_secrets)
+        audit = _Audit(connection, reason.strip(), run_id)
+        sessions = connection.execute(read_sql("erasure", "list_sessions.sql"), {"user": user})
+        rewritten = rewrite_archives(connection, store, user, [session for (session,) in sessions])
+        audit.note({f"archive of {month}": rows for month, rows in rewritten.rows.items()})
+        remove_replaced(store, rewritten.replaced)
+        sys.audit(STEP_EVENT, "erase from the database")
+        with connection.transaction():
+            _find(connection, user, None)
+            months = _months(connection, user, zone)
+            counts = _erase(connection, user)
+            unknown: list[tuple[date, bool]] = []
+            secrets = _secrets(connection, user_key_secrets)
+            for extract in filter(partial(_has_pseudonyms, connection), EXTRACTS):
+                counts |= _erase_extracted(connection, user, extract, secrets)
+                unknown += _under_unknown_secrets(connection, extract, secrets)
+            audit.note(counts)
+            if not audit.counts:
+                raise UnknownUserError(
+                    f"Nothing is known of user {user}: no user is left, no row of theirs, and no file with one."
+                )
+            refresh(connection, RECENT_CONVERSATIONS)
+    return Erasure(
+        audit.counts,
+        tuple(sorted(months.union(month for month, purged in unknown if not purged))),
+        tuple(sorted({month for month, purged in unknown if purged})),
+    )
+
+
+class _Audit:
+    """The row of `yumai_pipelines.erasures` that tells of an erasure; made with the first counts, and added to."""
+
+    def __init__(self, connection: psycopg.Connection[Any], reason: str, run_id: str) -> None:
+        self.counts: dict[str, int] = {}
+        self._connection = connection
+        self._parameters = {"reason": reason, "run_id": run_id}
+        self._id: int | None = None
+
+    def note(self, counts: dict[str, int]) -> None:
+        """Note what was deleted, or is about to be."""
+        self.counts |= counts
+        if not counts:
+            return
+        parameters = {**self._parameters, "id": self._id, "counts": Jsonb(self.counts)}
+        name = "record_erasure.sql" if self._id is None else "update_erasure.sql"
+        ((self._id,),) = self._connection.execute(read_sql("erasure", name), parameters).fetchall()
+
+
+def _find(
+    connection: psycopg.Connection[Any], user_id: int | None, external_user_id: str | None
+) -> tuple[int, Sequence[str]]:
+    """The person's id, and what names them; a person of whom only the id is left has no name."""
+    person = connection.execute(
+        read_sql("erasure", "find_person.sql"), {"user_id": user_id, "external_user_id": external_user_id}
+    ).fetchone()
+    if person:
+        return person[0], person[1]
+    if user_id is None:
+        raise UnknownUserError(
+            "No user has this external_user_id. Nothing was changed. If they were erased before, that is all: "
+            "see yumai_pipelines.erasures for when."
+        )
+    return user_id, []
+
+
+def _refuse_telling(reason: str, names: Sequence[str]) -> None:
+    if any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", reason, re.IGNORECASE) for name in names):
+        raise TellingReasonError(
+            "The reason names the person, and is kept when they are forgotten. Nothing was changed. Say why, not who."
+        )
+
+
+def _months(connection: psycopg.Connection[Any], user: int, zone: ZoneInfo) -> set[date]:
+    """The months of the person's rows in the sources of the extracts."""
+    sources = {source for extract in EXTRACTS for source in extract.sources}
+    return {
+        month
+        for table in map(table_of, sources)
+        for (month,) in connection.execute(
+            _statement(
+                "list_months.sql", table, user, time=sql.Identifier(table.time or ""), zone=sql.Literal(zone.key)
+            )
+        )
+    }
+
+
+def _erase(connection: psycopg.Connection[Any], user: int) -> dict[str, int]:
+    """Delete what is theirs, and take them out of what stays; returns rows by table."""
+    counts = {
+        "yumai_pipelines.quarantine": connection.execute(
+            read_sql("erasure", "delete_quarantined_rows.sql"),
+            {"user": user, "kept": [str(table.relation) for table in KEPT]},
+        ).rowcount
+    }
+    for table in KEPT:
+        columns = (table.user_key.column if table.user_key else "", *table.personal)
+        emptied = sql.SQL(", ").join(sql.SQL("{} = NULL").format(sql.Identifier(column)) for column in columns)
+        quarantined = {"user": user, "table": str(table.relation), "without": Jsonb(dict.fromkeys(columns))}
+        connection.execute(read_sql("erasure", "forget_quarantined_rows.sql"), quarantined)
+        counts[f"{table.relation}, which stay"] = connection.execute(
+            _statement("forget_rows.sql", table, user, emptied=emptied)
+        ).rowcount
+    # Whoever writes into one of their sessions waits now, and is refused when it is gone.
+    connection.execute("SELECT FROM chatbot.session_master WHERE user_id = %s FOR UPDATE", (user,))
+    for detached in _detached(connection):
+        month = replace(table_of(CONVERSATIONS), relation=detached)
+        counts[str(detached)] = connection.execute(_statement("delete_rows.sql", month, user)).rowcount
+    for table in reversed(OF_THE_PERSON):
+        if table not in KEPT:
+            counts[str(table.relation)] = connection.execute(_statement("delete_rows.sql", table, user)).rowcount
+    users = "DELETE FROM chatbot.users WHERE id = %s"
+    counts[str(USERS)] = connection.execute(users, (user,)).rowcount
+    return {table: rows for table, rows in counts.items() if rows}
+
+
+def _detached(connection: psycopg.Connection[Any]) -> list[Relation]:
+    """The tables of months that are on their way into a file."""
+    tables = map(archived.table_of, archived.read(connection))
+    present = "SELECT to_regclass(%s) IS NOT NULL"
+    return [table for table in tables if connection.execute(present, (table.quoted,)).fetchone() == (True,)]
+
+
+def _has_pseudonyms(connection: psycopg.Connection[Any], extract: Extract) -> bool:
+    if extract.user_key is None:
+        return False
+    query = sql.SQL("SELECT FROM {} WHERE {} IS NOT NULL LIMIT 1").format(
+        extract.relation.identifier, sql.Identifier(extract.user_key)
+    )
+    return connection.execute(query).rowcount > 0
+
+
+def _secrets(
+    connection: psycopg.Connection[Any], user_key_secrets: Callable[[], Sequence[SecretStr]]
+) -> Sequence[SecretStr]:
+    """The secrets, where there are pseudonyms."""
+    return user_key_secrets() if any(_has_pseudonyms(connection, extract) for extract in EXTRACTS) else ()
+
+
+def _erase_extracted(
+    connection: psycopg.Connection[Any], user: int, extract: Extract, secrets: Sequence[SecretStr]
+) -> dict[str, int]:
+    """Delete what an extract holds under the person's pseudonyms; retention may have deleted where it came from."""
+    statement = sql.SQL(read_sql("erasure", "delete_extracted_rows.sql")).format(
+        extract=extract.relation.identifier, user_key=sql.Identifier(extract.user_key or ""), user=sql.Literal(user)
+    )
+    parameters = {"user_key_secrets": [secret.get_secret_value() for secret in secrets]}
+    rows = connection.execute(statement, parameters).rowcount
+    return {str(extract.relation): rows} if rows else {}
+
+
+def _under_unknown_secrets(
+    connection: psycopg.Connection[Any], extract: Extract, secrets: Sequence[SecretStr]
+) -> list[tuple[date, bool]]:
+    """The months whose pseudonyms cannot be made, and whether retention has deleted what they were built from."""
+    parameters = {"extract": extract.relation.name, "user_key_ids": [key_id(secret) for secret in secrets]}
+    return connection.execute(read_sql("erasure", "list_months_under_unknown_secrets.sql"), parameters).fetchall()
+
+
+def _statement(name: str, table: Table, user: int, **parts: sql.Composable) -> sql.Composed:
+    theirs = sql.SQL("t.user_id = {}").format(sql.Literal(user))
+    if table.session_key:
+        theirs = sql.SQL(
+            "({} OR t.session_id = ANY(ARRAY(SELECT s.session_id FROM {} AS s WHERE s.user_id = {})))"
+        ).format(theirs, SESSIONS.identifier, sql.Literal(user))
+    return sql.SQL(read_sql("erasure", name)).format(table=table.relation.identifier, theirs=theirs, **parts)

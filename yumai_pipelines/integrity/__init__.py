@@ -1,0 +1,1 @@
+"""Whether rows refer to what is there, and the repair of those that do not."""

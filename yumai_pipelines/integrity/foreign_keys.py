@@ -1,0 +1,405 @@
+"""How foreign keys are looked at: as constraints, and by following the references of the rows.
+
+Rows get past foreign keys (`session_replication_role`, `DISABLE TRIGGER ALL`, NOT VALID), so both are looked at. When
+that is done stands in `integrity`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from psycopg import sql
+from psycopg.rows import class_row
+
+from yumai_pipelines.integrity.findings import SAMPLE, Finding
+from yumai_pipelines.integrity.repair import Action, action_for, steps
+from yumai_pipelines.integrity.samples import sample
+from yumai_pipelines.model.registry import CONVERSATIONS, SESSIONS, table_of
+from yumai_pipelines.model.relations import Relation
+from yumai_pipelines.partitions.tables import describe_partitions, falls_between
+from yumai_pipelines.postgres.sql_files import read_sql
+from yumai_pipelines.schema import snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import psycopg
+
+    from yumai_pipelines.integrity.scope import Scope
+    from yumai_pipelines.model.months import Month
+    from yumai_pipelines.model.registry import ForeignKey
+    from yumai_pipelines.partitions.tables import Partition
+
+_PAST_A_KEY = (
+    "rows get past a foreign key when session_replication_role is replica, when its triggers are disabled "
+    "(ALTER TABLE … DISABLE TRIGGER ALL, pg_restore --disable-triggers), and while it is missing or NOT VALID"
+)
+
+_JOB = "it looks and changes nothing until it is launched with dry_run off, and keeps whatever it takes away."
+
+
+class KeyState(NamedTuple):
+    """A foreign key as PostgreSQL has it. `sql/checks/describe_foreign_keys.sql` says what the columns are."""
+
+    schema: str
+    name: str
+    key: str
+    column: str
+    referenced_schema: str
+    referenced_name: str
+    referenced_column: str
+    on_delete: str
+    validated: bool
+    triggers: int
+    triggers_needed: int
+    disabled_on: list[str] | None
+
+    @property
+    def relation(self) -> Relation:
+        """The table or partition that has it."""
+        return Relation(self.schema, self.name)
+
+    @property
+    def referenced(self) -> Relation:
+        """The table that it refers to."""
+        return Relation(self.referenced_schema, self.referenced_name)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong with a foreign key on one table or partition, and the SQL that puts it right."""
+
+    relation: Relation
+    key: ForeignKey
+    what: str
+    statements: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Constraints:
+    """The foreign keys of a table and its partitions, as PostgreSQL has them.
+
+    Attributes:
+        scope: whose.
+        states: those of one column.
+        partitions: of the table, when it has any.
+    """
+
+    scope: Scope
+    states: tuple[KeyState, ...]
+    partitions: tuple[Partition, ...]
+
+    @classmethod
+    def read(cls, connection: psycopg.Connection[Any], scope: Scope) -> Constraints:
+        """Read the catalogue."""
+        relation = scope.table.relation
+        with connection.cursor(row_factory=class_row(KeyState)) as cursor:
+            states = cursor.execute(read_sql("integrity", "describe_foreign_keys.sql"), {"table": relation.quoted})
+            partitions = describe_partitions(connection, scope.zone) if scope.table.partitioned else ()
+            return cls(scope, tuple(states), tuple(partitions))
+
+    @cached_property
+    def _by_column(self) -> dict[tuple[Relation, str], list[KeyState]]:
+        """The states of each column; of all relations they are too many to look through for each."""
+        by_column: dict[tuple[Relation, str], list[KeyState]] = {}
+        for state in self.states:
+            by_column.setdefault((state.relation, state.column), []).append(state)
+        return by_column
+
+    def relations(self, month: Month | None) -> list[Relation]:
+        """The table and its partitions; of a month, its own partition and the default one."""
+        return [
+            self.scope.table.relation,
+            *(
+                each.relation
+                for each in self.partitions
+                if month is None
+                or each.is_default
+                or each.overlaps(month.start(self.scope.zone), month.end(self.scope.zone))
+            ),
+        ]
+
+    def state(self, relation: Relation, key: ForeignKey) -> KeyState | None:
+        """The key of that column on that relation: the one that refers to the right table, where there are several."""
+        states = self._by_column.get((relation, key.column), [])
+        return next((each for each in states if each.referenced == key.referenced), next(iter(states), None))
+
+
+@dataclass(frozen=True)
+class References:
+    """What the rows of one scope refer to.
+
+    Attributes:
+        scope: whose rows.
+        keys: the foreign keys that were followed.
+        counts: by key and month, the rows that refer to nothing.
+    """
+
+    scope: Scope
+    keys: tuple[ForeignKey, ...]
+    counts: dict[ForeignKey, dict[Month | None, int]]
+
+    @classmethod
+    def follow(cls, connection: psycopg.Connection[Any], scope: Scope, keys: Sequence[ForeignKey]) -> References:
+        """Follow each key of each row of the scope."""
+        return cls(scope, tuple(keys), {key: _broken(connection, scope, key) for key in keys})
+
+    def broken(self, month: Month | None, key: ForeignKey) -> int:
+        """Rows of the month, or of the whole, whose key refers to nothing."""
+        return self.counts[key][month]
+
+
+def _broken(connection: psycopg.Connection[Any], scope: Scope, key: ForeignKey) -> dict[Month | None, int]:
+    """The rows whose key refers to nothing, by month.
+
+    Of the whole they are told apart by month when there are any: a plain count costs half as much, and needs nothing
+    but indexes.
+    """
+    found: list[tuple[int, int]] = []
+    if not scope.whole:
+        found = connection.execute(_in_months(key, scope)).fetchall()
+    for place in (sql.SQL("0"), scope.place) if scope.whole else ():
+        statement = sql.SQL(read_sql("integrity", "count_broken_references.sql")).format(
+            place=place, table=scope.table.relation.identifier, rows=_broken_rows(key, scope, None)
+        )
+        found = connection.execute(statement).fetchall()
+        if not found:
+            break
+    return {month: count for month, (count,) in scope.totals(found, width=1).items()}
+
+
+def _in_months(key: ForeignKey, scope: Scope) -> sql.Composed:
+    """The count of a key's rows of some months. What happened then refers mostly to sessions of those days."""
+    referenced = key.referenced.identifier, sql.Identifier(key.referenced_column), sql.Identifier(key.column)
+    started = table_of(key.referenced).time
+    nearby: sql.Composable = sql.SQL("true")
+    if started:
+        nearby = sql.SQL("NOT EXISTS (SELECT FROM {} AS r WHERE r.{} = t.{} AND {})").format(
+            *referenced,
+            falls_between(
+                sql.Identifier("r", started),
+                scope.months[0].start(scope.zone) - timedelta(days=1),
+                scope.months[-1].end(scope.zone),
+            ),
+        )
+    return sql.SQL(read_sql("integrity", "count_broken_references_of_months.sql")).format(
+        place=scope.place,
+        table=scope.table.relation.identifier,
+        column=referenced[2],
+        referenced=referenced[0],
+        referenced_column=referenced[1],
+        scope=scope.condition(),
+        nearby=nearby,
+    )
+
+
+def _listing(key: ForeignKey, scope: Scope, month: Month | None) -> sql.Composed:
+    """The rows of a key that refer to nothing."""
+    owner = scope.table
+    columns = dict.fromkeys((*owner.key, key.column, *([owner.time] if owner.time else [])))
+    return sql.SQL(read_sql("integrity", "list_broken_references.sql")).format(
+        columns=sql.SQL(", ").join(sql.Identifier("t", column) for column in columns),
+        table=owner.relation.identifier,
+        rows=_broken_rows(key, scope, month),
+        order=sql.SQL(", ").join(sql.Identifier("t", column) for column in owner.key),
+    )
+
+
+def _broken_rows(key: ForeignKey, scope: Scope, month: Month | None) -> sql.Composed:
+    """SQL: that a row `t` of the scope refers to nothing by the key."""
+    return sql.SQL(
+        "t.{column} IS NOT NULL\n"
+        "    AND NOT EXISTS (SELECT FROM {referenced} AS r WHERE r.{referenced_column} = t.{column})\n"
+        "    AND {scope}"
+    ).format(
+        column=sql.Identifier(key.column),
+        referenced=key.referenced.identifier,
+        referenced_column=sql.Identifier(key.referenced_column),
+        scope=scope.condition(month),
+    )
+
+
+def _repairs(
+    connection: psycopg.Connection[Any], key: ForeignKey, scope: Scope, month: Month | None, *actions: Action
+) -> list[str]:
+    """For each action, the statements that the job repair_orphans would run, all at once and by hand."""
+    rows = _broken_rows(key, scope, month)
+    return [
+        ";\n".join(step.statement.as_string(connection).strip() for step in steps(key, action, rows, "by hand")) + ";"
+        for action in actions
+    ]
+
+
+def orphans(connection: psycopg.Connection[Any], references: References, month: Month | None) -> Finding:
+    """Rows that belong to no session. Section 7.3 of the database document."""
+    scope = references.scope
+    key = scope.table.session_key
+    if key is None:
+        raise ValueError(f"{scope.table.relation} has no foreign key to {SESSIONS}")
+    count = references.broken(month, key)
+    subject = f"rows of {scope.table.relation} without a session"
+    if not count:
+        return Finding(subject, count)
+    listing = _listing(key, scope, month)
+    return Finding(
+        subject=subject,
+        count=count,
+        sample=sample(connection, listing),
+        cause=f"{_PAST_A_KEY}. See the check foreign_keys.",
+        remedy=f"launch the job repair_orphans: {_JOB} Or run the SQL by hand: it lists them; gives them a session "
+        "again; or, instead of that, moves them to the quarantine.",
+        statements=[
+            listing.as_string(connection),
+            *_repairs(connection, key, scope, month, Action.RECOVER, Action.MOVE),
+        ],
+    )
+
+
+def foreign_keys(
+    connection: psycopg.Connection[Any], constraints: Constraints, references: References, month: Month | None
+) -> Finding:
+    """What is wrong with the foreign keys of a table and of its partitions, and which of them rows violate.
+
+    For a month: the table, its default partition, and the month's partition; for the whole: all of them.
+    """
+    owner = references.scope.table
+    faults: list[Fault] = []
+    shown: list[dict[str, Any]] = []
+    relations = constraints.relations(month)
+    for relation in relations:
+        for key in references.keys:
+            state = constraints.state(relation, key)
+            found = _faults(connection, relation, key, state, partitioned=owner.partitioned)
+            if relation == owner.relation and references.broken(month, key):
+                found.append(_violations(connection, references, key, month))
+            faults += found
+            shown.append(
+                {
+                    "table": str(relation),
+                    "foreign_key": f"{key.column} → {key.referenced.name}",
+                    "on_delete": state.on_delete if state else "",
+                    "fault": "; ".join(fault.what for fault in found),
+                }
+            )
+    return Finding(
+        subject=f"faults of {len(shown)} foreign keys of {owner.relation}",
+        count=len(faults),
+        sample=[
+            {"table": str(fault.relation), "foreign_key": fault.key.name, "fault": fault.what}
+            for fault in faults[:SAMPLE]
+        ],
+        cause=f"somebody changed the constraints, or a restore left them half done; {_PAST_A_KEY}.",
+        remedy="run the SQL below, the constraints first, in a quiet hour: adding a foreign key stops writers. Rows "
+        f"that refer to nothing can be left to the job repair_orphans: {_JOB}",
+        statements=list(dict.fromkeys(statement for fault in faults for statement in fault.statements)),
+        metadata={"foreign_keys": shown},
+    )
+
+
+def _faults(
+    connection: psycopg.Connection[Any],
+    relation: Relation,
+    key: ForeignKey,
+    state: KeyState | None,
+    *,
+    partitioned: bool,
+) -> list[Fault]:
+    """What is wrong with one foreign key of one table or partition, as a constraint."""
+
+    def renew() -> tuple[str, ...]:
+        return tuple(statement.as_string(connection) for statement in _renew(key, state, partitioned=partitioned))
+
+    if state is None:
+        return [Fault(relation, key, "is missing", renew())]
+    faults = []
+    if (state.referenced, state.referenced_column) != (key.referenced, key.referenced_column):
+        refers = f"refers to {state.referenced}.{state.referenced_column}"
+        faults.append(Fault(relation, key, f"{refers} instead of {key.referenced}.{key.referenced_column}", renew()))
+    if state.on_delete != key.on_delete:
+        faults.append(Fault(relation, key, f"ON DELETE {state.on_delete} instead of {key.on_delete}", renew()))
+    if not state.validated:
+        validate = _alter(relation.identifier, "VALIDATE CONSTRAINT {}", sql.Identifier(state.key))
+        faults.append(Fault(relation, key, "is not validated", (validate.as_string(connection),)))
+    if state.disabled_on:
+        enable = tuple(f"ALTER TABLE {name} ENABLE TRIGGER ALL" for name in state.disabled_on)
+        faults.append(Fault(relation, key, f"its triggers are disabled on {', '.join(state.disabled_on)}", enable))
+    elif state.triggers < state.triggers_needed:
+        faults.append(Fault(relation, key, f"has {state.triggers} of its {state.triggers_needed} triggers", renew()))
+    return faults
+
+
+def _renew(key: ForeignKey, state: KeyState | None, *, partitioned: bool) -> list[sql.Composed]:
+    """Drop what is there, and add the key as the registry has it.
+
+    PostgreSQL 17 knows no NOT VALID foreign key on a partitioned table, so there the rows are read under the lock.
+    """
+    owner, name = key.table.identifier, sql.Identifier(key.name)
+    drops = [_alter(owner, "DROP CONSTRAINT {}", sql.Identifier(state.key))] if state else []
+    add = _alter(
+        owner,
+        "ADD CONSTRAINT {} FOREIGN KEY ({}) REFERENCES {} ({}) ON DELETE {}{}",
+        name,
+        sql.Identifier(key.column),
+        key.referenced.identifier,
+        sql.Identifier(key.referenced_column),
+        sql.SQL(key.on_delete),
+        sql.SQL("" if partitioned else " NOT VALID"),
+    )
+    validate = [] if partitioned else [_alter(owner, "VALIDATE CONSTRAINT {}", name)]
+    why = sql.SQL("COMMENT ON CONSTRAINT {} ON {} IS {}").format(name, owner, sql.Literal(_comment(key)))
+    return [*drops, add, *validate, why]
+
+
+def _comment(key: ForeignKey) -> str | None:
+    """Why the key has its rule on delete, as the migrations say it."""
+    name = f"{key.table}.{key.name}"
+    return next((each.comment for each in snapshot.shipped() if each.name == name), None)
+
+
+def _alter(relation: sql.Identifier, action: str, *parts: sql.Composable) -> sql.Composed:
+    return sql.SQL("ALTER TABLE {} {}").format(relation, sql.SQL(action).format(*parts))
+
+
+def _violations(
+    connection: psycopg.Connection[Any], references: References, key: ForeignKey, month: Month | None
+) -> Fault:
+    """Rows that refer to nothing: how many, and which are the first."""
+    scope, count = references.scope, references.broken(month, key)
+    listing = _listing(key, scope, month)
+    first = [
+        ", ".join(f"{column} {row[column]}" for column in (*scope.table.key, key.column))
+        for row in sample(connection, listing)
+    ]
+    more = f"; and {count - len(first):,} more" if count > len(first) else ""
+    return Fault(
+        scope.table.relation,
+        key,
+        f"rows that refer to nothing: {count:,} ({'; '.join(first)}{more})",
+        (listing.as_string(connection), *_repairs(connection, key, scope, month, action_for(key))),
+    )
+
+
+def other_users(connection: psycopg.Connection[Any], scope: Scope) -> dict[Month | None, Finding]:
+    """Conversations that name another user than their session does, by month."""
+    counts = scope.totals(connection.execute(_users_statement("count_other_users.sql", scope)), width=2)
+    findings: dict[Month | None, Finding] = {}
+    for month, (rows, count) in counts.items():
+        listing = _users_statement("list_other_users.sql", scope, month)
+        correction = _users_statement("set_session_users.sql", scope, month)
+        findings[month] = Finding(
+            subject=f"rows of {CONVERSATIONS} whose user is not their session's",
+            count=count,
+            sample=sample(connection, listing) if count else [],
+            cause="a client wrote a turn into somebody else's session, or a session was given another user afterwards.",
+            remedy="find out which of the two is right; where it is the session's, run the UPDATE.",
+            statements=[each.as_string(connection) for each in (listing, correction)],
+            metadata={"rows": rows},
+        )
+    return findings
+
+
+def _users_statement(name: str, scope: Scope, month: Month | None = None) -> sql.Composed:
+    return sql.SQL(read_sql("integrity", name)).format(place=scope.place, scope=scope.condition(month))

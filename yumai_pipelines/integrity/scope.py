@@ -1,0 +1,88 @@
+"""Which rows of a table a check looks at, and how they fall into months.
+
+A run for some months looks at those alone, so that it costs what they hold; a run that names none looks at all rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from psycopg import sql
+
+from yumai_pipelines.model.calendar import bounds_of
+from yumai_pipelines.partitions.tables import describe_partitions, falls_between
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from zoneinfo import ZoneInfo
+
+    import psycopg
+
+    from yumai_pipelines.model.months import Month
+    from yumai_pipelines.model.registry import Table
+
+
+@dataclass(frozen=True)
+class Scope:
+    """The rows of one evaluation.
+
+    Attributes:
+        table: whose rows.
+        months: adjoining months, in order; none for a table that has no months.
+        whole: all rows, those of no month too; else those of the months alone.
+        zone: the business's time zone, at whose midnights months begin.
+    """
+
+    table: Table
+    months: tuple[Month, ...]
+    whole: bool
+    zone: ZoneInfo
+
+    @classmethod
+    def of(
+        cls, connection: psycopg.Connection[Any], table: Table, months: Sequence[Month] | None, zone: ZoneInfo
+    ) -> Scope:
+        """The scope of a run: its months, or all rows, with a month for each partition."""
+        if not table.partitioned:
+            return cls(table, (), whole=True, zone=zone)
+        if months is not None:
+            return cls(table, tuple(months), whole=False, zone=zone)
+        present = [partition.month for partition in describe_partitions(connection, zone) if partition.month]
+        span = min(present).through(max(present)) if present else ()
+        return cls(table, tuple(span), whole=True, zone=zone)
+
+    @property
+    def places(self) -> list[Month | None]:
+        """Each month, and None for the whole where the scope is that."""
+        return [*self.months, *([None] if self.whole else [])]
+
+    @property
+    def place(self) -> sql.Composable:
+        """SQL: the number of the row's month, from 1; 0 and the number after the last are outside of the months."""
+        if not self.months:
+            return sql.SQL("0")
+        if len(self.months) == 1 and not self.whole:
+            return sql.SQL("1")
+        bounds = sql.Literal(bounds_of(self.months, self.zone))
+        return sql.SQL("width_bucket({}, {})").format(self._time, bounds)
+
+    def condition(self, month: Month | None = None) -> sql.Composable:
+        """SQL: that a row `t` is one of the month's, or of the scope's when none is given."""
+        if month is None and self.whole:
+            return sql.SQL("true")
+        first, last = (month, month) if month else (self.months[0], self.months[-1])
+        return falls_between(self._time, first.start(self.zone), last.end(self.zone))
+
+    def totals(self, rows: Iterable[Sequence[int]], width: int) -> dict[Month | None, list[int]]:
+        """Counts by month from rows of a place and `width` counts: zeros where there is no row, None for their sum."""
+        sums: dict[Month | None, list[int]] = {place: [0] * width for place in self.places}
+        for number, *counts in rows:
+            inside = 1 <= number <= len(self.months)
+            for place in [*([self.months[number - 1]] if inside else []), *([None] if self.whole else [])]:
+                sums[place] = [total + count for total, count in zip(sums[place], counts, strict=True)]
+        return sums
+
+    @property
+    def _time(self) -> sql.Identifier:
+        return sql.Identifier("t", self.table.time or "")

@@ -1,0 +1,100 @@
+"""Times that can be: a session starts before what is done in it, an end comes last, nothing is in the future."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from psycopg import sql
+
+from yumai_pipelines.integrity.findings import Finding
+from yumai_pipelines.integrity.samples import sample
+from yumai_pipelines.model.registry import SESSIONS, table_of
+from yumai_pipelines.postgres.sql_files import read_sql
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    import psycopg
+
+    from yumai_pipelines.integrity.scope import Scope
+    from yumai_pipelines.model.months import Month
+
+_SESSION_START = sql.Identifier("s", table_of(SESSIONS).time or "")
+
+
+def misplaced_times(
+    connection: psycopg.Connection[Any], scope: Scope, as_of: datetime | None = None
+) -> dict[Month | None, Finding]:
+    """Rows with a time before their session's start, before their own first time, or after `as_of`, by month.
+
+    Args:
+        connection: in autocommit mode.
+        scope: whose rows.
+        as_of: the present; by default what the server's clock says.
+    """
+    with connection.transaction():
+        # The first query fixes what is seen, so the clock that it reads is behind no row.
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        now: datetime = as_of or connection.execute("SELECT clock_timestamp()").fetchall()[0][0]
+        counts = scope.totals(connection.execute(_statement("count_misplaced_times.sql", scope, now)), width=2)
+        return {month: _finding(connection, scope, now, month, *counts[month]) for month in scope.places}
+
+
+def _finding(
+    connection: psycopg.Connection[Any], scope: Scope, now: datetime, month: Month | None, rows: int, count: int
+) -> Finding:
+    listing = _statement("list_misplaced_times.sql", scope, now, month)
+    return Finding(
+        subject=f"rows of {scope.table.relation} with a time that cannot be",
+        count=count,
+        sample=sample(connection, listing) if count else [],
+        cause="a client sent times of its own clock, or in another time zone: 9 hours off is UTC taken for Seoul time.",
+        remedy="find the client by the rows below and set its clock or zone right; then correct the rows. A session "
+        "that starts after its first activity can be given that as its start.",
+        statements=[listing.as_string(connection)],
+        metadata={"rows": rows, "as_of": str(now)},
+    )
+
+
+def _statement(name: str, scope: Scope, now: datetime, month: Month | None = None) -> sql.Composed:
+    table = scope.table
+    child = table.session_key
+    join = "LEFT JOIN {} AS s ON {} = {}"
+    start = [sql.SQL("{} AS session_start").format(_SESSION_START)] if child else []
+    return sql.SQL(read_sql("integrity", name)).format(
+        place=scope.place,
+        table=table.relation.identifier,
+        sessions=sql.SQL(join).format(
+            child.referenced.identifier,
+            sql.Identifier("s", child.referenced_column),
+            sql.Identifier("t", child.column),
+        )
+        if child
+        else sql.SQL(""),
+        fault=_fault(scope, now),
+        columns=sql.SQL(", ").join([*_columns(dict.fromkeys((*table.key, table.time or "", *table.later))), *start]),
+        key=sql.SQL(", ").join(_columns(table.key)),
+        scope=scope.condition(month),
+    )
+
+
+def _fault(scope: Scope, now: datetime) -> sql.Composed:
+    """SQL: what is wrong with the times of a row `t`, whose session is `s`; NULL when nothing is."""
+    table = scope.table
+    time, *later = _columns((table.time or "", *table.later))
+    cases = [
+        sql.SQL("WHEN {} > {} THEN {}").format(each, sql.Literal(now), sql.Literal(f"{name} is in the future"))
+        for name, each in zip((table.time, *table.later), (time, *later), strict=True)
+    ]
+    cases += [
+        sql.SQL("WHEN {} < {} THEN {}").format(each, time, sql.Literal(f"{name} is before {table.time}"))
+        for name, each in zip(table.later, later, strict=True)
+    ]
+    if table.session_key:
+        cases.append(sql.SQL("WHEN {} < {} THEN 'before its session started'").format(time, _SESSION_START))
+    return sql.SQL("CASE {} END").format(sql.SQL(" ").join(cases))
+
+
+def _columns(names: Iterable[str]) -> list[sql.Identifier]:
+    return [sql.Identifier("t", name) for name in names]

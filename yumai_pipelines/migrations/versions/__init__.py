@@ -1,1 +1,0 @@
-"""The revisions, one for each file of `sql/migrations`."""

@@ -1,0 +1,1 @@
+"""What the database is, in values alone: its tables, its months, how long DDL may wait. No I/O, and no connection."""

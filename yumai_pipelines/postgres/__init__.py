@@ -1,0 +1,1 @@
+"""How this project talks to PostgreSQL: connections, locks, transactions that give way, statements from files."""

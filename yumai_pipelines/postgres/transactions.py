@@ -1,0 +1,198 @@
+"""Transactions on tables in use: short attempts under a lock timeout, retried until patience ends.
+
+A lock that is waited for stops everybody who comes after, so the wait is what must be short. An attempt is one
+transaction that takes its locks first, in one order (referenced tables, then the parent, then its partitions), gives up
+when the whole of its time is over, and then does what touches the catalogue alone.
+
+This module names no table: what is altered, and why, is decided by its callers.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, TypeVar
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import class_row
+
+from yumai_pipelines.model.lock_policy import LockPolicy
+from yumai_pipelines.postgres.locks import LockMode, TableLock
+from yumai_pipelines.postgres.patience import Blocker, LockNotObtainedError, Patience
+from yumai_pipelines.postgres.sql_files import read_sql
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from yumai_pipelines.model.relations import Relation
+    from yumai_pipelines.postgres.connections import Connection
+
+T = TypeVar("T")
+
+STEP_EVENT = "yumai_pipelines.step"
+"""Audit event raised before every transaction, with the step's name; tests end the process there."""
+
+PAUSE_BETWEEN_ASKING = timedelta(milliseconds=2)
+"""How long an attempt that strengthens a lock waits before it asks for it again."""
+
+_UPGRADES_NOWAIT = 170000
+
+_GIVE_WAY = (
+    psycopg.errors.LockNotAvailable,
+    psycopg.errors.DeadlockDetected,
+    psycopg.errors.SerializationFailure,
+    psycopg.errors.QueryCanceled,
+)
+
+
+@dataclass(frozen=True)
+class LockStatistics:
+    """What DDL has cost others so far.
+
+    Attributes:
+        attempts: transactions begun.
+        retries: attempts that gave way to somebody.
+        held: time between an attempt's first lock that stops writers and its end, summed.
+        longest: the longest such time.
+    """
+
+    attempts: int = 0
+    retries: int = 0
+    held: timedelta = timedelta()
+    longest: timedelta = timedelta()
+
+    def __add__(self, other: LockStatistics) -> LockStatistics:
+        """Both together."""
+        return LockStatistics(
+            self.attempts + other.attempts,
+            self.retries + other.retries,
+            self.held + other.held,
+            max(self.longest, other.longest),
+        )
+
+
+class PatientTransactions:
+    """Runs DDL under a lock policy, on a connection in autocommit mode, and keeps count of what that cost."""
+
+    def __init__(self, connection: Connection, policy: LockPolicy) -> None:
+        """Keep the lock timeout below the server's `deadlock_timeout`, so that no deadlock ever cancels another."""
+        self.connection = connection
+        self.statistics = LockStatistics()
+        row = connection.execute("SELECT current_setting('deadlock_timeout')::interval").fetchone()
+        longest = (row[0] if row else timedelta(seconds=1)) * 0.9
+        self.policy = LockPolicy(min(policy.lock_timeout, longest), policy.patience)
+
+    def run(
+        self,
+        step: str,
+        locks: Sequence[TableLock],
+        work: Callable[[], T],
+        *,
+        transient: tuple[type[psycopg.Error], ...] = (),
+    ) -> T:
+        """Take the locks and do the work, in one transaction, again and again until nobody is in the way.
+
+        Args:
+            step: name for people and for the audit event.
+            locks: in the canonical order; the attempt as a whole waits no longer than the policy's lock timeout.
+            work: statements on `self.connection`; repeatable, since an attempt that gives way is rolled back.
+            transient: further errors that the next attempt may be spared.
+
+        Raises:
+            LockNotObtainedError: patience ended.
+        """
+        patience = Patience(self.policy, step)
+        give_way: tuple[type[psycopg.Error], ...] = (*_GIVE_WAY, *transient)
+        while True:
+            sys.audit(STEP_EVENT, step)
+            try:
+                return self._attempt(locks, work)
+            except give_way as error:
+                self.statistics += LockStatistics(retries=1)
+                try:
+                    patience.pause(self._blockers(locks))
+                except LockNotObtainedError as final:
+                    raise final from error
+
+    def run_outside(self, step: str, tables: Sequence[Relation], statement: Callable[[], sql.Composed | None]) -> None:
+        """Run statements that allow no transaction around them, until there is none left.
+
+        Args:
+            step: name for people and for the audit event.
+            tables: what they lock; whoever holds a lock there is named when patience ends.
+            statement: the next one; it is asked again after each, and after each that gave way.
+
+        Raises:
+            LockNotObtainedError: patience ended.
+        """
+        patience = Patience(self.policy, step)
+        locks = [TableLock(table, LockMode.ACCESS_EXCLUSIVE) for table in tables]
+        timeout = f"{round(self.policy.lock_timeout.total_seconds() * 1000)}ms"
+        while (text := statement()) is not None:
+            sys.audit(STEP_EVENT, step)
+            self.statistics += LockStatistics(attempts=1)
+            self.connection.execute("SELECT set_config('lock_timeout', %s, false)", (timeout,))
+            try:
+                self.connection.execute(text)
+            except _GIVE_WAY as error:
+                self.statistics += LockStatistics(retries=1)
+                try:
+                    patience.pause(self._blockers(locks))
+                except LockNotObtainedError as final:
+                    raise final from error
+            finally:
+                if not self.connection.closed:
+                    self.connection.execute("RESET lock_timeout")
+
+    def _attempt(self, locks: Sequence[TableLock], work: Callable[[], T]) -> T:
+        deadline = time.monotonic() + self.policy.lock_timeout.total_seconds()
+        first_lock = None
+        try:
+            with self.connection.transaction():
+                self.connection.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+                for lock in locks:
+                    self._take(lock, deadline)
+                    if lock.mode.stops_writers:
+                        first_lock = first_lock or time.monotonic()
+                self._limit_lock_wait(deadline)
+                return work()
+        finally:
+            held = timedelta(seconds=time.monotonic() - first_lock) if first_lock else timedelta()
+            self.statistics += LockStatistics(attempts=1, held=held, longest=held)
+
+    def _take(self, lock: TableLock, deadline: float) -> None:
+        statement = sql.SQL("LOCK TABLE ONLY {} IN {} MODE").format(lock.relation.identifier, lock.mode.statement)
+        # PostgreSQL 16 refuses NOWAIT, too, when others only queue for what is held already: there it waits for 1 ms.
+        nowait = sql.SQL(" NOWAIT" if self.connection.info.server_version >= _UPGRADES_NOWAIT else "")
+        while lock.strengthens:
+            try:
+                with self.connection.transaction():
+                    self._limit_lock_wait(time.monotonic())
+                    self.connection.execute(statement + nowait)
+            except psycopg.errors.LockNotAvailable:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(PAUSE_BETWEEN_ASKING.total_seconds())
+            else:
+                return
+        self._limit_lock_wait(deadline)
+        self.connection.execute(statement)
+
+    def _limit_lock_wait(self, deadline: float) -> None:
+        """Let the next lock wait for what remains of the attempt (PostgreSQL reads 0 as for ever)."""
+        remaining = max(1, round((deadline - time.monotonic()) * 1000))
+        self.connection.execute("SELECT set_config('lock_timeout', %s, true)", (f"{remaining}ms",))
+
+    def _blockers(self, locks: Sequence[TableLock]) -> list[Blocker]:
+        """Who holds what these locks conflict with; when nobody does, it was a row: who holds any lock there."""
+        wanted = {lock.relation: lock.mode for lock in locks}
+        with self.connection.cursor(row_factory=class_row(Blocker)) as cursor:
+            holders = cursor.execute(
+                read_sql("postgres", "list_lock_holders.sql"),
+                {"names": [table.quoted for table in wanted], "labels": [str(table) for table in wanted]},
+            ).fetchall()
+        compatible = {str(table): mode.compatible for table, mode in wanted.items()}
+        return [h for h in holders if h.mode not in compatible.get(h.relation, ())] or holders

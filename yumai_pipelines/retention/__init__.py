@@ -1,0 +1,1 @@
+"""The deletion of sessions that are past their age."""

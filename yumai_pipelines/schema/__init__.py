@@ -1,0 +1,1 @@
+"""The schema: installed, upgraded, described, and compared with what the migrations make."""

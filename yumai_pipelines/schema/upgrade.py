@@ -1,0 +1,189 @@
+"""The schema: installed, upgraded, and compared with what the migrations make. Section 2 of the database document.
+
+All of an upgrade is one transaction, so a run that is killed leaves the database as it was. What the tables look like
+stands in `sql/`; what is done with rows stands elsewhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from alembic.script.revision import RevisionError
+from psycopg import sql
+from sqlalchemy import NullPool, create_engine
+from sqlalchemy.exc import DBAPIError
+
+from yumai_pipelines.postgres.connections import OWNER_ROLE, connect
+from yumai_pipelines.postgres.errors import DatabaseError
+from yumai_pipelines.postgres.locks import AdvisoryLock, advisory_lock
+from yumai_pipelines.postgres.patience import Patience
+from yumai_pipelines.postgres.sql_files import sql_path
+from yumai_pipelines.schema import snapshot
+from yumai_pipelines.schema.migrations import migrate
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection as AlembicConnection
+
+    from yumai_pipelines.schema.snapshot import Difference
+    from yumai_pipelines.settings import Settings
+
+Connection = psycopg.Connection[Any]
+
+
+class SchemaError(DatabaseError):
+    """The schema cannot be installed or upgraded. Nothing was changed."""
+
+
+@dataclass(frozen=True)
+class SchemaReport:
+    """What an upgrade found and did.
+
+    Attributes:
+        server_version: PostgreSQL's, such as 17.10.
+        revision: the schema's, now.
+        migrations: the revisions that ran, in order; empty when there was nothing to do.
+        functions: the functions that were made or differed, sorted.
+        extensions: their versions by name.
+        uuid_stand_in: whether `uuid_generate_v4()` stands on `gen_random_uuid()`, since the server has no uuid-ossp.
+        drift: objects that differ from what the migrations make.
+    """
+
+    server_version: str
+    revision: str
+    migrations: tuple[str, ...]
+    functions: tuple[str, ...]
+    extensions: dict[str, str]
+    uuid_stand_in: bool
+    drift: tuple[Difference, ...]
+
+
+@dataclass
+class _Ran:
+    """What one attempt at an upgrade has done."""
+
+    migrations: list[str] = field(default_factory=list)
+    functions: tuple[str, ...] = ()
+
+
+def upgrade(url: str, settings: Settings) -> SchemaReport:
+    """Install the schema, or bring it up to date. Idempotent; two at once come one after the other.
+
+    Roles, extensions and the database's settings are made sure of each time, functions are defined anew, and the
+    migrations that have not run yet run, under the lock timeout of the settings.
+
+    Args:
+        url: of a login that may create roles and extensions, and owns the database.
+        settings: time zone and lock policy.
+
+    Raises:
+        SchemaError: the database is an older YUMAI one, or a newer one, or the login may not do something.
+        LockNotObtainedError: somebody was in the way for as long as the policy's patience.
+        UnsupportedServerError: the server is older than 16.
+    """
+    policy = settings.lock_policy
+    with (
+        connect(url, application_name="yumai: schema lock", role=None) as connection,
+        advisory_lock(connection, AdvisoryLock.SCHEMA, policy),
+    ):
+        patience = Patience(policy, "upgrade the schema")
+        while True:
+            try:
+                ran = _attempt(url, settings)
+            except (psycopg.errors.LockNotAvailable, DBAPIError) as error:
+                if not isinstance(getattr(error, "orig", error), psycopg.errors.LockNotAvailable):
+                    raise
+                patience.pause([])
+            else:
+                break
+    with connect(url, application_name="yumai: schema") as owner:
+        return _report(owner, ran)
+
+
+def drift(connection: Connection) -> list[Difference]:
+    """The objects of YUMAI's schemas that differ from what this version's migrations make, by kind and name."""
+    return snapshot.compare(snapshot.shipped(), snapshot.describe(connection))
+
+
+def configure_database(connection: Connection, timezone: str) -> None:
+    """Set the database's search_path and time zone for new connections: a copy or restore does not bring them along."""
+    connection.execute("SELECT yumai_pipelines.configure_database(%s)", (timezone,))
+
+
+def _attempt(url: str, settings: Settings) -> _Ran:
+    """One transaction: all of the upgrade, or nothing."""
+    engine = create_engine(
+        "postgresql+psycopg://",
+        creator=lambda: connect(url, application_name="yumai: schema", role=None, autocommit=False),
+        poolclass=NullPool,
+    )
+    with engine.begin() as alembic_connection:
+        connection = alembic_connection.connection.driver_connection
+        if not isinstance(connection, psycopg.Connection):
+            raise TypeError(f"{connection!r} is no connection of psycopg")
+        connection.execute("SELECT set_config('lock_timeout', %s, true)", (f"{settings.lock_timeout_ms}ms",))
+        _refuse_older_yumai(connection)
+        _run_files(connection, "bootstrap")
+        before = _functions(connection)
+        connection.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(OWNER_ROLE)))
+        ran = _Ran(_migrate(alembic_connection))
+        _run_files(connection, "functions")
+        ran.functions = tuple(sorted(name for name, text in _functions(connection).items() if before.get(name) != text))
+        connection.execute("SET LOCAL ROLE NONE")
+        configure_database(connection, settings.timezone)
+    return ran
+
+
+def _refuse_older_yumai(connection: Connection) -> None:
+    ours, theirs = connection.execute(
+        "SELECT to_regclass('yumai_pipelines.alembic_version'), to_regclass('chatbot.conversations')"
+    ).fetchone() or (None, None)
+    if ours is None and theirs is not None:
+        raise SchemaError(
+            f"The database {connection.info.dbname} has chatbot.conversations, but not from these migrations: it is an "
+            "older YUMAI database. Nothing was changed. `yumai adopt --dry-run` says what adopting it would do."
+        )
+
+
+def _run_files(connection: Connection, directory: str) -> None:
+    for path in sorted(sql_path(directory).glob("*.sql")):
+        try:
+            connection.execute(path.read_bytes())
+        except psycopg.errors.InsufficientPrivilege as error:
+            user, said = connection.info.user, filter(None, (error.diag.message_primary, error.diag.message_detail))
+            raise SchemaError(
+                f"{user} may not do what sql/{directory}/{path.name} does: {'. '.join(said).rstrip('.')}. Nothing was "
+                "changed. Install as a superuser, or as the database's owner with CREATEROLE, to whom whoever made the "
+                f"roles on this server has said: GRANT {OWNER_ROLE} TO {user} WITH INHERIT TRUE, SET TRUE."
+            ) from error
+
+
+def _migrate(connection: AlembicConnection) -> list[str]:
+    """Run the migrations that have not run yet; returns their revisions."""
+    try:
+        return migrate(connection)
+    except RevisionError as error:
+        raise SchemaError(
+            f"The migrations cannot run: {error}. A database that a newer version has upgraded needs that version of "
+            "yumai_pipelines. Nothing was changed."
+        ) from error
+
+
+def _functions(connection: Connection) -> dict[str, str]:
+    return {each.name: each.definition for each in snapshot.describe(connection) if each.kind == "function"}
+
+
+def _report(connection: Connection, ran: _Ran) -> SchemaReport:
+    (revision,) = connection.execute("SELECT version_num FROM yumai_pipelines.alembic_version").fetchone() or ("",)
+    extensions = dict(connection.execute("SELECT extname, extversion FROM pg_extension ORDER BY extname").fetchall())
+    (version,) = connection.execute("SHOW server_version").fetchone() or ("",)
+    return SchemaReport(
+        server_version=version.split()[0],
+        revision=revision,
+        migrations=tuple(ran.migrations),
+        functions=ran.functions,
+        extensions=extensions,
+        uuid_stand_in="uuid-ossp" not in extensions,
+        drift=tuple(drift(connection)),
+    )

@@ -1,0 +1,1 @@
+"""The materialized views: how one is refreshed."""

@@ -1,0 +1,48 @@
+"""Materialized views: how one is refreshed, and how that is noted. When that is done stands elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from psycopg import sql
+
+from yumai_pipelines.postgres.sql_files import read_sql
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    import psycopg
+
+    from yumai_pipelines.model.relations import Relation
+
+
+@dataclass(frozen=True)
+class Refresh:
+    """How a view stands after a refresh.
+
+    Attributes:
+        as_of: the time of the transaction that refreshed it.
+        rows: how many it has.
+        concurrently: whether readers could go on; not when it held no data before.
+    """
+
+    as_of: datetime
+    rows: int
+    concurrently: bool
+
+
+def refresh(connection: psycopg.Connection[Any], view: Relation) -> Refresh:
+    """Refresh a view and note it, in one transaction. Section 7.1 of the database document.
+
+    Readers go on, and the cost follows what the view selects. A view that holds no data is locked while it is filled.
+    """
+    with connection.transaction():
+        ((filled,),) = connection.execute(
+            "SELECT relispopulated FROM pg_class WHERE oid = %s::regclass", (view.quoted,)
+        ).fetchall()
+        statement = "REFRESH MATERIALIZED VIEW CONCURRENTLY {}" if filled else "REFRESH MATERIALIZED VIEW {}"
+        connection.execute(sql.SQL(statement).format(view.identifier))
+        record = sql.SQL(read_sql("views", "record_refresh.sql")).format(view=view.identifier)
+        ((as_of, rows),) = connection.execute(record, {"view_name": str(view)}).fetchall()
+    return Refresh(as_of, rows, filled)
