@@ -13,14 +13,15 @@ from yumai_pipelines.integrity.foreign_keys import Constraints, References, fore
 from yumai_pipelines.integrity.scope import Scope
 from yumai_pipelines.model.lock_policy import LockPolicy
 from yumai_pipelines.model.months import Month
-from yumai_pipelines.model.registry import CONVERSATIONS, TABLES, table_of
+from yumai_pipelines.model.registry import CONVERSATIONS
 from yumai_pipelines.partitions.ensure import ensure_months
 from yumai_pipelines.postgres.connections import connect
+from yumai_pipelines.schema.tables import TABLES, table_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from yumai_pipelines.model.registry import Table
+    from yumai_pipelines.schema.tables import Table
 
 SEOUL = ZoneInfo("Asia/Seoul")
 MONTHS = list(Month(2024, 8).through(Month(2024, 8) + 23))

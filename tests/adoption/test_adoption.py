@@ -28,10 +28,10 @@ from yumai_pipelines.adoption import (
     inspect,
 )
 from yumai_pipelines.adoption.target import BASE
-from yumai_pipelines.model.registry import TABLES
 from yumai_pipelines.postgres.errors import DatabaseError
 from yumai_pipelines.postgres.sql_files import read_sql, sql_path
 from yumai_pipelines.schema import snapshot
+from yumai_pipelines.schema.tables import TABLES
 from yumai_pipelines.schema.upgrade import SchemaError, upgrade
 from yumai_pipelines.settings import Settings
 

@@ -20,8 +20,9 @@ from yumai_pipelines.defs.schedules import (
     monthly_partitions_schedule,
     monthly_retention_schedule,
 )
-from yumai_pipelines.model.registry import EXTRACTS, SESSION_CHILDREN, TABLES
+from yumai_pipelines.model.registry import EXTRACTS
 from yumai_pipelines.schema import snapshot
+from yumai_pipelines.schema.tables import SESSION_CHILDREN, TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,6 +16,7 @@ from yumai_pipelines.demo.generate import SESSIONS_AT_ONCE, Size, generate
 from yumai_pipelines.demo.world import CATEGORIES
 from yumai_pipelines.model import registry
 from yumai_pipelines.model.months import Month
+from yumai_pipelines.schema.tables import SESSION_CHILDREN, TABLES
 
 if TYPE_CHECKING:
     from yumai_pipelines.model.relations import Relation
@@ -65,8 +66,8 @@ def test_another_seed_makes_other_rows() -> None:
 
 
 def test_every_table_gets_rows_and_ids_from_one_on(tables: Tables) -> None:
-    assert set(tables) == {table.relation for table in registry.TABLES}
-    for table in registry.TABLES:
+    assert set(tables) == {table.relation for table in TABLES}
+    for table in TABLES:
         frame = tables[table.relation]
         assert len(frame) > 0, table.relation
         if "id" in table.key:
@@ -137,7 +138,7 @@ def test_users_come_back_and_some_sessions_are_anonymous(tables: Tables) -> None
     assert (known.user_id.map(joined) <= known.session_start).all()
 
 
-@pytest.mark.parametrize("table", [each.relation for each in registry.SESSION_CHILDREN], ids=str)
+@pytest.mark.parametrize("table", [each.relation for each in SESSION_CHILDREN], ids=str)
 def test_rows_have_the_user_of_their_session(tables: Tables, table: Relation) -> None:
     users = tables[registry.SESSIONS].set_index("session_id").user_id
     rows = tables[table]

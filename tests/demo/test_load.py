@@ -23,6 +23,7 @@ from yumai_pipelines.model.months import Month
 from yumai_pipelines.model.relations import Relation
 from yumai_pipelines.partitions.ensure import ensure_months
 from yumai_pipelines.postgres.connections import connect
+from yumai_pipelines.schema.tables import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,7 +61,7 @@ def count(connection: Connection, relation: Relation) -> int:
 
 
 def total(connection: Connection) -> int:
-    return sum(count(connection, table.relation) for table in registry.TABLES)
+    return sum(count(connection, table.relation) for table in TABLES)
 
 
 def test_every_row_arrives(owner: Connection) -> None:
@@ -71,7 +72,7 @@ def test_every_row_arrives(owner: Connection) -> None:
     reported: list[int] = []
     counts = fill(owner, chunks(), report=lambda chunk: reported.append(chunk.sessions))
     assert counts == made
-    assert {table.relation: count(owner, table.relation) for table in registry.TABLES} == made
+    assert {table.relation: count(owner, table.relation) for table in TABLES} == made
     assert sum(reported) == SIZE.sessions
 
 
@@ -84,7 +85,7 @@ def test_every_month_has_its_rows_and_the_default_partition_none(owner: Connecti
 
 def test_no_row_refers_to_nothing(owner: Connection) -> None:
     fill(owner, chunks())
-    for key in (key for table in registry.TABLES for key in table.foreign_keys):
+    for key in (key for table in TABLES for key in table.foreign_keys):
         orphans = value(
             owner,
             "SELECT count(*) FROM {} AS t "
@@ -100,7 +101,7 @@ def test_no_row_refers_to_nothing(owner: Connection) -> None:
 
 def test_nothing_is_later_than_until(owner: Connection) -> None:
     fill(owner, chunks())
-    for table in registry.TABLES:
+    for table in TABLES:
         columns = every(
             owner,
             "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND atttypid = 'timestamptz'::regtype",

@@ -20,8 +20,9 @@ from yumai_pipelines.extracts.user_key import UserKeySecretError
 from yumai_pipelines.integrity.repair import Broken, repair_orphans
 from yumai_pipelines.model.lock_policy import LockPolicy
 from yumai_pipelines.model.months import Month
-from yumai_pipelines.model.registry import EXTRACTS, TABLES
+from yumai_pipelines.model.registry import EXTRACTS
 from yumai_pipelines.postgres.connections import connect
+from yumai_pipelines.schema.tables import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from tests.support import Connection
+    from yumai_pipelines.model.entries import Extract
     from yumai_pipelines.model.months import Month
-    from yumai_pipelines.model.registry import Extract
 
 Cell = Any
 """A value as psycopg or JSON gives it."""

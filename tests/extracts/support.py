@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tests.support import Connection
-    from yumai_pipelines.model.registry import Extract
+    from yumai_pipelines.model.entries import Extract
     from yumai_pipelines.model.relations import Relation
 
 ZONE = ZoneInfo("Asia/Seoul")

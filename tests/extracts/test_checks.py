@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import pytest
@@ -16,11 +16,13 @@ from tests.support import Connection, every, one
 from yumai_pipelines.defs.extracts.checks import PROOFS, freshness, reconciliation, unbuilt
 from yumai_pipelines.defs.metadata import asset_key
 from yumai_pipelines.extracts.ledger import entries
-from yumai_pipelines.extracts.lineage import LINEAGE
 from yumai_pipelines.extracts.proof import unlike, unlike_before
 from yumai_pipelines.model.months import Month
-from yumai_pipelines.model.registry import EXTRACTS, Extract, extract_of
+from yumai_pipelines.model.registry import EXTRACTS, extract_of
 from yumai_pipelines.schema.snapshot import columns
+
+if TYPE_CHECKING:
+    from yumai_pipelines.model.entries import Extract
 
 RANGE = months("2024-11", "2025-02")
 
@@ -263,7 +265,7 @@ def test_an_extract_that_lacks_the_last_month_is_named(graph: Graph, dirty: Conn
 def test_every_column_is_described_and_has_its_lineage(extract: Extract) -> None:
     described = columns(extract.relation)
     assert [column.name for column in described if not column.description] == []
-    lineage = LINEAGE[extract.relation.name]
+    lineage = extract.lineage
     assert list(lineage) == [column.name for column in described]
     for source in (source for sources in lineage.values() for source in sources):
         assert set(source.columns) <= {column.name for column in columns(source.relation)}

@@ -20,12 +20,14 @@ from tests.processes import Finished, finished
 from tests.support import Connection, login
 from yumai_pipelines import read_extract
 from yumai_pipelines.extracts import reading
-from yumai_pipelines.extracts.reading import CATEGORIES, export
+from yumai_pipelines.extracts.reading import export
 from yumai_pipelines.model.months import Month
-from yumai_pipelines.model.registry import EXTRACTS, Extract
+from yumai_pipelines.model.registry import EXTRACTS, extract_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from yumai_pipelines.model.entries import Extract
 
 
 @pytest.fixture
@@ -64,7 +66,9 @@ def test_types_are_those_of_the_columns(analyst: str) -> None:
     assert types["was_selected"] == "bool[pyarrow]"
     assert types["rag_score"] == types["rating_mean"] == types["seconds_to_selection"] == "double[pyarrow]"
     assert types["user_key"] == "string[pyarrow]"
-    assert {column for column, kind in types.items() if kind == "category"} == CATEGORIES & set(frame.columns)
+    assert {column for column, kind in types.items() if kind == "category"} == set(
+        extract_of("recommendation_outcomes").categories
+    )
 
 
 def test_an_empty_month_has_the_same_types(analyst: str) -> None:

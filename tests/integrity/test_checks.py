@@ -20,22 +20,15 @@ from yumai_pipelines.defs.partitions.checks import runway
 from yumai_pipelines.defs.resources import PostgresResource
 from yumai_pipelines.defs.views.checks import freshness
 from yumai_pipelines.integrity.findings import SAMPLE, Finding, Severity
-from yumai_pipelines.model import registry
 from yumai_pipelines.model.lock_policy import LockPolicy
 from yumai_pipelines.model.months import Month
-from yumai_pipelines.model.registry import (
-    RECOMMENDATIONS,
-    SESSION_CHILDREN,
-    SESSIONS,
-    ForeignKey,
-    OnDelete,
-    Table,
-    table_of,
-)
+from yumai_pipelines.model.registry import RECOMMENDATIONS, SESSIONS
 from yumai_pipelines.model.relations import Relation
 from yumai_pipelines.partitions.ensure import ensure_months
 from yumai_pipelines.partitions.tables import Partition
 from yumai_pipelines.postgres.connections import connect
+from yumai_pipelines.schema import tables
+from yumai_pipelines.schema.tables import SESSION_CHILDREN, ForeignKey, OnDelete, Table, table_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -466,9 +459,9 @@ def test_a_table_gets_its_checks_by_its_line_in_the_registry(
     )
     bypass(connection, "INSERT INTO analytics.clicks VALUES (7, now(), gen_random_uuid())")
     relation = Relation("analytics", "clicks")
-    key = ForeignKey(relation, "session_id", SESSIONS, "session_id", OnDelete.CASCADE)
-    clicks = Table(relation, ("id",), (key,), time="at")
-    monkeypatch.setattr(registry, "TABLES", (*registry.TABLES, clicks))
+    key = ForeignKey("clicks_session_id_fkey", relation, "session_id", SESSIONS, "session_id", OnDelete.CASCADE)
+    clicks = Table(relation, ("id",), (key,), time="at", session_child=True)
+    monkeypatch.setattr(tables, "TABLES", (*tables.TABLES, clicks))
     definitions = dg.Definitions(
         assets=[dg.AssetSpec(["analytics", "clicks"])],
         asset_checks=[integrity_checks(clicks)],

@@ -39,11 +39,12 @@ from yumai_pipelines.integrity.soft_references import soft_references
 from yumai_pipelines.integrity.times import misplaced_times
 from yumai_pipelines.model.lock_policy import LockPolicy
 from yumai_pipelines.model.months import Month
-from yumai_pipelines.model.registry import RECENT_CONVERSATIONS, TABLES
+from yumai_pipelines.model.registry import RECENT_CONVERSATIONS
 from yumai_pipelines.partitions.ensure import ensure_months
 from yumai_pipelines.partitions.tables import describe_partitions
 from yumai_pipelines.postgres.connections import connect
 from yumai_pipelines.postgres.patience import LockNotObtainedError
+from yumai_pipelines.schema.tables import TABLES
 from yumai_pipelines.views.refresh import refresh
 
 if TYPE_CHECKING:

@@ -17,10 +17,10 @@ from tests.processes import finished
 from tests.support import Connection, every, one
 from yumai_pipelines.integrity.repair import Action, Broken, Orphans, Repair, repair_orphans
 from yumai_pipelines.model.lock_policy import LockPolicy
-from yumai_pipelines.model.registry import SESSION_CHILDREN, TABLES, ForeignKey, OnDelete, table_of
 from yumai_pipelines.postgres.connections import connect
 from yumai_pipelines.postgres.locks import AdvisoryLock
 from yumai_pipelines.postgres.patience import LockNotObtainedError
+from yumai_pipelines.schema.tables import SESSION_CHILDREN, TABLES, ForeignKey, OnDelete, table_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -21,9 +21,10 @@ from yumai_pipelines.integrity.foreign_keys import References
 from yumai_pipelines.integrity.scope import Scope
 from yumai_pipelines.model.lock_policy import LockPolicy
 from yumai_pipelines.model.months import Month
-from yumai_pipelines.model.registry import CONVERSATIONS, RECENT_CONVERSATIONS, table_of
+from yumai_pipelines.model.registry import CONVERSATIONS, RECENT_CONVERSATIONS
 from yumai_pipelines.partitions.ensure import ensure_months
 from yumai_pipelines.postgres.connections import connect
+from yumai_pipelines.schema.tables import table_of
 from yumai_pipelines.settings import Settings
 from yumai_pipelines.views.refresh import refresh
 

@@ -26,7 +26,7 @@ from yumai_pipelines.extracts.ledger import PurgedError, entries, record_checks
 from yumai_pipelines.model.calendar import latest_month
 from yumai_pipelines.model.lock_policy import LockPolicy
 from yumai_pipelines.model.months import Month
-from yumai_pipelines.model.registry import EXTRACTS, Extract
+from yumai_pipelines.model.registry import EXTRACTS
 from yumai_pipelines.partitions.ensure import ensure_months
 from yumai_pipelines.postgres.connections import connect
 from yumai_pipelines.retention.purge import Purge, RetentionRefusedError, purge_month
@@ -34,6 +34,8 @@ from yumai_pipelines.retention.purge import Purge, RetentionRefusedError, purge_
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from yumai_pipelines.model.entries import Extract
 
 MAY, JUNE, JULY, AUGUST = Month(2025, 5).through(Month(2025, 8))
 SPAN = (MAY, JUNE, JULY)

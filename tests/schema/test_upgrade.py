@@ -16,10 +16,11 @@ from psycopg.conninfo import conninfo_to_dict
 from tests.processes import Finished, finished
 from tests.support import Connection, every, login, one
 from yumai_pipelines.local.server import program
-from yumai_pipelines.model.registry import EXTRACTS, LEDGER, TABLES
+from yumai_pipelines.model.registry import EXTRACTS, LEDGER, SESSIONS
 from yumai_pipelines.postgres.patience import LockNotObtainedError
 from yumai_pipelines.postgres.sql_files import sql_path
 from yumai_pipelines.schema import snapshot
+from yumai_pipelines.schema.tables import SESSION_CHILDREN, TABLES
 from yumai_pipelines.schema.upgrade import SchemaError, drift, upgrade
 from yumai_pipelines.settings import Settings
 
@@ -230,6 +231,10 @@ def test_the_registry_and_the_catalogue_agree_in_both_directions(connection: Con
         for table in TABLES
         for key in table.foreign_keys
     }
+    with_a_session = {
+        str(table.relation) for table in TABLES if any(key.referenced == SESSIONS for key in table.foreign_keys)
+    }
+    assert {str(table.relation) for table in SESSION_CHILDREN} == with_a_session
     keys = {str(each.relation): list(each.key) for each in TABLES}
     keys |= {str(each.relation): list(each.key) for each in EXTRACTS}
     keys[str(LEDGER)] = ["extract", "month"]

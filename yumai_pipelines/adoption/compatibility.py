@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from psycopg import sql
 
+from yumai_pipelines.adoption.registry import SESSION_CHILDREN, SESSIONS, USERS
 from yumai_pipelines.adoption.steps import family, stopping_writers
 from yumai_pipelines.adoption.target import NAIVE, own_name, within
-from yumai_pipelines.model.registry import SESSION_CHILDREN, SESSIONS, USERS
 from yumai_pipelines.model.relations import Relation
 from yumai_pipelines.postgres.sql_files import read_sql
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from yumai_pipelines.adoption.steps import Steps
-    from yumai_pipelines.model.registry import ForeignKey, Table
     from yumai_pipelines.postgres.connections import Connection
+    from yumai_pipelines.schema.tables import ForeignKey, Table
 
 TRIGGER = "yumai_older_application"
 RECOVER_USER = sql.Identifier("yumai_pipelines", "recover_user")

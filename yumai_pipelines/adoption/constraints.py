@@ -14,6 +14,7 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 from yumai_pipelines.adoption.indexes import make_index
+from yumai_pipelines.adoption.registry import CONVERSATIONS, RECENT_CONVERSATIONS, TABLES
 from yumai_pipelines.adoption.steps import Statement, exclusively, family, stopping_writers
 from yumai_pipelines.adoption.target import (
     NAIVE,
@@ -25,7 +26,6 @@ from yumai_pipelines.adoption.target import (
     own_name,
     referenced,
 )
-from yumai_pipelines.model.registry import CONVERSATIONS, RECENT_CONVERSATIONS, TABLES
 from yumai_pipelines.model.relations import Relation
 from yumai_pipelines.postgres.sql_files import read_sql
 

@@ -12,9 +12,9 @@ from psycopg import sql
 
 from yumai_pipelines.adoption import wall_time
 from yumai_pipelines.adoption.compatibility import RECOVER_USER, TRIGGER, column_type, function_of, has_trigger
+from yumai_pipelines.adoption.registry import SESSION_CHILDREN, TABLES
 from yumai_pipelines.adoption.steps import Statement, exclusively, family
 from yumai_pipelines.adoption.target import AWARE, ColumnShape, own_name, within
-from yumai_pipelines.model.registry import SESSION_CHILDREN, TABLES
 
 if TYPE_CHECKING:
     from yumai_pipelines.adoption.steps import Steps

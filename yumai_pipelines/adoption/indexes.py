@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from psycopg import sql
 from psycopg.rows import class_row
 
+from yumai_pipelines.adoption.registry import RECENT_CONVERSATIONS
 from yumai_pipelines.adoption.steps import exclusively, family, stopping_writers
 from yumai_pipelines.adoption.target import index_tail, indexed, named
-from yumai_pipelines.model.registry import RECENT_CONVERSATIONS
 from yumai_pipelines.model.relations import Relation
 from yumai_pipelines.postgres.sql_files import read_sql
 

@@ -16,9 +16,9 @@ from psycopg import sql
 from yumai_pipelines.adoption.compatibility import column_type
 from yumai_pipelines.adoption.constraints import TWO_TURNS_IN_ONE_INSTANT
 from yumai_pipelines.adoption.ownership import function_names, list_obstacles, list_possessions
+from yumai_pipelines.adoption.registry import CONVERSATIONS, SESSION_CHILDREN, SESSIONS, SHOPS, TABLES, USERS
 from yumai_pipelines.adoption.target import differences, home
 from yumai_pipelines.adoption.wall_time import list_naive_columns
-from yumai_pipelines.model.registry import CONVERSATIONS, SESSION_CHILDREN, SESSIONS, SHOPS, TABLES, USERS
 from yumai_pipelines.partitions.tables import describe_partitions
 from yumai_pipelines.postgres.connections import schema_revision
 
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from yumai_pipelines.model.months import Month
-    from yumai_pipelines.model.registry import ForeignKey
     from yumai_pipelines.model.relations import Relation
     from yumai_pipelines.partitions.tables import Partition
     from yumai_pipelines.postgres.connections import Connection
     from yumai_pipelines.schema.snapshot import Difference
+    from yumai_pipelines.schema.tables import ForeignKey
     from yumai_pipelines.settings import Settings
 
 SAMPLE = 5

@@ -16,8 +16,8 @@ from psycopg.types.json import Jsonb
 from yumai_pipelines.adoption.batches import in_batches
 from yumai_pipelines.adoption.compatibility import column_type
 from yumai_pipelines.adoption.constraints import PendingKey, find_violated, list_pending_keys
+from yumai_pipelines.adoption.registry import CONVERSATIONS, SESSION_CHILDREN, SESSIONS, TABLES, USERS, table_of
 from yumai_pipelines.adoption.target import NAIVE
-from yumai_pipelines.model.registry import CONVERSATIONS, SESSION_CHILDREN, SESSIONS, TABLES, USERS, table_of
 from yumai_pipelines.model.relations import Relation
 from yumai_pipelines.postgres.sql_files import read_sql
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from yumai_pipelines.adoption.steps import Steps
-    from yumai_pipelines.model.registry import Table
+    from yumai_pipelines.schema.tables import Table
 
 BY_TRIGGER = "written by an application that opens no sessions"
 EMPTIED_AT_ONCE = 1000

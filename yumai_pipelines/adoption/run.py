@@ -30,8 +30,8 @@ from yumai_pipelines.adoption.inventory import (
     take_inventory,
 )
 from yumai_pipelines.adoption.references import repair
+from yumai_pipelines.adoption.registry import SESSIONS
 from yumai_pipelines.adoption.steps import StepRecord, Steps
-from yumai_pipelines.model.registry import SESSIONS
 from yumai_pipelines.partitions.ensure import ensure_months
 from yumai_pipelines.partitions.tables import describe_partitions
 from yumai_pipelines.postgres.connections import OWNER_ROLE, connect, schema_revision

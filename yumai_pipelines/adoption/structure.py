@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from psycopg import sql
 
+from yumai_pipelines.adoption.registry import RECENT_CONVERSATIONS, SESSIONS
 from yumai_pipelines.adoption.steps import Statement, exclusively, family, stopping_writers
 from yumai_pipelines.adoption.target import (
     AWARE,
@@ -28,7 +29,6 @@ from yumai_pipelines.adoption.target import (
     wanted,
     within,
 )
-from yumai_pipelines.model.registry import RECENT_CONVERSATIONS, SESSIONS
 from yumai_pipelines.model.relations import Relation
 
 if TYPE_CHECKING:

@@ -19,6 +19,7 @@ from yumai_pipelines.adoption.batches import in_batches
 from yumai_pipelines.adoption.compatibility import compatibility_function, has_trigger
 from yumai_pipelines.adoption.constraints import drop_proof, prove_values
 from yumai_pipelines.adoption.indexes import make_index
+from yumai_pipelines.adoption.registry import RECENT_CONVERSATIONS, SESSION_CHILDREN, table_of
 from yumai_pipelines.adoption.steps import exclusively
 from yumai_pipelines.adoption.target import (
     AWARE,
@@ -31,7 +32,6 @@ from yumai_pipelines.adoption.target import (
     wanted,
     within,
 )
-from yumai_pipelines.model.registry import RECENT_CONVERSATIONS, SESSION_CHILDREN, table_of
 from yumai_pipelines.model.relations import Relation
 from yumai_pipelines.postgres.sql_files import read_sql
 

@@ -18,13 +18,14 @@ from yumai_pipelines.archives.columns import columns_of
 from yumai_pipelines.archives.files import load_rows
 from yumai_pipelines.archives.store import ArchiveError
 from yumai_pipelines.model.months import Month
-from yumai_pipelines.model.registry import CONVERSATIONS, OnDelete, table_of
+from yumai_pipelines.model.registry import CONVERSATIONS
 from yumai_pipelines.partitions import archived
 from yumai_pipelines.partitions.default import clean_up, ensure_default, move_out_of_default
 from yumai_pipelines.partitions.tables import MonthTable, check_bounds, describe_partitions, mark
 from yumai_pipelines.postgres.locks import AdvisoryLock, advisory_lock
 from yumai_pipelines.postgres.sql_files import read_sql
 from yumai_pipelines.postgres.transactions import PatientTransactions
+from yumai_pipelines.schema.tables import OnDelete, table_of
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo

@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.csv
 from psycopg import sql
 
-from yumai_pipelines.model.registry import TABLES
 from yumai_pipelines.postgres.errors import DatabaseError
+from yumai_pipelines.schema.tables import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -16,8 +16,9 @@ from rich.text import Text
 
 from yumai_pipelines.demo.pipeline import Verdict
 from yumai_pipelines.model.months import Month
-from yumai_pipelines.model.registry import CONVERSATIONS, EXTRACTS, FEEDBACK, RECOMMENDATIONS, table_of
+from yumai_pipelines.model.registry import CONVERSATIONS, EXTRACTS, FEEDBACK, RECOMMENDATIONS
 from yumai_pipelines.partitions.tables import describe_partitions
+from yumai_pipelines.schema.tables import table_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -16,21 +16,13 @@ from psycopg.types.json import Jsonb
 
 from yumai_pipelines.erasure.archives import remove_replaced, rewrite_archives
 from yumai_pipelines.extracts.user_key import key_id
-from yumai_pipelines.model.registry import (
-    CONVERSATIONS,
-    EXTRACTS,
-    RECENT_CONVERSATIONS,
-    SESSIONS,
-    TABLES,
-    USERS,
-    OnDelete,
-    table_of,
-)
+from yumai_pipelines.model.registry import CONVERSATIONS, EXTRACTS, RECENT_CONVERSATIONS, SESSIONS, USERS
 from yumai_pipelines.partitions import archived
 from yumai_pipelines.postgres.errors import DatabaseError
 from yumai_pipelines.postgres.locks import AdvisoryLock, advisory_lock
 from yumai_pipelines.postgres.sql_files import read_sql
 from yumai_pipelines.postgres.transactions import STEP_EVENT
+from yumai_pipelines.schema.tables import TABLES, OnDelete, table_of
 from yumai_pipelines.views.refresh import refresh
 
 if TYPE_CHECKING:
@@ -42,9 +34,10 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from yumai_pipelines.archives.store import Store
+    from yumai_pipelines.model.entries import Extract
     from yumai_pipelines.model.lock_policy import LockPolicy
-    from yumai_pipelines.model.registry import Extract, Table
     from yumai_pipelines.model.relations import Relation
+    from yumai_pipelines.schema.tables import Table
 
 OF_THE_PERSON = tuple(table for table in TABLES if table.user_key)
 KEPT = tuple(table for table in OF_THE_PERSON if table.user_key and table.user_key.on_delete is OnDelete.SET_NULL)

@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
+    from yumai_pipelines.model.entries import Extract
     from yumai_pipelines.model.lock_policy import LockPolicy
     from yumai_pipelines.model.months import Month
-    from yumai_pipelines.model.registry import Extract
     from yumai_pipelines.postgres.connections import Connection
 
 Summaries = dict[str, list[dict[str, Any]]]

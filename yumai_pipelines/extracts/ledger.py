@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     import psycopg
 
-    from yumai_pipelines.model.registry import Extract
+    from yumai_pipelines.model.entries import Extract
 
 
 class PurgedError(DatabaseError):

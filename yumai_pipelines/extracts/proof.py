@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     import psycopg
 
-    from yumai_pipelines.model.registry import Extract, Mean, Share
+    from yumai_pipelines.model.entries import Extract, Mean, Share
 
 Row = dict[str, Any]
 

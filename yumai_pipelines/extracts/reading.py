@@ -22,15 +22,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from yumai_pipelines.model.registry import Extract
-
-CATEGORIES = frozenset(
-    {
-        "session_type", "request_category", "recommendation_method", "shop_category", "shop_takes_food_card",
-        "feedback_type", "target_type", "score",
-    }
-)  # fmt: skip
-"""Columns of few different words: pandas keeps each word once."""
+    from yumai_pipelines.model.entries import Extract
 
 CHUNK = 50_000
 """Rows on their way at a time, whatever the extract holds."""
@@ -53,8 +45,9 @@ def read_extract(name: str, *, months: Iterable[Month | str] | None = None, url:
     """
     import pandas as pd
 
-    frame = pd.concat(_chunks(extract_of(name), months, url), ignore_index=True)
-    return frame.astype({column: "category" for column in frame.columns if column in CATEGORIES})
+    extract = extract_of(name)
+    frame = pd.concat(_chunks(extract, months, url), ignore_index=True)
+    return frame.astype(dict.fromkeys(extract.categories, "category"))
 
 
 def export(name: str, path: Path, *, months: Iterable[Month | str] | None = None, url: str | None = None) -> int:

@@ -17,11 +17,12 @@ from psycopg.rows import class_row
 from yumai_pipelines.integrity.findings import SAMPLE, Finding
 from yumai_pipelines.integrity.repair import Action, action_for, steps
 from yumai_pipelines.integrity.samples import sample
-from yumai_pipelines.model.registry import CONVERSATIONS, SESSIONS, table_of
+from yumai_pipelines.model.registry import CONVERSATIONS, SESSIONS
 from yumai_pipelines.model.relations import Relation
 from yumai_pipelines.partitions.tables import describe_partitions, falls_between
 from yumai_pipelines.postgres.sql_files import read_sql
 from yumai_pipelines.schema import snapshot
+from yumai_pipelines.schema.tables import table_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
 
     from yumai_pipelines.integrity.scope import Scope
     from yumai_pipelines.model.months import Month
-    from yumai_pipelines.model.registry import ForeignKey
     from yumai_pipelines.partitions.tables import Partition
+    from yumai_pipelines.schema.tables import ForeignKey
 
 _PAST_A_KEY = (
     "rows get past a foreign key when session_replication_role is replica, when its triggers are disabled "

@@ -16,18 +16,18 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from yumai_pipelines.model.lock_policy import LockPolicy
-from yumai_pipelines.model.registry import SESSION_CHILDREN, TABLES, OnDelete, references_to, table_of
 from yumai_pipelines.postgres.locks import AdvisoryLock, advisory_lock
 from yumai_pipelines.postgres.sql_files import read_sql
 from yumai_pipelines.postgres.transactions import STEP_EVENT
+from yumai_pipelines.schema.tables import SESSION_CHILDREN, TABLES, OnDelete, references_to, table_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     import psycopg
 
-    from yumai_pipelines.model.registry import ForeignKey
     from yumai_pipelines.model.relations import Relation
+    from yumai_pipelines.schema.tables import ForeignKey
 
 SAMPLE = 10
 """Rows of each reference that a report shows."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import psycopg
 
     from yumai_pipelines.model.months import Month
-    from yumai_pipelines.model.registry import Table
+    from yumai_pipelines.schema.tables import Table
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     import psycopg
 
     from yumai_pipelines.integrity.scope import Scope
+    from yumai_pipelines.model.entries import SoftReference
     from yumai_pipelines.model.months import Month
-    from yumai_pipelines.model.registry import SoftReference
 
 
 def soft_references(

@@ -8,8 +8,9 @@ from psycopg import sql
 
 from yumai_pipelines.integrity.findings import Finding
 from yumai_pipelines.integrity.samples import sample
-from yumai_pipelines.model.registry import SESSIONS, table_of
+from yumai_pipelines.model.registry import SESSIONS
 from yumai_pipelines.postgres.sql_files import read_sql
+from yumai_pipelines.schema.tables import table_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

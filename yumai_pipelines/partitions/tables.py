@@ -79,7 +79,7 @@ class Partition:
         return not self.is_default and starts_before and ends_after
 
 
-class ForeignKey(NamedTuple):
+class KeyDefinition(NamedTuple):
     """A foreign key of the conversations, as the catalogue has it."""
 
     name: str
@@ -246,10 +246,10 @@ def count_rows(connection: Connection, table: Relation, month: MonthTable) -> in
     return row[0] if row else 0
 
 
-def foreign_keys(connection: Connection, table: Relation = PARENT) -> list[ForeignKey]:
+def foreign_keys(connection: Connection, table: Relation = PARENT) -> list[KeyDefinition]:
     """The foreign keys of a table, in the order of their columns."""
     rows = connection.execute(read_sql("partitions", "list_foreign_keys.sql"), {"table": table.quoted}).fetchall()
-    return [ForeignKey(*row) for row in rows]
+    return [KeyDefinition(*row) for row in rows]
 
 
 def referenced_locks(connection: Connection, mode: LockMode, table: Relation = PARENT) -> list[TableLock]:

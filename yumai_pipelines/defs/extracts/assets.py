@@ -13,8 +13,8 @@ from yumai_pipelines.defs.metadata import ANALYTICS, ENGINEERING, asset_key, rel
 from yumai_pipelines.defs.months import CLOSED_MONTHS, accepting, months_of
 from yumai_pipelines.defs.resources import PostgresResource
 from yumai_pipelines.extracts.build import Privacy, build_months, code_version
-from yumai_pipelines.extracts.lineage import LINEAGE
-from yumai_pipelines.model.registry import EXTRACTS, Extract
+from yumai_pipelines.model.entries import Extract
+from yumai_pipelines.model.registry import EXTRACTS
 from yumai_pipelines.schema import snapshot
 
 
@@ -24,7 +24,7 @@ def _lineage(extract: Extract) -> dg.TableColumnLineage:
             column: [
                 dg.TableColumnDep(asset_key(source.relation), name) for source in sources for name in source.columns
             ]
-            for column, sources in LINEAGE[extract.relation.name].items()
+            for column, sources in extract.lineage.items()
         }
     )
 

@@ -22,8 +22,9 @@ from yumai_pipelines.extracts.ledger import Entry, entries, record_checks
 from yumai_pipelines.extracts.proof import HISTORY, differing_measures, invalid_rows, unlike_before
 from yumai_pipelines.integrity.findings import SAMPLE, Finding, Severity
 from yumai_pipelines.model.calendar import first_days
+from yumai_pipelines.model.entries import Extract
 from yumai_pipelines.model.months import Month
-from yumai_pipelines.model.registry import EXTRACTS, Extract
+from yumai_pipelines.model.registry import EXTRACTS
 from yumai_pipelines.postgres.sql_files import read_sql
 
 Ledger = Mapping[tuple[str, Month], Entry]

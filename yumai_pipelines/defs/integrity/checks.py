@@ -21,7 +21,8 @@ from yumai_pipelines.integrity.scope import Scope
 from yumai_pipelines.integrity.soft_references import soft_references
 from yumai_pipelines.integrity.times import misplaced_times
 from yumai_pipelines.model.months import Month
-from yumai_pipelines.model.registry import CONVERSATIONS, SESSIONS, TABLES, Table, table_of
+from yumai_pipelines.model.registry import CONVERSATIONS, SESSIONS
+from yumai_pipelines.schema.tables import TABLES, Table, table_of
 from yumai_pipelines.settings import Settings
 
 NO_ORPHANS = "no_orphans"

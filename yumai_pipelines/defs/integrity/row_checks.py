@@ -13,7 +13,7 @@ from yumai_pipelines.defs.resources import PostgresResource
 from yumai_pipelines.integrity.findings import Finding
 from yumai_pipelines.integrity.scope import Scope
 from yumai_pipelines.model.months import Month
-from yumai_pipelines.model.registry import Table
+from yumai_pipelines.schema.tables import Table
 
 
 def row_check(

@@ -6,8 +6,9 @@ from psycopg.rows import dict_row
 
 from yumai_pipelines.defs.metadata import ENGINEERING, asset_key, section
 from yumai_pipelines.defs.resources import PostgresResource
-from yumai_pipelines.model.registry import CONVERSATIONS, SESSION_CHILDREN, SESSIONS
+from yumai_pipelines.model.registry import CONVERSATIONS, SESSIONS
 from yumai_pipelines.postgres.sql_files import read_sql
+from yumai_pipelines.schema.tables import SESSION_CHILDREN
 
 _ROW_COUNT = sql.Identifier("dagster/row_count")
 

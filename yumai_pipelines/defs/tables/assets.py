@@ -4,8 +4,9 @@ import dagster as dg
 
 from yumai_pipelines.defs.metadata import ENGINEERING, asset_key, relation_metadata, section
 from yumai_pipelines.defs.schema.assets import schema
-from yumai_pipelines.model.registry import CONVERSATIONS, SESSIONS, TABLES, Table
+from yumai_pipelines.model.registry import CONVERSATIONS, SESSIONS
 from yumai_pipelines.schema import snapshot
+from yumai_pipelines.schema.tables import TABLES, Table
 
 
 def _written_by_the_chatbot(table: Table) -> dg.AssetSpec:
