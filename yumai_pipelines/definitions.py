@@ -24,7 +24,7 @@ from yumai_pipelines.defs.schema.assets import schema
 from yumai_pipelines.defs.schema.checks import SCHEMA_CHECKS
 from yumai_pipelines.defs.sessions.assets import inactive_sessions, session_monitoring
 from yumai_pipelines.defs.tables.assets import SOURCES
-from yumai_pipelines.defs.views.assets import recent_conversations
+from yumai_pipelines.defs.views.assets import VIEW_ASSETS
 from yumai_pipelines.defs.views.checks import VIEW_CHECKS
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def build_definitions(resource_overrides: Mapping[str, Any] | None = None) -> dg
             schema,
             conversations,
             *SOURCES,
-            recent_conversations,
+            *VIEW_ASSETS,
             inactive_sessions,
             session_monitoring,
             extracts,

@@ -677,7 +677,7 @@ def archive_again(graph: Graph, month: str) -> Run:
 
 
 @pytest.fixture
-def kept_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def kept_for(_environment: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Where the graph keeps archives."""
     monkeypatch.setenv("YUMAI_ARCHIVE_URL", str(tmp_path))
 

@@ -20,7 +20,7 @@ from tests.support import one
 from yumai_pipelines.defs.extracts.assets import EXTRACT_ASSETS
 from yumai_pipelines.defs.schema.assets import schema
 from yumai_pipelines.defs.sessions.assets import inactive_sessions, session_monitoring
-from yumai_pipelines.defs.views.assets import recent_conversations
+from yumai_pipelines.defs.views.assets import VIEW_ASSETS
 from yumai_pipelines.demo import run
 from yumai_pipelines.demo.generate import Size
 from yumai_pipelines.demo.load import NotEmptyError
@@ -90,7 +90,7 @@ def test_everything_passes_and_dagster_shows_it(
         assert instance.get_materialized_partitions(CONVERSATIONS) == keys(first, current + 3)
         for extract in EXTRACT_ASSETS:
             assert instance.get_materialized_partitions(extract.key) == keys(first, current - 1)
-        for asset in (schema, recent_conversations, inactive_sessions, session_monitoring):
+        for asset in (schema, *VIEW_ASSETS, inactive_sessions, session_monitoring):
             assert instance.get_latest_materialization_event(asset.key), asset.key
         assert {run.status for run in instance.get_runs()} == {dg.DagsterRunStatus.SUCCESS}
 

@@ -22,7 +22,7 @@ from yumai_pipelines.defs.views.checks import freshness
 from yumai_pipelines.integrity.findings import SAMPLE, Finding, Severity
 from yumai_pipelines.model.lock_policy import LockPolicy
 from yumai_pipelines.model.months import Month
-from yumai_pipelines.model.registry import RECOMMENDATIONS, SESSIONS
+from yumai_pipelines.model.registry import RECENT_CONVERSATIONS, RECOMMENDATIONS, SESSIONS
 from yumai_pipelines.model.relations import Relation
 from yumai_pipelines.partitions.ensure import ensure_months
 from yumai_pipelines.partitions.tables import Partition
@@ -652,7 +652,7 @@ def test_view_that_misses_rows_is_found(graph: Graph, connection: Connection) ->
 @pytest.mark.parametrize(("hours", "passed"), [(25.9, True), (26.1, False)])
 def test_freshness_has_a_limit(hours: float, passed: bool) -> None:
     now = datetime(2024, 9, 2, tzinfo=UTC)
-    assert freshness(now - timedelta(hours=hours), now).passed is passed
+    assert freshness(RECENT_CONVERSATIONS, now - timedelta(hours=hours), now).passed is passed
 
 
 # The schema

@@ -30,8 +30,9 @@ from pydantic import SecretStr
 from tests.support import Connection, Value, every, one
 from yumai_pipelines.archives.store import Store
 from yumai_pipelines.defs.partitions.checks import tiling
-from yumai_pipelines.defs.views.checks import completeness, differing
+from yumai_pipelines.defs.views.checks import completeness
 from yumai_pipelines.erasure.erase import UnknownUserError, erase_user
+from yumai_pipelines.integrity.findings import SAMPLE
 from yumai_pipelines.integrity.foreign_keys import Constraints, References, foreign_keys, orphans, other_users
 from yumai_pipelines.integrity.repair import Broken, Orphans, repair_orphans
 from yumai_pipelines.integrity.scope import Scope
@@ -45,6 +46,7 @@ from yumai_pipelines.partitions.tables import describe_partitions
 from yumai_pipelines.postgres.connections import connect
 from yumai_pipelines.postgres.patience import LockNotObtainedError
 from yumai_pipelines.schema.tables import TABLES
+from yumai_pipelines.views.completeness import list_differences
 from yumai_pipelines.views.refresh import refresh
 
 if TYPE_CHECKING:
@@ -443,7 +445,8 @@ def findings(connection: Connection) -> Iterator[Finding]:
             yield other_users(connection, scope)[None]
     yield tiling(describe_partitions(connection, SEOUL), set(), SEOUL)
     refreshed = refresh(connection, RECENT_CONVERSATIONS)
-    yield completeness(refreshed.as_of, differing(connection, refreshed.as_of))
+    differences = list_differences(connection, RECENT_CONVERSATIONS, refreshed.as_of, SAMPLE)
+    yield completeness(RECENT_CONVERSATIONS, refreshed.as_of, differences)
 
 
 def test_any_interleaving_leaves_what_it_should(databases: Databases, template: str) -> None:

@@ -25,11 +25,11 @@ from yumai_pipelines.adoption.target import (
     own_name,
     referenced,
     relations,
-    view_query,
     wanted,
     within,
 )
 from yumai_pipelines.model.relations import Relation
+from yumai_pipelines.schema.snapshot import query_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -172,13 +172,14 @@ def make_view(steps: Steps) -> None:
     if difference.found is not None and _is_used(steps.connection, RECENT_CONVERSATIONS):
         return
     aside = Relation("yumai_pipelines", RECENT_CONVERSATIONS.name)
+    query = sql.SQL(query_of(expected.definition))
     aside_indexes = [each.definition for each in within("index", RECENT_CONVERSATIONS)]
     steps.briefly(
         f"build {name}",
         [],
         [
             sql.SQL("DROP MATERIALIZED VIEW IF EXISTS {}").format(aside.identifier),
-            sql.SQL("CREATE MATERIALIZED VIEW {} AS {}").format(aside.identifier, view_query(expected.definition)),
+            sql.SQL("CREATE MATERIALIZED VIEW {} AS {}").format(aside.identifier, query),
             *(sql.SQL(each.replace(f" ON {name} ", f" ON {aside} ")) for each in aside_indexes),
         ],
     )

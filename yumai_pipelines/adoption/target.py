@@ -198,11 +198,6 @@ def grant(item: SchemaObject) -> sql.Composed:
     )
 
 
-def view_query(definition: str) -> sql.SQL:
-    """The query of a materialized view, of its definition."""
-    return sql.SQL(definition.removeprefix("materialized view ").rpartition("\nowner ")[0].rstrip(";"))
-
-
 def function_text(definition: str) -> sql.SQL:
     """A function's own statement, of its definition."""
     return sql.SQL(definition.rpartition("\nowner ")[0])

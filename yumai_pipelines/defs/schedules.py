@@ -19,7 +19,7 @@ from yumai_pipelines.defs.retention.assets import expired_sessions
 from yumai_pipelines.defs.schema.assets import schema
 from yumai_pipelines.defs.sessions.assets import inactive_sessions, session_monitoring
 from yumai_pipelines.defs.tables.assets import SOURCES
-from yumai_pipelines.defs.views.assets import recent_conversations
+from yumai_pipelines.defs.views.assets import VIEW_ASSETS
 from yumai_pipelines.model.calendar import latest_month, oldest_kept
 from yumai_pipelines.model.months import Month
 from yumai_pipelines.model.registry import EXTRACTS
@@ -41,7 +41,7 @@ monthly_partitions = dg.define_asset_job(
 )
 daily_upkeep = dg.define_asset_job(
     "daily_upkeep",
-    dg.AssetSelection.assets(recent_conversations, inactive_sessions, session_monitoring)
+    dg.AssetSelection.assets(*VIEW_ASSETS, inactive_sessions, session_monitoring)
     | dg.AssetSelection.checks_for_assets(schema, conversations, archived_conversations, *_SOURCES)
     | dg.AssetSelection.checks(extracts_freshness),
     description="Checks all of the database, refreshes the view of the last seven days, closes inactive sessions.",

@@ -16,7 +16,7 @@ from psycopg.types.json import Jsonb
 
 from yumai_pipelines.erasure.archives import remove_replaced, rewrite_archives
 from yumai_pipelines.extracts.user_key import key_id
-from yumai_pipelines.model.registry import CONVERSATIONS, EXTRACTS, RECENT_CONVERSATIONS, SESSIONS, USERS
+from yumai_pipelines.model.registry import CONVERSATIONS, EXTRACTS, SESSIONS, USERS, VIEWS
 from yumai_pipelines.partitions import archived
 from yumai_pipelines.postgres.errors import DatabaseError
 from yumai_pipelines.postgres.locks import AdvisoryLock, advisory_lock
@@ -136,7 +136,8 @@ def erase_user(
                 raise UnknownUserError(
                     f"Nothing is known of user {user}: no user is left, no row of theirs, and no file with one."
                 )
-            refresh(connection, RECENT_CONVERSATIONS)
+            for view in VIEWS:
+                refresh(connection, view.relation)
     return Erasure(
         audit.counts,
         tuple(sorted(months.union(month for month, purged in unknown if not purged))),

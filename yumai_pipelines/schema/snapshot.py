@@ -6,6 +6,7 @@ The shipped one gives column descriptions without a connection, and is what a da
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from yumai_pipelines.model.relations import Relation
 
 SHIPPED = "catalogue.jsonl"
+
+_MATERIALIZED_VIEW = "materialized view "
+_UNIQUE_INDEX = re.compile(r"CREATE UNIQUE INDEX \w+ ON (\w+\.\w+) USING btree \(([\w, ]+)\)$")
 
 
 @dataclass(frozen=True)
@@ -135,3 +139,33 @@ def comment(relation: Relation) -> str:
         if each.kind == "relation" and each.name == str(relation):
             return each.comment or ""
     raise KeyError(str(relation))
+
+
+def view_query(view: Relation) -> str:
+    """The query of a materialized view of this version.
+
+    Raises:
+        KeyError: this version has no such view.
+    """
+    for each in shipped():
+        if each.kind == "relation" and each.name == str(view) and each.definition.startswith(_MATERIALIZED_VIEW):
+            return query_of(each.definition)
+    raise KeyError(str(view))
+
+
+def query_of(definition: str) -> str:
+    """The query of a materialized view, of its definition."""
+    return definition.removeprefix(_MATERIALIZED_VIEW).rpartition("\nowner ")[0].strip().rstrip(";")
+
+
+def unique_key(relation: Relation) -> tuple[str, ...]:
+    """The columns of the first unique index of a table or view of this version.
+
+    Raises:
+        KeyError: this version has none.
+    """
+    for each in shipped():
+        found = _UNIQUE_INDEX.match(each.definition) if each.kind == "index" else None
+        if found and found[1] == str(relation):
+            return tuple(found[2].split(", "))
+    raise KeyError(f"{relation} has no unique index")

@@ -1,39 +1,45 @@
-"""Materialized views: refreshed while they are read, with a record of when."""
+"""The materialized views of the registry, as assets: refreshed while they are read, with a record of when."""
 
 import time
 
 import dagster as dg
 
 from yumai_pipelines.defs.metadata import ENGINEERING, asset_key, relation_metadata, section
-from yumai_pipelines.defs.partitions.assets import conversations
 from yumai_pipelines.defs.resources import PostgresResource
-from yumai_pipelines.model.registry import RECENT_CONVERSATIONS
+from yumai_pipelines.model.entries import View
+from yumai_pipelines.model.registry import VIEWS
+from yumai_pipelines.schema.snapshot import comment
 from yumai_pipelines.views.refresh import refresh
 
 
-@dg.asset(
-    key=asset_key(RECENT_CONVERSATIONS),
-    deps=[conversations],
-    group_name="chatbot",
-    kinds={"postgres", "view"},
-    owners=[ENGINEERING],
-    tags=section("7.1"),
-    metadata=relation_metadata(RECENT_CONVERSATIONS),
-)
-def recent_conversations(postgres: PostgresResource) -> dg.MaterializeResult[None]:
-    """The conversations of the last seven days, as of the last refresh.
+def view_asset(view: View) -> dg.AssetsDefinition:
+    """The asset of a view: materializing it refreshes the view."""
 
-    Refreshed concurrently, so that nobody who reads it waits; the cost follows the seven days, not the history. The
-    first filling of a view that holds no data locks it. Section 7.1 of the database document.
-    """
-    started = time.monotonic()
-    with postgres.connect("refresh recent_conversations") as connection:
-        refreshed = refresh(connection, RECENT_CONVERSATIONS)
-    return dg.MaterializeResult(
-        metadata={
-            "dagster/row_count": refreshed.rows,
-            "as_of": str(refreshed.as_of),
-            "seconds": round(time.monotonic() - started, 3),
-            "concurrently": refreshed.concurrently,
-        }
+    @dg.asset(
+        key=asset_key(view.relation),
+        description=f"{comment(view.relation)} Refreshed concurrently, so that nobody who reads it waits; the cost "
+        "follows what it selects, not the history. The first filling of a view that holds no data locks it.",
+        deps=[asset_key(source) for source in view.sources],
+        group_name="chatbot",
+        kinds={"postgres", "view"},
+        owners=[ENGINEERING],
+        tags=section(view.section),
+        metadata=relation_metadata(view.relation),
     )
+    def refreshed(postgres: PostgresResource) -> dg.MaterializeResult[None]:
+        started = time.monotonic()
+        with postgres.connect(f"refresh {view.relation.name}") as connection:
+            report = refresh(connection, view.relation)
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": report.rows,
+                "as_of": str(report.as_of),
+                "seconds": round(time.monotonic() - started, 3),
+                "concurrently": report.concurrently,
+            }
+        )
+
+    return refreshed
+
+
+VIEW_ASSETS = [view_asset(view) for view in VIEWS]

@@ -1,0 +1,27 @@
+-- Rows in which a materialized view differs from what its query selects, by the columns of its unique key, each with the number
+-- of all such rows; %(sample)s rows at most. A row that was changed differs twice.
+WITH expected AS ({query}),
+
+missing AS (
+    SELECT e.* FROM expected AS e
+    EXCEPT
+    SELECT v.* FROM {view} AS v
+),
+
+unexpected AS (
+    SELECT v.* FROM {view} AS v
+    EXCEPT
+    SELECT e.* FROM expected AS e
+)
+
+SELECT
+    t.difference,
+    {columns},
+    count(*) OVER () AS total
+FROM (
+    SELECT 'missing from the view' AS difference, m.* FROM missing AS m
+    UNION ALL
+    SELECT 'only in the view', u.* FROM unexpected AS u
+) AS t
+ORDER BY {columns}, t.difference
+LIMIT %(sample)s
