@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from psycopg import sql
 
-from tests.story import AS_OF, AUGUST, POLICY, SEOUL, Fate, killed, tell
+from tests.killed_runs import AS_OF, AUGUST, POLICY, SEOUL, StepKiller, killed, make_archive_and_restore
 from tests.support import Connection, every, one, server_home
 from yumai_pipelines.archives.archive import archive_months
 from yumai_pipelines.archives.store import Store
@@ -84,7 +84,7 @@ def test_a_run_killed_at_any_step_is_made_good_by_the_next(
     plant(connection)
     before, everybody = contents(connection), whereabouts(connection)
     steps = 0
-    for step in killed("tell", database, tmp_path):
+    for step in killed("make_archive_and_restore", database, tmp_path):
         assert whereabouts(connection) == everybody, f"after being killed at '{step}'"
         steps += 1
     assert steps > STEPS
@@ -93,7 +93,7 @@ def test_a_run_killed_at_any_step_is_made_good_by_the_next(
 
 def test_a_telling_that_fails_is_not_waited_for(tmp_path: Path) -> None:
     with pytest.raises(AssertionError):
-        list(killed("tell", "postgresql://127.0.0.1:1/nowhere", tmp_path))
+        list(killed("make_archive_and_restore", "postgresql://127.0.0.1:1/nowhere", tmp_path))
 
 
 def plant_people(connection: Connection) -> None:
@@ -137,7 +137,7 @@ def test_an_erasure_killed_at_any_step_is_made_good_by_the_next(
     assert everybody["of user 1"] == (4 if purged else 6)
 
     steps = []
-    for step in killed("forget", database, tmp_path):
+    for step in killed("erase", database, tmp_path):
         left = spoken(connection, tmp_path)
         assert left["of user 2"] == everybody["of user 2"], f"after being killed at '{step}'"
         steps.append(step.split()[1])
@@ -183,7 +183,7 @@ def test_a_server_killed_at_any_step_has_every_row_and_the_next_run_goes_on(
     def kill(step: str) -> None:
         pid = mortal.status().pid
         if pid is None:  # since a step that has not asked it anything yet
-            fate.met.discard(step)
+            killer.met.discard(step)
             return
         postmaster = psutil.Process(pid)
         processes = [postmaster, *postmaster.children()]
@@ -191,18 +191,18 @@ def test_a_server_killed_at_any_step_has_every_row_and_the_next_run_goes_on(
             process.kill()
         psutil.wait_procs(processes)
 
-    fate = Fate(kill, strict=False)
-    sys.addaudithook(fate.on_audit)
+    killer = StepKiller(kill, strict=False)
+    sys.addaudithook(killer.on_audit)
     while True:
         try:
-            tell(mortal.url(), str(tmp_path), fate)
+            make_archive_and_restore(mortal.url(), str(tmp_path), killer)
         except psycopg.OperationalError:
-            fate.chapter = ""
+            killer.stage = ""
             mortal.start()
         else:
             break
         with psycopg.connect(mortal.url(), autocommit=True) as connection:
             assert whereabouts(connection) == everybody
-    assert len(fate.met) > STEPS
+    assert len(killer.met) > STEPS
     with psycopg.connect(mortal.url(), autocommit=True) as connection:
         check_the_end(connection, before)

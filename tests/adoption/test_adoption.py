@@ -15,7 +15,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from tests.graph import Graph
-from tests.story import ADOPTED_AS_OF
+from tests.killed_runs import ADOPTED_AS_OF
 from tests.support import every, login, one
 from yumai_pipelines.adoption import (
     AdoptionError,

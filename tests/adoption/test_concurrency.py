@@ -20,8 +20,8 @@ import pytest
 from psycopg import IsolationLevel, sql
 
 from tests.adoption.test_adoption import lacking, older
-from tests.crowd import crowd
-from tests.story import ADOPTED_AS_OF, killed
+from tests.clients import clients_of
+from tests.killed_runs import ADOPTED_AS_OF, killed
 from tests.support import Connection, every, one
 from yumai_pipelines.adoption import adopt, inspect
 from yumai_pipelines.settings import Settings
@@ -177,10 +177,10 @@ def test_every_row_of_four_writers_is_there_once_and_none_is_refused(databases: 
         with psycopg.connect(owner, autocommit=True) as earlier:
             more_rows(earlier)
         planted = one(connection, "SELECT count(*) FROM chatbot.conversations")
-        with crowd(owner) as people:
+        with clients_of(owner) as clients:
             for _ in range(4):
-                people.add(application.write_and_rest)
-            people.add(application.write_in_a_snapshot, isolation=IsolationLevel.REPEATABLE_READ)
+                clients.add(application.write_and_rest)
+            clients.add(application.write_in_a_snapshot, isolation=IsolationLevel.REPEATABLE_READ)
             report = adopt(url, SETTINGS, as_of=ADOPTED_AS_OF)
         MEASURED.info("%d transactions, %d steps", sum(application.conversations.values()), len(report.steps))
 

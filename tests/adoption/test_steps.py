@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.crowd import in_background, wait_until_waiting
+from tests.clients import in_background, wait_until_waiting
 from tests.support import Connection, one
 from yumai_pipelines.adoption.steps import StepRecord, Steps, exclusively, stopping_writers
 from yumai_pipelines.model.lock_policy import LockPolicy

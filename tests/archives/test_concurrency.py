@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import pyarrow.parquet as pq
 
-from tests.crowd import crowd
+from tests.clients import clients_of
 from tests.support import Connection, one
 from yumai_pipelines.archives.archive import archive_months
 from yumai_pipelines.archives.restore import restore_month
@@ -100,12 +100,12 @@ def test_every_row_is_in_a_table_or_in_a_file_once(database: str, connection: Co
                 "%s %s, %.0f ms, %d retries", report.month, report.action, report.lock_held_ms, report.retries
             )
 
-    with connect(database, application_name="test: months") as owner, crowd(database) as people:
+    with connect(database, application_name="test: months") as owner, clients_of(database) as clients:
         for _ in range(4):
-            people.add(books.insert)
-        people.add(books.insert_slowly)
-        people.add(books.delete)
-        people.add(read_for_long)
+            clients.add(books.insert)
+        clients.add(books.insert_slowly)
+        clients.add(books.delete)
+        clients.add(read_for_long)
         time.sleep(1)
         ensure_months(owner, [AUGUST, SEPTEMBER], zone=SEOUL, policy=POLICY, batch_rows=200)
         archive(AUGUST)

@@ -12,7 +12,7 @@ import pytest
 from psycopg import sql
 from pydantic import SecretStr
 
-from tests.crowd import wait_until_waiting
+from tests.clients import wait_until_waiting
 from tests.extracts.dirt import plant
 from tests.extracts.support import MONTHS, POLICY, SECRET, ZONE, as_text, build
 from tests.support import Connection, every, login, one

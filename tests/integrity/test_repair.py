@@ -15,7 +15,7 @@ from psycopg import sql
 
 from tests.processes import finished
 from tests.support import Connection, every, one
-from yumai_pipelines.integrity.repair import Action, Broken, Orphans, Repair, repair_orphans
+from yumai_pipelines.integrity.repair import Broken, Orphans, Repair, RepairAction, repair_orphans
 from yumai_pipelines.model.lock_policy import LockPolicy
 from yumai_pipelines.postgres.connections import connect
 from yumai_pipelines.postgres.locks import AdvisoryLock
@@ -157,16 +157,16 @@ def break_and_repair(world: Connection, key: ForeignKey) -> None:
     assert repair_orphans(world, run_id="run 2", dry_run=False) == []
     after = rows_of(world)
     match repaired.action:
-        case Action.RECOVER:
+        case RepairAction.RECOVER:
             assert quarantined(world) == []
             added = [row for row in after["chatbot.session_master"] if row not in before["chatbot.session_master"]]
             assert len(added) == 1
             assert '"recovered": true' in added[0]
             assert {**after, "chatbot.session_master": before["chatbot.session_master"]} == before
-        case Action.EMPTY:
+        case RepairAction.EMPTY:
             assert key.on_delete is OnDelete.SET_NULL
             assert quarantined(world) == [(str(key.table), True, f"{key.column} names no row of {key.referenced}")]
-        case Action.MOVE:
+        case RepairAction.MOVE:
             assert (str(key.table), False, f"{key.column} names no row of {key.referenced}") in quarantined(world)
             assert len(after[str(key.table)]) < len(before[str(key.table)])
     kept = {table: set(rows) for table, rows in after.items()}
@@ -241,7 +241,7 @@ def test_orphans_go_into_quarantine_when_that_is_wanted(world: Connection, owner
     past_the_keys(world, sql.SQL("DELETE FROM session_master"))
     before = rows_of(world)
     repairs = repair_orphans(owner, run_id="run 1", dry_run=False, orphans=Orphans.QUARANTINE)
-    assert {each.action for each in repairs} == {Action.MOVE}
+    assert {each.action for each in repairs} == {RepairAction.MOVE}
     assert one(world, "SELECT count(*) FROM yumai_pipelines.quarantine WHERE NOT still_there") == 10
     assert violations(owner) == []
     give_back(world)

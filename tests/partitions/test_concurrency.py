@@ -17,7 +17,7 @@ import psycopg
 import pytest
 from psycopg import IsolationLevel, sql
 
-from tests.crowd import GENEROUS, crowd, in_background, wait_until_waiting
+from tests.clients import GENEROUS, clients_of, in_background, wait_until_waiting
 from tests.support import Connection, Value, one
 from yumai_pipelines.archives.archive import archive_months
 from yumai_pipelines.archives.restore import restore_month
@@ -115,12 +115,12 @@ def test_every_row_of_four_writers_is_there_once_while_months_are_made_and_fille
             time.sleep(0.3)
         time.sleep(0.3)
 
-    with crowd(database) as people:
+    with clients_of(database) as clients:
         for _ in range(4):
-            people.add(insert)
+            clients.add(insert)
         reports = ensure(database, "2024-08")
-        people.add(write_long)
-        people.add(read_long)
+        clients.add(write_long)
+        clients.add(read_long)
         reports += ensure(database, "2024-12", "2024-09", "2024-10", "2024-11")
     log(reports)
     assert ids(connection) == planted + written
@@ -183,12 +183,12 @@ def test_rows_that_change_and_go_during_the_move_end_up_as_they_were_left(
            FOR EACH ROW EXECUTE FUNCTION public.keep_model()
         """
     )
-    with crowd(database) as people:
-        people.add(change_if_free)
-        people.add(change_if_free)
-        people.add(change_if_free, isolation=IsolationLevel.REPEATABLE_READ)
-        people.add(change_if_free, isolation=IsolationLevel.REPEATABLE_READ)
-        people.add(end_session)
+    with clients_of(database) as clients:
+        clients.add(change_if_free)
+        clients.add(change_if_free)
+        clients.add(change_if_free, isolation=IsolationLevel.REPEATABLE_READ)
+        clients.add(change_if_free, isolation=IsolationLevel.REPEATABLE_READ)
+        clients.add(end_session)
         reports = ensure(database, "2024-09", batch_rows=50)
         reports += ensure(database, "2024-08", "2024-10", batch_rows=50)
     log(reports)
@@ -223,10 +223,10 @@ def test_every_snapshot_counts_each_row_once(database: str, connection: Connecti
             )
         time.sleep(0.005)
 
-    with crowd(database) as people:
+    with clients_of(database) as clients:
         for _ in range(4):
-            people.add(look, isolation=IsolationLevel.REPEATABLE_READ)
-        people.add(write)
+            clients.add(look, isolation=IsolationLevel.REPEATABLE_READ)
+        clients.add(write)
         time.sleep(0.1)
         for month in ("2024-08", "2024-09", "2024-10"):
             (report,) = ensure(database, month)
@@ -308,9 +308,9 @@ def test_an_insert_between_routing_and_attach_is_refused_by_plain_ddl_only(
             with pytest.raises(psycopg.errors.CheckViolation):
                 refused.result(timeout=GENEROUS)
         connection.execute("DROP TABLE chatbot.plain")
-        with crowd(database) as people:
-            people.add(write)
-            people.add(write)
+        with clients_of(database) as clients:
+            clients.add(write)
+            clients.add(write)
             ensure(database, "2024-09")
     assert one(connection, "SELECT count(*) FROM chatbot.conversations_default") == 0
 
@@ -328,11 +328,11 @@ def test_a_long_read_holds_up_nobody_else(database: str, connection: Connection)
     def stall(maintenance: Callable[[], Any]) -> float:
         with psycopg.connect(database) as reader:
             reader.execute("SELECT * FROM chatbot.conversations")
-            with in_background(maintenance), crowd(database) as people:
-                people.add(write)
+            with in_background(maintenance), clients_of(database) as clients:
+                clients.add(write)
                 time.sleep(1.2)
                 reader.rollback()
-        return max(people.waits["write"])
+        return max(clients.waits["write"])
 
     def plain_ddl() -> None:
         with psycopg.connect(database, autocommit=True) as plain:
@@ -374,9 +374,9 @@ def test_no_lock_order_of_others_ends_in_a_deadlock(database: str, connection: C
         time.sleep(random.uniform(0.02, 0.1))
 
     fill_default(connection, 200)
-    with crowd(database) as people:
+    with clients_of(database) as clients:
         for _ in range(2):
-            people.add(contrary)
+            clients.add(contrary)
         ensure(database, "2024-08", "2024-12")
         ensure(database, "2024-09", "2024-10")
     assert one(connection, "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()") <= 1
@@ -396,25 +396,25 @@ def test_no_attempt_takes_a_lock_that_it_has_not_taken_first(
     run = PatientTransactions.run
 
     def watched_run(
-        ddl: PatientTransactions,
+        transactions: PatientTransactions,
         step: str,
         locks: list[TableLock],
         work: Callable[[], object],
         **others: tuple[type[psycopg.Error], ...],
     ) -> object:
         declared = {(str(lock.relation), lock.mode.statement.as_string().replace(" ", "").lower()) for lock in locks}
-        there = {str(relation) for relation in relations(ddl.connection)}
+        there = {str(relation) for relation in relations(transactions.connection)}
 
         def watched() -> object:
             result = work()
-            for schema, name, mode in ddl.connection.execute(held).fetchall():
+            for schema, name, mode in transactions.connection.execute(held).fetchall():
                 table, mode = f"{schema}.{name}", mode.removesuffix("Lock").lower()
                 covered = {(table, mode), (table, "accessexclusive")} & declared
                 if table in there and not covered:
                     undeclared.append((step, table, mode))
             return result
 
-        return run(ddl, step, locks, watched, **others)
+        return run(transactions, step, locks, watched, **others)
 
     monkeypatch.setattr(PatientTransactions, "run", watched_run)
     fill_default(connection, 100)
@@ -468,12 +468,14 @@ def test_an_attempt_is_bounded_as_a_whole(database: str, connection: Connection)
     with psycopg.connect(database) as holder:
         holder.execute("LOCK TABLE chatbot.session_master IN ROW EXCLUSIVE MODE")
         with connect(database, application_name="test: bounded") as owner:
-            ddl = PatientTransactions(owner, IMPATIENT)
+            transactions = PatientTransactions(owner, IMPATIENT)
             with pytest.raises(LockNotObtainedError):
-                ddl.run("lock three", [TableLock(table, LockMode.ACCESS_EXCLUSIVE) for table in tables], lambda: None)
-    MEASURED.info("%d attempts, longest hold %s", ddl.statistics.attempts, ddl.statistics.longest)
-    assert ddl.statistics.retries == ddl.statistics.attempts > 1
-    assert ddl.statistics.longest.total_seconds() < GENEROUS
+                transactions.run(
+                    "lock three", [TableLock(table, LockMode.ACCESS_EXCLUSIVE) for table in tables], lambda: None
+                )
+    MEASURED.info("%d attempts, longest hold %s", transactions.statistics.attempts, transactions.statistics.longest)
+    assert transactions.statistics.retries == transactions.statistics.attempts > 1
+    assert transactions.statistics.longest.total_seconds() < GENEROUS
     exclusive = """
         SELECT count(*) FROM pg_locks JOIN pg_database AS d ON d.oid = database
          WHERE mode = 'AccessExclusiveLock' AND datname = current_database()

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from psycopg import sql
 
+from yumai_pipelines.postgres.values import read_value
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -62,8 +64,7 @@ def in_batches(
         query = sql.SQL("SELECT t.{key} FROM {table} AS t WHERE {after} ORDER BY t.{key} OFFSET {rows} LIMIT 1").format(
             key=column, table=table.identifier, after=_after(column, last), rows=sql.Literal(rows)
         )
-        row = steps.connection.execute(query).fetchone()
-        return row[0] if row else None
+        return read_value(steps.connection, query)
 
     def scope(last: Key, end: Key) -> sql.Composed:
         after = _after(column, last)

@@ -14,6 +14,7 @@ from yumai_pipelines.adoption.steps import family, stopping_writers
 from yumai_pipelines.adoption.target import NAIVE, own_name, within
 from yumai_pipelines.model.relations import Relation
 from yumai_pipelines.postgres.sql_files import read_sql
+from yumai_pipelines.postgres.values import read_value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,20 +45,19 @@ def function_of(table: Relation) -> Relation:
 
 def has_trigger(connection: Connection, table: Relation, name: str) -> bool:
     """Whether a table has a trigger of the name."""
-    row = connection.execute(
-        "SELECT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = %s::regclass AND tgname = %s)", (table.quoted, name)
-    ).fetchone()
-    return row == (True,)
+    query = "SELECT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = %s::regclass AND tgname = %s)"
+    return bool(read_value(connection, query, (table.quoted, name)))
 
 
 def column_type(connection: Connection, table: Relation, column: str) -> str | None:
     """The type of a column; None when the table has no such column."""
-    row = connection.execute(
+    name: str | None = read_value(
+        connection,
         "SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = %s::regclass AND attname = %s "
         "AND NOT attisdropped",
         (table.quoted, column),
-    ).fetchone()
-    return str(row[0]) if row else None
+    )
+    return name
 
 
 def accept_older_application(steps: Steps, zone: str) -> None:

@@ -28,6 +28,7 @@ from yumai_pipelines.adoption.target import (
 )
 from yumai_pipelines.model.relations import Relation
 from yumai_pipelines.postgres.sql_files import read_sql
+from yumai_pipelines.postgres.values import read_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -199,7 +200,7 @@ def _add_unique(steps: Steps, relation: Relation, name: str, kind: str, definiti
     repeated = sql.SQL("SELECT EXISTS (SELECT FROM {} GROUP BY {} HAVING count(*) > 1 AND num_nulls{} = 0)").format(
         relation.identifier, columns, columns
     )
-    if any(each.name == name for each in found) or steps.connection.execute(repeated).fetchone() == (True,):
+    if any(each.name == name for each in found) or read_value(steps.connection, repeated):
         return
     make_index(
         steps, relation, Relation(relation.schema, name), f"UNIQUE USING btree {definition.removeprefix(kind)[1:]}"
@@ -278,7 +279,7 @@ def _violations(connection: Connection, relation: Relation, check: str) -> bool:
     query = sql.SQL("SELECT EXISTS (SELECT FROM {} WHERE NOT {})").format(
         relation.identifier, sql.SQL(check.removeprefix("CHECK "))
     )
-    return connection.execute(query).fetchone() == (True,)
+    return bool(read_value(connection, query))
 
 
 def _change_keys(

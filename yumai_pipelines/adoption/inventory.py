@@ -19,14 +19,15 @@ from yumai_pipelines.adoption.ownership import function_names, list_obstacles, l
 from yumai_pipelines.adoption.registry import CONVERSATIONS, SESSION_CHILDREN, SESSIONS, SHOPS, TABLES, USERS
 from yumai_pipelines.adoption.target import differences, home
 from yumai_pipelines.adoption.wall_time import list_naive_columns
+from yumai_pipelines.model.relations import Relation
 from yumai_pipelines.partitions.tables import describe_partitions
 from yumai_pipelines.postgres.connections import schema_revision
+from yumai_pipelines.postgres.values import read_value, relation_exists
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from yumai_pipelines.model.months import Month
-    from yumai_pipelines.model.relations import Relation
     from yumai_pipelines.partitions.tables import Partition
     from yumai_pipelines.postgres.connections import Connection
     from yumai_pipelines.schema.snapshot import Difference
@@ -213,14 +214,11 @@ def _lacking(connection: Connection) -> list[str]:
 
 
 def _shape(connection: Connection) -> str:
-    def exists(name: str) -> bool:
-        return connection.execute("SELECT to_regclass(%s)", (name,)).fetchone() != (None,)
-
-    if exists("yumai_pipelines.adoption_run"):
+    if relation_exists(connection, Relation("yumai_pipelines", "adoption_run")):
         return UNDER_WAY
     if schema_revision(connection) is not None:
         return ADOPTED
-    if not exists(SESSIONS.quoted):
+    if not relation_exists(connection, SESSIONS):
         return BEFORE
     lacks = [name for name in _LATER_COLUMNS if column_type(connection, SESSIONS, name) is None]
     return INTERIM if lacks else PARTLY
@@ -298,7 +296,7 @@ def count_cases(connection: Connection, zone: str, *, samples: bool = True) -> t
 
 
 def _queries(connection: Connection, zone: str) -> Iterator[_Query]:
-    present = [table for table in TABLES if _is_there(connection, table.relation)]
+    present = [table for table in TABLES if relation_exists(connection, table.relation)]
     for table in present:
         key = sql.SQL("t.{}::text").format(sql.Identifier(table.key[0]))
         name = str(table.relation)
@@ -349,7 +347,7 @@ def _broken(connection: Connection, key: ForeignKey, primary: sql.Composable) ->
     rows = sql.SQL("{} AS t WHERE t.{column} IS NOT NULL").format(
         key.table.identifier, column=sql.Identifier(key.column)
     )
-    if _is_there(connection, key.referenced):
+    if relation_exists(connection, key.referenced):
         rows += sql.SQL(" AND NOT EXISTS (SELECT FROM {} AS r WHERE r.{} = t.{})").format(
             key.referenced.identifier, sql.Identifier(key.referenced_column), sql.Identifier(key.column)
         )
@@ -360,26 +358,18 @@ def _broken(connection: Connection, key: ForeignKey, primary: sql.Composable) ->
     yield _Query(f"{key.column} unknown", str(key.table), rows, primary, handling)
 
 
-def _is_there(connection: Connection, relation: Relation) -> bool:
-    return connection.execute("SELECT to_regclass(%s)", (relation.quoted,)).fetchone() != (None,)
-
-
 def _is_proven(connection: Connection, key: ForeignKey) -> bool:
     """Whether any validated foreign key of the column leads there."""
-    if not _is_there(connection, key.referenced):
+    if not relation_exists(connection, key.referenced):
         return False
-    row = connection.execute(
+    query = (
         "SELECT EXISTS (SELECT FROM pg_constraint AS k JOIN pg_attribute AS a ON a.attrelid = k.conrelid "
         "AND k.conkey = ARRAY[a.attnum] WHERE k.contype = 'f' AND k.convalidated AND k.conrelid = %s::regclass "
-        "AND k.confrelid = %s::regclass AND a.attname = %s)",
-        (key.table.quoted, key.referenced.quoted, key.column),
-    ).fetchone()
-    return row == (True,)
+        "AND k.confrelid = %s::regclass AND a.attname = %s)"
+    )
+    return bool(read_value(connection, query, (key.table.quoted, key.referenced.quoted, key.column)))
 
 
 def _is_required(connection: Connection, relation: Relation, column: str) -> bool:
-    row = connection.execute(
-        "SELECT attnotnull FROM pg_attribute WHERE attrelid = %s::regclass AND attname = %s",
-        (relation.quoted, column),
-    ).fetchone()
-    return row == (True,)
+    query = "SELECT attnotnull FROM pg_attribute WHERE attrelid = %s::regclass AND attname = %s"
+    return bool(read_value(connection, query, (relation.quoted, column)))

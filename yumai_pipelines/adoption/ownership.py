@@ -16,6 +16,7 @@ from yumai_pipelines.adoption.target import relations, target
 from yumai_pipelines.model.relations import Relation
 from yumai_pipelines.postgres.connections import OWNER_ROLE
 from yumai_pipelines.postgres.sql_files import read_sql, sql_path
+from yumai_pipelines.postgres.values import read_value
 from yumai_pipelines.schema import snapshot
 
 if TYPE_CHECKING:
@@ -91,8 +92,7 @@ def _take_schemas(connection: Connection, possessions: list[Possession]) -> None
     database = sql.Identifier(connection.info.dbname)
     connection.execute(sql.SQL("GRANT CREATE ON DATABASE {} TO {}").format(database, sql.Identifier(OWNER_ROLE)))
     for owner in sorted({each.owner for each in possessions}):
-        row = connection.execute("SELECT pg_has_role(%s, 'yumai_app', 'USAGE')", (owner,)).fetchone()
-        if row == (False,):
+        if not read_value(connection, "SELECT pg_has_role(%s, 'yumai_app', 'USAGE')", (owner,)):
             connection.execute(sql.SQL("GRANT yumai_app TO {} WITH INHERIT TRUE").format(sql.Identifier(owner)))
     for each in possessions:
         if each.kind == "SCHEMA":

@@ -20,6 +20,7 @@ from yumai_pipelines.adoption.registry import CONVERSATIONS, SESSION_CHILDREN, S
 from yumai_pipelines.adoption.target import NAIVE
 from yumai_pipelines.model.relations import Relation
 from yumai_pipelines.postgres.sql_files import read_sql
+from yumai_pipelines.postgres.values import read_value
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -136,11 +137,8 @@ def _empty(steps: Steps, key: PendingKey) -> None:
 
 
 def _may_be_null(steps: Steps, table: Table) -> bool:
-    row = steps.connection.execute(
-        "SELECT NOT attnotnull FROM pg_attribute WHERE attrelid = %s::regclass AND attname = 'session_id'",
-        (table.relation.quoted,),
-    ).fetchone()
-    return row == (True,)
+    query = "SELECT NOT attnotnull FROM pg_attribute WHERE attrelid = %s::regclass AND attname = 'session_id'"
+    return bool(read_value(steps.connection, query, (table.relation.quoted,)))
 
 
 def instant(steps: Steps, table: Table, zone: str) -> sql.Composed:

@@ -38,6 +38,7 @@ from yumai_pipelines.postgres.connections import OWNER_ROLE, connect, schema_rev
 from yumai_pipelines.postgres.errors import DatabaseError
 from yumai_pipelines.postgres.locks import AdvisoryLock, advisory_lock
 from yumai_pipelines.postgres.sql_files import read_sql
+from yumai_pipelines.postgres.values import read_value
 from yumai_pipelines.schema.upgrade import upgrade
 
 if TYPE_CHECKING:
@@ -214,7 +215,7 @@ def _connecting(url: str, settings: Settings, *, role: str | None = OWNER_ROLE) 
 def _rebuild(steps: Steps, settings: Settings, as_of: datetime) -> None:
     """All that makes the database what the migrations would have made it."""
     zone = settings.legacy_timezone
-    (shape,) = steps.connection.execute("SELECT shape FROM yumai_pipelines.adoption_run").fetchone() or (BEFORE,)
+    shape = read_value(steps.connection, "SELECT shape FROM yumai_pipelines.adoption_run") or BEFORE
     _make_months(steps, settings)
     structure.make_types_and_functions(steps)
     structure.make_tables(steps)

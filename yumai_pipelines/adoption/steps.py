@@ -147,21 +147,21 @@ class Steps:
         orders = [locks, otherwise] if otherwise else [locks]
         each = LockPolicy(self.policy.lock_timeout, ONE_ORDER) if otherwise else self.policy
         patience = Patience(self.policy, step)
-        ddl = PatientTransactions(self.connection, each)
+        transactions = PatientTransactions(self.connection, each)
         started = time.monotonic()
         if locks:
             self._let_vacuum_end(step, locks)
         with self._alone:
             for order in cycle(orders):
                 try:
-                    ddl.run(step, order, do)
+                    transactions.run(step, order, do)
                 except LockNotObtainedError as error:
                     if not otherwise:
                         raise
                     patience.pause(error.blockers)
                 else:
                     break
-            self._tell(step, started, ddl.statistics.longest)
+            self._tell(step, started, transactions.statistics.longest)
 
     def gently(self, step: str, statement: Statement) -> None:
         """One statement that scans, outside a transaction, under locks that go along with readers and writers.
@@ -188,8 +188,8 @@ class Steps:
     def in_batches(self, step: str, batches: Iterable[Callable[[], T]]) -> list[T]:
         """Short transactions, each repeatable, that are told of as one step; what each returned."""
         self._differences = None
-        started, ddl = time.monotonic(), PatientTransactions(self.connection, self.policy)
-        done = [ddl.run(step, [], batch) for batch in batches]
+        started, transactions = time.monotonic(), PatientTransactions(self.connection, self.policy)
+        done = [transactions.run(step, [], batch) for batch in batches]
         self._tell(step, started, timedelta())
         return done
 

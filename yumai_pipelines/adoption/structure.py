@@ -29,6 +29,7 @@ from yumai_pipelines.adoption.target import (
     within,
 )
 from yumai_pipelines.model.relations import Relation
+from yumai_pipelines.postgres.values import read_value
 from yumai_pipelines.schema.snapshot import query_of
 
 if TYPE_CHECKING:
@@ -201,12 +202,11 @@ def make_view(steps: Steps) -> None:
 
 def _is_used(connection: Connection, relation: Relation) -> bool:
     """Whether a view depends on the relation."""
-    row = connection.execute(
+    query = (
         "SELECT EXISTS (SELECT FROM pg_depend AS d JOIN pg_rewrite AS r ON d.classid = 'pg_rewrite'::regclass "
-        "AND d.objid = r.oid WHERE d.refobjid = %s::regclass AND r.ev_class <> d.refobjid)",
-        (relation.quoted,),
-    ).fetchone()
-    return row == (True,)
+        "AND d.objid = r.oid WHERE d.refobjid = %s::regclass AND r.ev_class <> d.refobjid)"
+    )
+    return bool(read_value(connection, query, (relation.quoted,)))
 
 
 def grant_and_comment(steps: Steps) -> None:

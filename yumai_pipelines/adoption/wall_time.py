@@ -34,6 +34,7 @@ from yumai_pipelines.adoption.target import (
 )
 from yumai_pipelines.model.relations import Relation
 from yumai_pipelines.postgres.sql_files import read_sql
+from yumai_pipelines.postgres.values import read_value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -176,7 +177,7 @@ class _Conversion:
         query = sql.SQL("SELECT EXISTS (SELECT FROM {} WHERE {} IS NULL)").format(
             self.table.identifier, sql.Identifier(SHADOW.format(column))
         )
-        return self.connection.execute(query).fetchone() == (True,)
+        return bool(read_value(self.connection, query))
 
     def _guess(self, column: str, key: str, scope: sql.Composable) -> sql.Composed:
         return sql.SQL(read_sql("adoption", "guess_times.sql")).format(

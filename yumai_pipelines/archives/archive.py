@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from yumai_pipelines.partitions.summary import Summary
     from yumai_pipelines.postgres.connections import Connection
 
-Action = Literal["archived", "already archived", "restored, left alone", "no rows"]
+ArchiveOutcome = Literal["archived", "already archived", "restored, left alone", "no rows"]
 
 ATTEMPTS = 3
 """Exports of a month whose rows go meanwhile, before that is taken as if they went afterwards."""
@@ -76,7 +76,7 @@ class ArchiveReport:
     """
 
     month: Month
-    action: Action
+    action: ArchiveOutcome
     archive: archived.Archive | None
     late_rows: int
     lock_held_ms: float
@@ -140,7 +140,7 @@ class _Departure:
     policy: LockPolicy
 
     @cached_property
-    def ddl(self) -> PatientTransactions:
+    def transactions(self) -> PatientTransactions:
         return PatientTransactions(self.connection, self.policy)
 
     @property
@@ -159,8 +159,8 @@ class _Departure:
         if action == "archived":
             self._prove()
         with advisory_lock(self.connection, AdvisoryLock.PARTITIONS, self.policy):
-            clean_up(self.ddl)
-        statistics = self.ddl.statistics
+            clean_up(self.transactions)
+        statistics = self.transactions.statistics
         return ArchiveReport(
             month=self.month.month,
             action=action,
@@ -170,7 +170,7 @@ class _Departure:
             retries=statistics.retries,
         )
 
-    def _leave(self, *, again: bool) -> Action:
+    def _leave(self, *, again: bool) -> ArchiveOutcome:
         """See to it that the month's rows are in the detached table, where they are to go and not gone yet."""
         entry = self.entry
         state = entry.state if entry else None
@@ -188,7 +188,7 @@ class _Departure:
                 return "no rows"
             month = self.month.month
             detach(
-                self.ddl,
+                self.transactions,
                 leaving,
                 self._default(),
                 announce=partial(archived.record_departure, self.connection, month, "detaching", leaving),
@@ -293,7 +293,7 @@ class _Departure:
             mark(self.connection, self.table)
             return True
 
-        return self.ddl.run(
+        return self.transactions.run(
             f"record the archive of {self.month.month}", [TableLock(self.table, LockMode.SHARE_ROW_EXCLUSIVE)], work
         )
 

@@ -1,4 +1,4 @@
-"""What tells whether two sets of rows are the same: computed by PostgreSQL of a table, and by Arrow of a file.
+"""The checksum of a set of rows: computed by PostgreSQL of a table and by Arrow of a file, to compare the two.
 
 A row's text is made of the plain forms of its values: numbers end with a comma, texts begin with their length. It is
 hashed by SHA-256, and the hashes are added up, each quarter of them modulo 2^64, so that no order matters.

@@ -25,6 +25,7 @@ from yumai_pipelines.partitions.tables import MonthTable, check_bounds, describe
 from yumai_pipelines.postgres.locks import AdvisoryLock, advisory_lock
 from yumai_pipelines.postgres.sql_files import read_sql
 from yumai_pipelines.postgres.transactions import PatientTransactions
+from yumai_pipelines.postgres.values import read_value
 from yumai_pipelines.schema.tables import OnDelete, table_of
 
 if TYPE_CHECKING:
@@ -104,11 +105,11 @@ def restore_month(
     ):
         table = MonthTable.of(month, zone)
         archive = _archive_of(connection, table, zone)
-        ddl = PatientTransactions(connection, policy)
-        clean_up(ddl)
-        default = ensure_default(ddl, describe_partitions(connection, zone))
+        transactions = PatientTransactions(connection, policy)
+        clean_up(transactions)
+        default = ensure_default(transactions, describe_partitions(connection, zone))
         arrival = _Arrival(connection, archive, default)
-        rows = move_out_of_default(ddl, [table], default, zone, batch_rows, arrival)[month]
+        rows = move_out_of_default(transactions, [table], default, zone, batch_rows, arrival)[month]
     left = arrival.rows - sum(arrival.gone.values())
     return RestoreReport(
         month=month,
@@ -118,8 +119,8 @@ def restore_month(
         gone=arrival.gone,
         cleared=arrival.cleared,
         late_rows=rows - left,
-        lock_held_ms=ddl.statistics.held.total_seconds() * 1000,
-        retries=ddl.statistics.retries,
+        lock_held_ms=transactions.statistics.held.total_seconds() * 1000,
+        retries=transactions.statistics.retries,
     )
 
 
@@ -212,7 +213,7 @@ class _Arrival:
         query = sql.SQL("SELECT count(*) FROM {} JOIN {} USING (id, conversation_time)").format(
             self.default.identifier, table.aside.identifier
         )
-        (count,) = self.connection.execute(query).fetchone() or (0,)
+        count = read_value(self.connection, query)
         if count:
             raise ArchiveError(
                 f"{count:,} rows of {table.month} are in {self.default} as well as in the archive, by id and time. "

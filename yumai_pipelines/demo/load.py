@@ -16,15 +16,15 @@ import pyarrow.csv
 from psycopg import sql
 
 from yumai_pipelines.postgres.errors import DatabaseError
+from yumai_pipelines.postgres.values import read_value
 from yumai_pipelines.schema.tables import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    import psycopg
-
     from yumai_pipelines.demo.generate import Chunk
     from yumai_pipelines.model.relations import Relation
+    from yumai_pipelines.postgres.connections import Connection
 
 _LOCK = "yumai_pipelines: demo"
 
@@ -42,7 +42,7 @@ class _Copy:
 
 
 def fill(
-    connection: psycopg.Connection[Any], chunks: Iterable[Chunk], *, report: Callable[[Chunk], object] = lambda _: None
+    connection: Connection, chunks: Iterable[Chunk], *, report: Callable[[Chunk], object] = lambda _: None
 ) -> dict[Relation, int]:
     """Load all chunks in one transaction, advance the identities behind them, and let the planner know.
 
@@ -74,7 +74,7 @@ def fill(
     return dict(counts)
 
 
-def refuse_rows(connection: psycopg.Connection[Any]) -> None:
+def refuse_rows(connection: Connection) -> None:
     """Refuse a database that is not empty.
 
     Raises:
@@ -83,8 +83,7 @@ def refuse_rows(connection: psycopg.Connection[Any]) -> None:
     filled = [
         str(table.relation)
         for table in TABLES
-        if connection.execute(sql.SQL("SELECT EXISTS (SELECT FROM {})").format(table.relation.identifier)).fetchone()
-        == (True,)
+        if read_value(connection, sql.SQL("SELECT EXISTS (SELECT FROM {})").format(table.relation.identifier))
     ]
     if filled:
         raise NotEmptyError(
@@ -95,9 +94,8 @@ def refuse_rows(connection: psycopg.Connection[Any]) -> None:
         )
 
 
-def _refuse_rows(connection: psycopg.Connection[Any]) -> None:
-    row = connection.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", (_LOCK,)).fetchone()
-    if row != (True,):
+def _refuse_rows(connection: Connection) -> None:
+    if not read_value(connection, "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", (_LOCK,)):
         raise NotEmptyError(
             f"Another `yumai demo` is filling the database {connection.info.dbname}. Nothing was changed. Wait for it."
         )
@@ -124,7 +122,7 @@ def _render(chunk: Chunk) -> Iterator[_Copy]:
         yield _Copy(batch.relation, columns, batch.rows.num_rows, memoryview(sink.getvalue()))
 
 
-def _copy(connection: psycopg.Connection[Any], data: _Copy) -> None:
+def _copy(connection: Connection, data: _Copy) -> None:
     statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv)").format(
         data.relation.identifier, sql.SQL(", ").join(map(sql.Identifier, data.columns))
     )
@@ -132,7 +130,7 @@ def _copy(connection: psycopg.Connection[Any], data: _Copy) -> None:
         copy.write(data.text)
 
 
-def _advance_identity(connection: psycopg.Connection[Any], relation: Relation) -> None:
+def _advance_identity(connection: Connection, relation: Relation) -> None:
     """Let the next row get the id after the last one: COPY brings its own."""
     connection.execute(
         sql.SQL("SELECT setval(pg_get_serial_sequence(%s, 'id'), max(id)) FROM {} HAVING max(id) IS NOT NULL").format(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    import psycopg
     from rich.console import Console
 
     from yumai_pipelines.demo.generate import Size
+    from yumai_pipelines.postgres.connections import Connection
     from yumai_pipelines.settings import Settings
 
 
@@ -98,7 +98,7 @@ def _progress(console: Console) -> Progress:
 
 
 def _fill(
-    connection: psycopg.Connection[Any],
+    connection: Connection,
     settings: Settings,
     size: Size,
     until: datetime,

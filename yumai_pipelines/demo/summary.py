@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from psycopg import sql
 from rich.box import SIMPLE_HEAD
@@ -23,11 +23,11 @@ from yumai_pipelines.schema.tables import table_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import psycopg
     from rich.console import Console
 
     from yumai_pipelines.demo.pipeline import Check, Run
     from yumai_pipelines.model.relations import Relation
+    from yumai_pipelines.postgres.connections import Connection
     from yumai_pipelines.settings import Settings
 
 _COUNTED = (CONVERSATIONS, RECOMMENDATIONS, FEEDBACK)
@@ -84,7 +84,7 @@ class Summary:
 
 
 def summarize(
-    connection: psycopg.Connection[Any],
+    connection: Connection,
     settings: Settings,
     months: Sequence[Month],
     current: Month,
@@ -147,7 +147,7 @@ def _heading(check: Check) -> Text:
     return Text(f"{check.name}{where} {check.verdict}:", style=_STYLES[check.verdict])
 
 
-def _rows_by_month(connection: psycopg.Connection[Any], relation: Relation, month: sql.Composable) -> dict[Month, int]:
+def _rows_by_month(connection: Connection, relation: Relation, month: sql.Composable) -> dict[Month, int]:
     query = sql.SQL("SELECT {}, count(*) FROM {} GROUP BY 1").format(month, relation.identifier)
     return {Month(day.year, day.month): rows for day, rows in connection.execute(query)}
 

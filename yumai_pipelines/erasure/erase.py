@@ -9,7 +9,7 @@ import re
 import sys
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from psycopg import sql
 from psycopg.types.json import Jsonb
@@ -22,6 +22,7 @@ from yumai_pipelines.postgres.errors import DatabaseError
 from yumai_pipelines.postgres.locks import AdvisoryLock, advisory_lock
 from yumai_pipelines.postgres.sql_files import read_sql
 from yumai_pipelines.postgres.transactions import STEP_EVENT
+from yumai_pipelines.postgres.values import read_value, relation_exists
 from yumai_pipelines.schema.tables import TABLES, OnDelete, table_of
 from yumai_pipelines.views.refresh import refresh
 
@@ -30,13 +31,13 @@ if TYPE_CHECKING:
     from datetime import date
     from zoneinfo import ZoneInfo
 
-    import psycopg
     from pydantic import SecretStr
 
     from yumai_pipelines.archives.store import Store
     from yumai_pipelines.model.entries import Extract
     from yumai_pipelines.model.lock_policy import LockPolicy
     from yumai_pipelines.model.relations import Relation
+    from yumai_pipelines.postgres.connections import Connection
     from yumai_pipelines.schema.tables import Table
 
 OF_THE_PERSON = tuple(table for table in TABLES if table.user_key)
@@ -72,7 +73,7 @@ class Erasure:
 
 
 def erase_user(
-    connection: psycopg.Connection[Any],
+    connection: Connection,
     *,
     reason: str,
     run_id: str,
@@ -148,7 +149,7 @@ def erase_user(
 class _Audit:
     """The row of `yumai_pipelines.erasures` that tells of an erasure; made with the first counts, and added to."""
 
-    def __init__(self, connection: psycopg.Connection[Any], reason: str, run_id: str) -> None:
+    def __init__(self, connection: Connection, reason: str, run_id: str) -> None:
         self.counts: dict[str, int] = {}
         self._connection = connection
         self._parameters = {"reason": reason, "run_id": run_id}
@@ -161,12 +162,10 @@ class _Audit:
             return
         parameters = {**self._parameters, "id": self._id, "counts": Jsonb(self.counts)}
         name = "record_erasure.sql" if self._id is None else "update_erasure.sql"
-        ((self._id,),) = self._connection.execute(read_sql("erasure", name), parameters).fetchall()
+        self._id = read_value(self._connection, read_sql("erasure", name), parameters)
 
 
-def _find(
-    connection: psycopg.Connection[Any], user_id: int | None, external_user_id: str | None
-) -> tuple[int, Sequence[str]]:
+def _find(connection: Connection, user_id: int | None, external_user_id: str | None) -> tuple[int, Sequence[str]]:
     """The person's id, and what names them; a person of whom only the id is left has no name."""
     person = connection.execute(
         read_sql("erasure", "find_person.sql"), {"user_id": user_id, "external_user_id": external_user_id}
@@ -188,7 +187,7 @@ def _refuse_telling(reason: str, names: Sequence[str]) -> None:
         )
 
 
-def _months(connection: psycopg.Connection[Any], user: int, zone: ZoneInfo) -> set[date]:
+def _months(connection: Connection, user: int, zone: ZoneInfo) -> set[date]:
     """The months of the person's rows in the sources of the extracts."""
     sources = {source for extract in EXTRACTS for source in extract.sources}
     return {
@@ -202,7 +201,7 @@ def _months(connection: psycopg.Connection[Any], user: int, zone: ZoneInfo) -> s
     }
 
 
-def _erase(connection: psycopg.Connection[Any], user: int) -> dict[str, int]:
+def _erase(connection: Connection, user: int) -> dict[str, int]:
     """Delete what is theirs, and take them out of what stays; returns rows by table."""
     counts = {
         "yumai_pipelines.quarantine": connection.execute(
@@ -231,14 +230,13 @@ def _erase(connection: psycopg.Connection[Any], user: int) -> dict[str, int]:
     return {table: rows for table, rows in counts.items() if rows}
 
 
-def _detached(connection: psycopg.Connection[Any]) -> list[Relation]:
+def _detached(connection: Connection) -> list[Relation]:
     """The tables of months that are on their way into a file."""
     tables = map(archived.table_of, archived.read(connection))
-    present = "SELECT to_regclass(%s) IS NOT NULL"
-    return [table for table in tables if connection.execute(present, (table.quoted,)).fetchone() == (True,)]
+    return [table for table in tables if relation_exists(connection, table)]
 
 
-def _has_pseudonyms(connection: psycopg.Connection[Any], extract: Extract) -> bool:
+def _has_pseudonyms(connection: Connection, extract: Extract) -> bool:
     if extract.user_key is None:
         return False
     query = sql.SQL("SELECT FROM {} WHERE {} IS NOT NULL LIMIT 1").format(
@@ -247,15 +245,13 @@ def _has_pseudonyms(connection: psycopg.Connection[Any], extract: Extract) -> bo
     return connection.execute(query).rowcount > 0
 
 
-def _secrets(
-    connection: psycopg.Connection[Any], user_key_secrets: Callable[[], Sequence[SecretStr]]
-) -> Sequence[SecretStr]:
+def _secrets(connection: Connection, user_key_secrets: Callable[[], Sequence[SecretStr]]) -> Sequence[SecretStr]:
     """The secrets, where there are pseudonyms."""
     return user_key_secrets() if any(_has_pseudonyms(connection, extract) for extract in EXTRACTS) else ()
 
 
 def _erase_extracted(
-    connection: psycopg.Connection[Any], user: int, extract: Extract, secrets: Sequence[SecretStr]
+    connection: Connection, user: int, extract: Extract, secrets: Sequence[SecretStr]
 ) -> dict[str, int]:
     """Delete what an extract holds under the person's pseudonyms; retention may have deleted where it came from."""
     statement = sql.SQL(read_sql("erasure", "delete_extracted_rows.sql")).format(
@@ -267,7 +263,7 @@ def _erase_extracted(
 
 
 def _under_unknown_secrets(
-    connection: psycopg.Connection[Any], extract: Extract, secrets: Sequence[SecretStr]
+    connection: Connection, extract: Extract, secrets: Sequence[SecretStr]
 ) -> list[tuple[date, bool]]:
     """The months whose pseudonyms cannot be made, and whether retention has deleted what they were built from."""
     parameters = {"extract": extract.relation.name, "user_key_ids": [key_id(secret) for secret in secrets]}

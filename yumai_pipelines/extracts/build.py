@@ -23,6 +23,7 @@ from yumai_pipelines.model.calendar import first_days
 from yumai_pipelines.postgres.locks import AdvisoryLock, advisory_lock
 from yumai_pipelines.postgres.side_by_side import side_by_side
 from yumai_pipelines.postgres.sql_files import read_sql, sql_path
+from yumai_pipelines.postgres.values import read_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -145,7 +146,7 @@ def _one_snapshot(connections: Sequence[Connection]) -> Iterator[None]:
         for connection in connections:
             transactions.enter_context(connection.transaction())
             connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        (snapshot,) = first.execute("SELECT pg_export_snapshot()").fetchone() or (None,)
+        snapshot = read_value(first, "SELECT pg_export_snapshot()")
         for connection in others:
             connection.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(snapshot))
         yield

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from psycopg.rows import class_row
 
@@ -15,9 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import date, datetime
 
-    import psycopg
-
     from yumai_pipelines.model.entries import Extract
+    from yumai_pipelines.postgres.connections import Connection
 
 
 class PurgedError(DatabaseError):
@@ -50,14 +49,14 @@ class Entry:
     purged_at: datetime | None
 
 
-def entries(connection: psycopg.Connection[Any], months: Sequence[Month]) -> dict[tuple[str, Month], Entry]:
+def entries(connection: Connection, months: Sequence[Month]) -> dict[tuple[str, Month], Entry]:
     """The ledger's rows of these months, by extract and month."""
     with connection.cursor(row_factory=class_row(Entry)) as cursor:
         rows = cursor.execute("SELECT * FROM extracts.ledger WHERE month = ANY(%s)", (first_days(months),)).fetchall()
     return {(row.extract, Month(row.month.year, row.month.month)): row for row in rows}
 
 
-def refuse_purged(connection: psycopg.Connection[Any], extracts: Sequence[Extract], months: Sequence[Month]) -> None:
+def refuse_purged(connection: Connection, extracts: Sequence[Extract], months: Sequence[Month]) -> None:
     """Refuse to build months anew of whose sources something is gone for good.
 
     Raises:
@@ -84,7 +83,7 @@ def refuse_purged(connection: psycopg.Connection[Any], extracts: Sequence[Extrac
 
 
 def record_checks(
-    connection: psycopg.Connection[Any],
+    connection: Connection,
     extract: Extract,
     passed: Mapping[Month, bool],
     checked: Mapping[tuple[str, Month], Entry],

@@ -19,9 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from zoneinfo import ZoneInfo
 
-    import psycopg
-
     from yumai_pipelines.model.entries import Extract, Mean, Share
+    from yumai_pipelines.postgres.connections import Connection
 
 Row = dict[str, Any]
 
@@ -42,14 +41,14 @@ FEWEST = 100
 
 
 def differing_measures(
-    connection: psycopg.Connection[Any], extract: Extract, months: Sequence[Month], zone: ZoneInfo
+    connection: Connection, extract: Extract, months: Sequence[Month], zone: ZoneInfo
 ) -> dict[Month, list[Row]]:
     """For each month, the extract's measures beside an independent count: `name`, `in_source`, `in_extract`."""
     return _by_month(connection, read_sql("extracts", extract.relation.name, "reconcile_months.sql"), months, zone)
 
 
 def invalid_rows(
-    connection: psycopg.Connection[Any], extract: Extract, months: Sequence[Month], zone: ZoneInfo
+    connection: Connection, extract: Extract, months: Sequence[Month], zone: ZoneInfo
 ) -> dict[Month, list[Row]]:
     """For each month, the keys of the rows that cannot be right, with what is `wrong`."""
     query = sql.SQL(read_sql("extracts", "list_invalid_rows.sql")).format(
@@ -61,7 +60,7 @@ def invalid_rows(
 
 
 def unlike_before(
-    connection: psycopg.Connection[Any], extract: Extract, months: Sequence[Month], zone: ZoneInfo
+    connection: Connection, extract: Extract, months: Sequence[Month], zone: ZoneInfo
 ) -> dict[Month, list[Row]]:
     """For each month, the measures that are far from their median of the months before it, if there are enough."""
     query = read_sql("extracts", extract.relation.name, "summarize_months.sql")
@@ -139,7 +138,7 @@ def _is_no_mean(mean: Mean, merged: sql.Composable) -> sql.Composed:
 
 
 def _by_month(
-    connection: psycopg.Connection[Any],
+    connection: Connection,
     query: str | sql.Composed,
     months: Sequence[Month],
     zone: ZoneInfo,

@@ -15,7 +15,7 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 from yumai_pipelines.integrity.findings import SAMPLE, Finding
-from yumai_pipelines.integrity.repair import Action, action_for, steps
+from yumai_pipelines.integrity.repair import RepairAction, action_for, steps
 from yumai_pipelines.integrity.samples import sample
 from yumai_pipelines.model.registry import CONVERSATIONS, SESSIONS
 from yumai_pipelines.model.relations import Relation
@@ -27,11 +27,10 @@ from yumai_pipelines.schema.tables import table_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import psycopg
-
     from yumai_pipelines.integrity.scope import Scope
     from yumai_pipelines.model.months import Month
     from yumai_pipelines.partitions.tables import Partition
+    from yumai_pipelines.postgres.connections import Connection
     from yumai_pipelines.schema.tables import ForeignKey
 
 _PAST_A_KEY = (
@@ -94,7 +93,7 @@ class Constraints:
     partitions: tuple[Partition, ...]
 
     @classmethod
-    def read(cls, connection: psycopg.Connection[Any], scope: Scope) -> Constraints:
+    def read(cls, connection: Connection, scope: Scope) -> Constraints:
         """Read the catalogue."""
         relation = scope.table.relation
         with connection.cursor(row_factory=class_row(KeyState)) as cursor:
@@ -144,7 +143,7 @@ class References:
     counts: dict[ForeignKey, dict[Month | None, int]]
 
     @classmethod
-    def follow(cls, connection: psycopg.Connection[Any], scope: Scope, keys: Sequence[ForeignKey]) -> References:
+    def follow(cls, connection: Connection, scope: Scope, keys: Sequence[ForeignKey]) -> References:
         """Follow each key of each row of the scope."""
         return cls(scope, tuple(keys), {key: _broken(connection, scope, key) for key in keys})
 
@@ -153,7 +152,7 @@ class References:
         return self.counts[key][month]
 
 
-def _broken(connection: psycopg.Connection[Any], scope: Scope, key: ForeignKey) -> dict[Month | None, int]:
+def _broken(connection: Connection, scope: Scope, key: ForeignKey) -> dict[Month | None, int]:
     """The rows whose key refers to nothing, by month.
 
     Of the whole they are told apart by month when there are any: a plain count costs half as much, and needs nothing
@@ -224,7 +223,7 @@ def _broken_rows(key: ForeignKey, scope: Scope, month: Month | None) -> sql.Comp
 
 
 def _repairs(
-    connection: psycopg.Connection[Any], key: ForeignKey, scope: Scope, month: Month | None, *actions: Action
+    connection: Connection, key: ForeignKey, scope: Scope, month: Month | None, *actions: RepairAction
 ) -> list[str]:
     """For each action, the statements that the job repair_orphans would run, all at once and by hand."""
     rows = _broken_rows(key, scope, month)
@@ -234,7 +233,7 @@ def _repairs(
     ]
 
 
-def orphans(connection: psycopg.Connection[Any], references: References, month: Month | None) -> Finding:
+def orphans(connection: Connection, references: References, month: Month | None) -> Finding:
     """Rows that belong to no session. Section 7.3 of the database document."""
     scope = references.scope
     key = scope.table.session_key
@@ -254,13 +253,13 @@ def orphans(connection: psycopg.Connection[Any], references: References, month: 
         "again; or, instead of that, moves them to the quarantine.",
         statements=[
             listing.as_string(connection),
-            *_repairs(connection, key, scope, month, Action.RECOVER, Action.MOVE),
+            *_repairs(connection, key, scope, month, RepairAction.RECOVER, RepairAction.MOVE),
         ],
     )
 
 
 def foreign_keys(
-    connection: psycopg.Connection[Any], constraints: Constraints, references: References, month: Month | None
+    connection: Connection, constraints: Constraints, references: References, month: Month | None
 ) -> Finding:
     """What is wrong with the foreign keys of a table and of its partitions, and which of them rows violate.
 
@@ -301,7 +300,7 @@ def foreign_keys(
 
 
 def _faults(
-    connection: psycopg.Connection[Any],
+    connection: Connection,
     relation: Relation,
     key: ForeignKey,
     state: KeyState | None,
@@ -364,9 +363,7 @@ def _alter(relation: sql.Identifier, action: str, *parts: sql.Composable) -> sql
     return sql.SQL("ALTER TABLE {} {}").format(relation, sql.SQL(action).format(*parts))
 
 
-def _violations(
-    connection: psycopg.Connection[Any], references: References, key: ForeignKey, month: Month | None
-) -> Fault:
+def _violations(connection: Connection, references: References, key: ForeignKey, month: Month | None) -> Fault:
     """Rows that refer to nothing: how many, and which are the first."""
     scope, count = references.scope, references.broken(month, key)
     listing = _listing(key, scope, month)
@@ -383,7 +380,7 @@ def _violations(
     )
 
 
-def other_users(connection: psycopg.Connection[Any], scope: Scope) -> dict[Month | None, Finding]:
+def other_users(connection: Connection, scope: Scope) -> dict[Month | None, Finding]:
     """Conversations that name another user than their session does, by month."""
     counts = scope.totals(connection.execute(_users_statement("count_other_users.sql", scope)), width=2)
     findings: dict[Month | None, Finding] = {}

@@ -24,9 +24,8 @@ from yumai_pipelines.schema.tables import SESSION_CHILDREN, TABLES, OnDelete, re
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    import psycopg
-
     from yumai_pipelines.model.relations import Relation
+    from yumai_pipelines.postgres.connections import Connection
     from yumai_pipelines.schema.tables import ForeignKey
 
 SAMPLE = 10
@@ -53,7 +52,7 @@ class Broken(StrEnum):
     """They are moved into the quarantine."""
 
 
-class Action(StrEnum):
+class RepairAction(StrEnum):
     """What is done with the rows that violate one foreign key."""
 
     RECOVER = "give a session again"
@@ -75,14 +74,14 @@ class Repair:
     """
 
     key: ForeignKey
-    action: Action
+    action: RepairAction
     found: int
     sample: Sequence[Mapping[str, Any]]
     done: Counter[str] = field(default_factory=Counter)
 
 
 def repair_orphans(
-    connection: psycopg.Connection[Any],
+    connection: Connection,
     *,
     run_id: str,
     dry_run: bool = True,
@@ -137,7 +136,7 @@ def repair_orphans(
     return [repair for _, repair in repairs]
 
 
-def _run(connection: psycopg.Connection[Any], batch: Sequence[Step]) -> Counter[str]:
+def _run(connection: Connection, batch: Sequence[Step]) -> Counter[str]:
     """Run the steps of a batch in one transaction, and count what they did."""
     done: Counter[str] = Counter()
     with connection.transaction():
@@ -151,13 +150,15 @@ def _is_session_key(key: ForeignKey) -> bool:
     return key == table_of(key.table).session_key
 
 
-def action_for(key: ForeignKey, orphans: Orphans = Orphans.RECOVER, broken: Broken = Broken.AS_THE_KEY_SAYS) -> Action:
+def action_for(
+    key: ForeignKey, orphans: Orphans = Orphans.RECOVER, broken: Broken = Broken.AS_THE_KEY_SAYS
+) -> RepairAction:
     """What is done with rows that violate a foreign key."""
     if _is_session_key(key):
-        return Action.RECOVER if orphans is Orphans.RECOVER else Action.MOVE
+        return RepairAction.RECOVER if orphans is Orphans.RECOVER else RepairAction.MOVE
     if key.on_delete is OnDelete.SET_NULL and broken is Broken.AS_THE_KEY_SAYS:
-        return Action.EMPTY
-    return Action.MOVE
+        return RepairAction.EMPTY
+    return RepairAction.MOVE
 
 
 @dataclass(frozen=True)
@@ -175,7 +176,7 @@ class _Search:
     rows: int
 
     @classmethod
-    def run(cls, connection: psycopg.Connection[Any], key: ForeignKey, number: int) -> _Search:
+    def run(cls, connection: Connection, key: ForeignKey, number: int) -> _Search:
         """Look at every row once."""
         found = sql.Identifier("pg_temp", f"broken_{number}")
         statement = sql.SQL(read_sql("integrity", "find_broken_rows.sql")).format(
@@ -185,7 +186,7 @@ class _Search:
         connection.execute(sql.SQL("ANALYZE {}").format(found))
         return cls(key, found, rows)
 
-    def sample(self, connection: psycopg.Connection[Any]) -> list[dict[str, Any]]:
+    def sample(self, connection: Connection) -> list[dict[str, Any]]:
         """The first rows: their key, and what they name."""
         query = sql.SQL("SELECT {}, f.named AS {} FROM {} AS f WHERE f.number <= {} ORDER BY f.number").format(
             _listed("f", table_of(self.key.table).key), sql.Identifier(self.key.column), self.found, sql.Literal(SAMPLE)
@@ -224,7 +225,7 @@ class Step:
     done: str = ""
 
 
-def steps(key: ForeignKey, action: Action, rows: sql.Composable, run_id: str) -> list[Step]:
+def steps(key: ForeignKey, action: RepairAction, rows: sql.Composable, run_id: str) -> list[Step]:
     """The statements that repair rows which violate a foreign key, to be run in one transaction.
 
     Args:
@@ -235,11 +236,11 @@ def steps(key: ForeignKey, action: Action, rows: sql.Composable, run_id: str) ->
     """
     why = f"{key.column} names no row of {key.referenced}"
     match action:
-        case Action.RECOVER:
+        case RepairAction.RECOVER:
             return [_recover(key, rows, run_id)]
-        case Action.EMPTY:
+        case RepairAction.EMPTY:
             return [_empty(key, rows, why, run_id)]
-        case Action.MOVE:
+        case RepairAction.MOVE:
             return _move(key.table, rows, why, run_id)
 
 

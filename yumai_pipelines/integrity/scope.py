@@ -6,7 +6,7 @@ A run for some months looks at those alone, so that it costs what they hold; a r
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from psycopg import sql
 
@@ -17,9 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from zoneinfo import ZoneInfo
 
-    import psycopg
-
     from yumai_pipelines.model.months import Month
+    from yumai_pipelines.postgres.connections import Connection
     from yumai_pipelines.schema.tables import Table
 
 
@@ -40,9 +39,7 @@ class Scope:
     zone: ZoneInfo
 
     @classmethod
-    def of(
-        cls, connection: psycopg.Connection[Any], table: Table, months: Sequence[Month] | None, zone: ZoneInfo
-    ) -> Scope:
+    def of(cls, connection: Connection, table: Table, months: Sequence[Month] | None, zone: ZoneInfo) -> Scope:
         """The scope of a run: its months, or all rows, with a month for each partition."""
         if not table.partitioned:
             return cls(table, (), whole=True, zone=zone)

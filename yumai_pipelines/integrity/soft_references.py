@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from psycopg import sql
 
@@ -14,16 +14,13 @@ from yumai_pipelines.postgres.sql_files import read_sql
 if TYPE_CHECKING:
     from decimal import Decimal
 
-    import psycopg
-
     from yumai_pipelines.integrity.scope import Scope
     from yumai_pipelines.model.entries import SoftReference
     from yumai_pipelines.model.months import Month
+    from yumai_pipelines.postgres.connections import Connection
 
 
-def soft_references(
-    connection: psycopg.Connection[Any], scope: Scope, tolerance: Decimal
-) -> dict[Month | None, Finding]:
+def soft_references(connection: Connection, scope: Scope, tolerance: Decimal) -> dict[Month | None, Finding]:
     """Ids in the table's rows that name something that is gone, by month.
 
     What stands in the place of an id and is no number cannot be followed: it is counted in the metadata.
@@ -42,7 +39,7 @@ def soft_references(
 
 
 def _finding(
-    connection: psycopg.Connection[Any],
+    connection: Connection,
     scope: Scope,
     month: Month | None,
     counts: dict[SoftReference, dict[Month | None, list[int]]],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from psycopg import sql
 
@@ -10,23 +10,21 @@ from yumai_pipelines.integrity.findings import Finding
 from yumai_pipelines.integrity.samples import sample
 from yumai_pipelines.model.registry import SESSIONS
 from yumai_pipelines.postgres.sql_files import read_sql
+from yumai_pipelines.postgres.values import read_value
 from yumai_pipelines.schema.tables import table_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    import psycopg
-
     from yumai_pipelines.integrity.scope import Scope
     from yumai_pipelines.model.months import Month
+    from yumai_pipelines.postgres.connections import Connection
 
 _SESSION_START = sql.Identifier("s", table_of(SESSIONS).time or "")
 
 
-def misplaced_times(
-    connection: psycopg.Connection[Any], scope: Scope, as_of: datetime | None = None
-) -> dict[Month | None, Finding]:
+def misplaced_times(connection: Connection, scope: Scope, as_of: datetime | None = None) -> dict[Month | None, Finding]:
     """Rows with a time before their session's start, before their own first time, or after `as_of`, by month.
 
     Args:
@@ -37,13 +35,13 @@ def misplaced_times(
     with connection.transaction():
         # The first query fixes what is seen, so the clock that it reads is behind no row.
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        now: datetime = as_of or connection.execute("SELECT clock_timestamp()").fetchall()[0][0]
+        now: datetime = as_of or read_value(connection, "SELECT clock_timestamp()")
         counts = scope.totals(connection.execute(_statement("count_misplaced_times.sql", scope, now)), width=2)
         return {month: _finding(connection, scope, now, month, *counts[month]) for month in scope.places}
 
 
 def _finding(
-    connection: psycopg.Connection[Any], scope: Scope, now: datetime, month: Month | None, rows: int, count: int
+    connection: Connection, scope: Scope, now: datetime, month: Month | None, rows: int, count: int
 ) -> Finding:
     listing = _statement("list_misplaced_times.sql", scope, now, month)
     return Finding(

@@ -12,11 +12,14 @@ from yumai_pipelines.model.months import Month
 from yumai_pipelines.model.relations import Relation
 from yumai_pipelines.partitions.summary import Summary
 from yumai_pipelines.postgres.sql_files import read_sql
+from yumai_pipelines.postgres.values import relation_exists
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from yumai_pipelines.postgres.connections import Connection
+
+ARCHIVES = Relation("yumai_pipelines", "archives")
 
 State = Literal["detaching", "detached", "archived", "restored"]
 
@@ -75,7 +78,7 @@ def table_of(month: Month) -> Relation:
 
 def read(connection: Connection) -> dict[Month, Archive]:
     """Every month that was ever taken out; none from an older database, which gets its ledger when it is adopted."""
-    if connection.execute("SELECT to_regclass('yumai_pipelines.archives')").fetchone() == (None,):
+    if not relation_exists(connection, ARCHIVES):
         return {}
     with connection.cursor(row_factory=class_row(Archive)) as cursor:
         return {Month.parse(each.month): each for each in cursor.execute(read_sql("partitions", "list_archives.sql"))}

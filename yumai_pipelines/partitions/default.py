@@ -50,6 +50,7 @@ from yumai_pipelines.postgres.locks import LockMode, TableLock
 from yumai_pipelines.postgres.patience import Blocker, Patience
 from yumai_pipelines.postgres.sql_files import read_sql
 from yumai_pipelines.postgres.transactions import STEP_EVENT, PatientTransactions
+from yumai_pipelines.postgres.values import read_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -64,25 +65,29 @@ SECOND_LOOK = Relation(WORKSHOP, "conversations_second_look")
 ROW_TRIGGER = sql.Identifier("yumai_mirror_rows")
 TRUNCATE_TRIGGER = sql.Identifier("yumai_mirror_truncate")
 
-FIRST_GLANCE = timedelta(milliseconds=5)
-LAST_GLANCE = timedelta(milliseconds=500)
+FIRST_PAUSE = timedelta(milliseconds=5)
+LONGEST_PAUSE = timedelta(milliseconds=500)
 """Pauses between looks at who still has an old snapshot: nobody waits for us meanwhile."""
 
 _BEFORE_ALL_IDS = -(2**63)
 
 
-def ensure_default(ddl: PatientTransactions, partitions: Iterable[Partition]) -> Relation:
+def ensure_default(transactions: PatientTransactions, partitions: Iterable[Partition]) -> Relation:
     """The default partition, made when there is none: without it, a row that has no month is refused."""
     for partition in partitions:
         if partition.is_default:
             return partition.relation
     aside = _next(DEFAULT)
-    ddl.run("build the default partition", [], lambda: build(ddl.connection, PARENT, aside, sql.SQL("true")))
+    transactions.run(
+        "build the default partition", [], lambda: build(transactions.connection, PARENT, aside, sql.SQL("true"))
+    )
     locks = [
-        *referenced_locks(ddl.connection, LockMode.SHARE_ROW_EXCLUSIVE),
+        *referenced_locks(transactions.connection, LockMode.SHARE_ROW_EXCLUSIVE),
         TableLock(PARENT, LockMode.SHARE_ROW_EXCLUSIVE),
     ]
-    ddl.run("attach the default partition", locks, lambda: _attach_default(ddl.connection, aside, DEFAULT))
+    transactions.run(
+        "attach the default partition", locks, lambda: _attach_default(transactions.connection, aside, DEFAULT)
+    )
     return DEFAULT
 
 
@@ -100,7 +105,7 @@ class Inflow(Protocol):
 
 
 def move_out_of_default(
-    ddl: PatientTransactions,
+    transactions: PatientTransactions,
     months: Sequence[MonthTable],
     default: Relation,
     zone: ZoneInfo,
@@ -110,7 +115,7 @@ def move_out_of_default(
     """Give each month a partition with the rows that the default partition has of it.
 
     Args:
-        ddl: how locks are taken.
+        transactions: how locks are taken.
         months: they have no partition yet.
         default: the default partition.
         zone: the business's time zone.
@@ -124,30 +129,30 @@ def move_out_of_default(
         LockNotObtainedError: somebody was in the way, or kept an old snapshot, for as long as the policy's patience.
         PartitionError: the default partition has a row that violates a foreign key; nothing was exchanged.
     """
-    move = _Move(ddl, tuple(months), default, _columns(ddl.connection, default), batch_rows, inflow)
-    move.build(describe_partitions(ddl.connection, zone))
+    move = _Move(transactions, tuple(months), default, _columns(transactions.connection, default), batch_rows, inflow)
+    move.build(describe_partitions(transactions.connection, zone))
     move.fill()
     move.start_mirror()
     move.copy()
-    move.settle()
+    move.catch_up()
     try:
         move.add_foreign_keys()
     except PartitionError:
-        clean_up(ddl)
+        clean_up(transactions)
         raise
     rows = move.count()
     while not move.exchange():
-        move.settle()
-    clean_up(ddl)
+        move.catch_up()
+    clean_up(transactions)
     return rows
 
 
-def clean_up(ddl: PatientTransactions) -> None:
+def clean_up(transactions: PatientTransactions) -> None:
     """Drop what a run left that was killed, or has just ended; the mirror first, before writers miss its tables."""
-    connection = ddl.connection
+    connection = transactions.connection
     for schema, name in connection.execute(read_sql("partitions", "list_mirrored_tables.sql"), {"workshop": WORKSHOP}):
         table = Relation(schema, name)
-        ddl.run(
+        transactions.run(
             f"stop mirroring {table}",
             [TableLock(table, LockMode.ACCESS_EXCLUSIVE)],
             partial(_stop_mirror, connection, table),
@@ -160,10 +165,10 @@ def clean_up(ddl: PatientTransactions) -> None:
             locks = [TableLock(relation, LockMode.ACCESS_EXCLUSIVE) for relation in (key.referenced, table)]
             drop = "ALTER TABLE {} DROP CONSTRAINT {}"
             names = (table.identifier, sql.Identifier(key.name))
-            ddl.run(f"drop {key.name} of {table}", locks, partial(execute, connection, drop, *names))
-        ddl.run(f"drop {table}", [], partial(execute, connection, "DROP TABLE {}", table.identifier))
-    if connection.execute("SELECT to_regproc(%s)", (MIRROR.quoted,)).fetchone() != (None,):
-        ddl.run(
+            transactions.run(f"drop {key.name} of {table}", locks, partial(execute, connection, drop, *names))
+        transactions.run(f"drop {table}", [], partial(execute, connection, "DROP TABLE {}", table.identifier))
+    if read_value(connection, "SELECT to_regproc(%s) IS NOT NULL", (MIRROR.quoted,)):
+        transactions.run(
             "drop the mirror",
             [],
             partial(connection.execute, sql.SQL("DROP FUNCTION {}").format(MIRROR.identifier)),
@@ -172,7 +177,7 @@ def clean_up(ddl: PatientTransactions) -> None:
 
 @dataclass(frozen=True)
 class _Move:
-    ddl: PatientTransactions
+    transactions: PatientTransactions
     months: tuple[MonthTable, ...]
     default: Relation
     columns: tuple[str, ...]
@@ -181,7 +186,7 @@ class _Move:
 
     @property
     def connection(self) -> Connection:
-        return self.ddl.connection
+        return self.transactions.connection
 
     @property
     def next_default(self) -> Relation:
@@ -194,7 +199,9 @@ class _Move:
     def build(self, occupied: Iterable[Partition]) -> None:
         """Make the new tables. The next default's check rules the months out, so that ATTACH need not scan it."""
         for month in self.months:
-            self.ddl.run(f"build {month.month}", [], partial(build, self.connection, PARENT, month.aside, month.bounds))
+            self.transactions.run(
+                f"build {month.month}", [], partial(build, self.connection, PARENT, month.aside, month.bounds)
+            )
         taken = [(p.lower, p.upper) for p in occupied if not p.is_default]
         taken += [(month.lower, month.upper) for month in self.months]
         check = sql.SQL("NOT (conversation_time IS NOT NULL AND ({}))").format(
@@ -203,7 +210,7 @@ class _Move:
                 for lower, upper in sorted(taken, key=lambda bounds: (bounds[0] is not None, bounds[0]))
             )
         )
-        self.ddl.run(
+        self.transactions.run(
             "build the next default partition",
             [],
             lambda: build(self.connection, self.default, self.next_default, check),
@@ -213,7 +220,7 @@ class _Move:
         """Write into the months' tables what they get from elsewhere."""
         if self.inflow is not None:
             for month in self.months:
-                self.ddl.run(f"fill {month.month}", [], partial(self.inflow.fill, month))
+                self.transactions.run(f"fill {month.month}", [], partial(self.inflow.fill, month))
 
     def start_mirror(self) -> None:
         """From here on, what is written to the default partition is written to the new tables too.
@@ -251,7 +258,7 @@ class _Move:
                     trigger,
                 )
 
-        self.ddl.run("start the mirror", [TableLock(self.default, LockMode.SHARE_ROW_EXCLUSIVE)], work)
+        self.transactions.run("start the mirror", [TableLock(self.default, LockMode.SHARE_ROW_EXCLUSIVE)], work)
 
     def copy(self) -> None:
         """Copy the rows that were there before the mirror, by id, a batch in a transaction."""
@@ -266,17 +273,21 @@ class _Move:
             if upper is None:
                 return
             batch = sql.SQL("id > {} AND id <= {}").format(sql.Literal(last), sql.Literal(upper))
-            self.ddl.run("copy a batch", self._reading, partial(self._insert, batch))
+            self.transactions.run("copy a batch", self._reading, partial(self._insert, batch))
             last = upper
 
-    def settle(self) -> bool:
-        """Come to where every snapshot sees the same rows in both; False when they agreed without a second look."""
-        agreed = True
+    def catch_up(self) -> bool:
+        """Come to where every snapshot sees the same rows in the old table and in the new ones.
+
+        Returns:
+            Whether rows had to be corrected for that.
+        """
+        corrected = False
         self._wait_for_snapshots()
         while self._look_again():
-            agreed = False
+            corrected = True
             self._wait_for_snapshots()
-        return not agreed
+        return corrected
 
     def add_foreign_keys(self) -> None:
         """Add the foreign keys, and validate them while writers go on, so that ATTACH finds them proven.
@@ -296,7 +307,7 @@ class _Move:
                 for key in keys
             )
             locks = [*self._referenced, TableLock(target, LockMode.SHARE_ROW_EXCLUSIVE)]
-            self.ddl.run(f"add foreign keys to {target}", locks, partial(self.connection.execute, add))
+            self.transactions.run(f"add foreign keys to {target}", locks, partial(self.connection.execute, add))
             self._reconcile(target)
             self._validate(target, validate)
             self._analyze(target)
@@ -305,15 +316,17 @@ class _Move:
         if self.inflow is not None:
             for month in self.months:
                 if month.aside == target:
-                    self.ddl.run(f"reconcile {month.month}", [], partial(self.inflow.reconcile, month))
+                    self.transactions.run(f"reconcile {month.month}", [], partial(self.inflow.reconcile, month))
 
     def _validate(self, target: Relation, statement: sql.Composed) -> None:
         """Validate, again after a second look: a row that went during its copy stands there as an orphan until then."""
         while True:
             try:
-                self.ddl.run(f"validate foreign keys of {target}", [], partial(self.connection.execute, statement))
+                self.transactions.run(
+                    f"validate foreign keys of {target}", [], partial(self.connection.execute, statement)
+                )
             except psycopg.errors.ForeignKeyViolation as error:
-                if not self.settle():
+                if not self.catch_up():
                     raise PartitionError(
                         f"{self.default} has a row that violates {error.diag.constraint_name} "
                         f"({error.diag.message_detail}), so it can be moved to no month. Nothing was changed. Delete "
@@ -339,7 +352,7 @@ class _Move:
             *(TableLock(table, LockMode.ACCESS_EXCLUSIVE) for table in exclusive),
             *(TableLock(lock.relation, LockMode.ACCESS_EXCLUSIVE, strengthens=True) for lock in self._referenced),
         ]
-        return self.ddl.run("exchange the default partition", locks, self._exchange)
+        return self.transactions.run("exchange the default partition", locks, self._exchange)
 
     def _exchange(self) -> bool:
         if self._value("SELECT count(*) FROM {}", SECOND_LOOK.identifier):
@@ -362,7 +375,7 @@ class _Move:
         A session that goes meanwhile takes its row along, and is no orphan the next time.
         """
         transient = (psycopg.errors.ForeignKeyViolation,)
-        return self.ddl.run("take a second look", self._reading, self._correct_noted, transient=transient)
+        return self.transactions.run("take a second look", self._reading, self._correct_noted, transient=transient)
 
     def _correct_noted(self) -> bool:
         keys = self.connection.execute(
@@ -435,7 +448,7 @@ class _Move:
     def _wait_for_snapshots(self) -> None:
         """Wait, without any lock, for the snapshots that are older than what was just committed."""
         sys.audit(STEP_EVENT, "wait for old snapshots")
-        patience = Patience(self.ddl.policy, "wait for old snapshots", FIRST_GLANCE, LAST_GLANCE)
+        patience = Patience(self.transactions.policy, "wait for old snapshots", FIRST_PAUSE, LONGEST_PAUSE)
         old = self._snapshots()
         while old := old & self._snapshots():
             with self.connection.cursor(row_factory=class_row(Blocker)) as cursor:
@@ -446,7 +459,7 @@ class _Move:
         return set(self.connection.execute(read_sql("partitions", "list_snapshots.sql")).fetchall())
 
     def _analyze(self, table: Relation) -> None:
-        self.ddl.run(f"analyze {table}", [], partial(execute, self.connection, "ANALYZE {}", table.identifier))
+        self.transactions.run(f"analyze {table}", [], partial(execute, self.connection, "ANALYZE {}", table.identifier))
 
     @property
     def _referenced(self) -> list[TableLock]:
@@ -461,8 +474,8 @@ class _Move:
         return sql.SQL(", ").join(map(sql.Identifier, self.columns))
 
     def _value(self, query: str, *parts: sql.Composable) -> int | None:
-        row = self.connection.execute(sql.SQL(query).format(*parts)).fetchone()
-        return row[0] if row else None
+        value: int | None = read_value(self.connection, sql.SQL(query).format(*parts))
+        return value
 
 
 def _stop_mirror(connection: Connection, table: Relation) -> None:

@@ -9,6 +9,7 @@ from psycopg import sql
 from yumai_pipelines.partitions.tables import PARENT, execute, referenced_locks
 from yumai_pipelines.postgres.locks import LockMode, TableLock
 from yumai_pipelines.postgres.sql_files import read_sql
+from yumai_pipelines.postgres.values import read_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def detach(
-    ddl: PatientTransactions,
+    transactions: PatientTransactions,
     partition: Relation,
     default: Relation | None,
     *,
@@ -31,7 +32,7 @@ def detach(
     what changes in the catalogue alone.
 
     Args:
-        ddl: how locks are taken.
+        transactions: how locks are taken.
         partition: what is to leave.
         default: the default partition, if there is one.
         announce: says that the partition may be on its way out, where that takes more than one transaction.
@@ -41,31 +42,33 @@ def detach(
         LockNotObtainedError: somebody was in the way for as long as the policy's patience.
     """
     if default is None:
-        ddl.run(f"announce that {partition} leaves", [], announce)
-        ddl.run_outside(
-            f"detach {partition} concurrently", [PARENT, partition], lambda: _next_statement(ddl, partition)
+        transactions.run(f"announce that {partition} leaves", [], announce)
+        transactions.run_outside(
+            f"detach {partition} concurrently", [PARENT, partition], lambda: _next_statement(transactions, partition)
         )
-        ddl.run(f"set {partition} aside", [TableLock(partition, LockMode.ACCESS_EXCLUSIVE)], leave)
+        transactions.run(f"set {partition} aside", [TableLock(partition, LockMode.ACCESS_EXCLUSIVE)], leave)
         return
 
     def work() -> None:
-        execute(ddl.connection, "ALTER TABLE {} DETACH PARTITION {}", PARENT.identifier, partition.identifier)
+        execute(transactions.connection, "ALTER TABLE {} DETACH PARTITION {}", PARENT.identifier, partition.identifier)
         leave()
 
     locks = [
-        *referenced_locks(ddl.connection, LockMode.SHARE_ROW_EXCLUSIVE),
+        *referenced_locks(transactions.connection, LockMode.SHARE_ROW_EXCLUSIVE),
         *(TableLock(table, LockMode.ACCESS_EXCLUSIVE) for table in (PARENT, default, partition)),
     ]
-    ddl.run(f"detach {partition}", locks, work)
+    transactions.run(f"detach {partition}", locks, work)
 
 
-def _next_statement(ddl: PatientTransactions, partition: Relation) -> sql.Composed | None:
+def _next_statement(transactions: PatientTransactions, partition: Relation) -> sql.Composed | None:
     """What is left to do of DETACH … CONCURRENTLY; None when the table is no partition any more."""
-    row = ddl.connection.execute(
-        read_sql("partitions", "is_detach_pending.sql"), {"parent": PARENT.quoted, "partition": partition.quoted}
-    ).fetchone()
-    if row is None:
+    is_pending = read_value(
+        transactions.connection,
+        read_sql("partitions", "is_detach_pending.sql"),
+        {"parent": PARENT.quoted, "partition": partition.quoted},
+    )
+    if is_pending is None:
         return None
     return sql.SQL("ALTER TABLE {} DETACH PARTITION {} {}").format(
-        PARENT.identifier, partition.identifier, sql.SQL("FINALIZE" if row[0] else "CONCURRENTLY")
+        PARENT.identifier, partition.identifier, sql.SQL("FINALIZE" if is_pending else "CONCURRENTLY")
     )

@@ -29,6 +29,7 @@ from yumai_pipelines.partitions.tables import (
 )
 from yumai_pipelines.postgres.locks import AdvisoryLock, LockMode, TableLock, advisory_lock
 from yumai_pipelines.postgres.transactions import LockStatistics, PatientTransactions
+from yumai_pipelines.postgres.values import read_value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from yumai_pipelines.partitions.archived import Archive
     from yumai_pipelines.postgres.connections import Connection
 
-Action = Literal["created", "filled", "recognized"]
+MonthOutcome = Literal["created", "filled", "recognized"]
 
 SCAN_LIMIT = 8 * 1024 * 1024
 """ATTACH scans the default partition under an exclusive lock; so many bytes of it are scanned in milliseconds."""
@@ -67,7 +68,7 @@ class MonthReport:
 
     month: Month
     relation: Relation
-    action: Action
+    action: MonthOutcome
     rows: int
     bytes: int
     lower: datetime
@@ -79,7 +80,7 @@ class MonthReport:
 
 @dataclass(frozen=True)
 class _Done:
-    action: Action = "recognized"
+    action: MonthOutcome = "recognized"
     moved_rows: int = 0
     statistics: LockStatistics = field(default_factory=LockStatistics)
 
@@ -122,14 +123,14 @@ def ensure_months(
     wanted = sorted(set(months))
     with advisory_lock(connection, AdvisoryLock.PARTITIONS, policy):
         check_bounds(describe_partitions(connection, zone), wanted, zone)
-        ddl = PatientTransactions(connection, policy)
-        clean_up(ddl)
+        transactions = PatientTransactions(connection, policy)
+        clean_up(transactions)
         partitions = describe_partitions(connection, zone)
         present = {partition.month for partition in partitions}
         missing = [MonthTable.of(month, zone) for month in wanted if month not in present]
         _refuse_archived(connection, missing)
         check_names(connection, missing)
-        done = _create(ddl, missing, ensure_default(ddl, partitions), zone, batch_rows)
+        done = _create(transactions, missing, ensure_default(transactions, partitions), zone, batch_rows)
         return [
             _report(connection, partition, done.get(partition.month, _Done()))
             for partition in describe_partitions(connection, zone)
@@ -157,33 +158,32 @@ def _refuse_archived(connection: Connection, missing: Sequence[MonthTable]) -> N
 
 
 def _create(
-    ddl: PatientTransactions, missing: Sequence[MonthTable], default: Relation, zone: ZoneInfo, batch_rows: int
+    transactions: PatientTransactions, missing: Sequence[MonthTable], default: Relation, zone: ZoneInfo, batch_rows: int
 ) -> dict[Month | None, _Done]:
     """Make the missing months: first those whose rows wait in the default partition, so that little is left to scan."""
     done: dict[Month | None, _Done] = {}
     while waiting := [table for table in missing if table.month not in done]:
-        if movers := _movers(ddl.connection, waiting, default):
-            ddl.statistics = LockStatistics()
-            moved = move_out_of_default(ddl, movers, default, zone, batch_rows)
+        if movers := _movers(transactions.connection, waiting, default):
+            transactions.statistics = LockStatistics()
+            moved = move_out_of_default(transactions, movers, default, zone, batch_rows)
             for table in movers:
                 rows = moved[table.month]
-                done[table.month] = _Done("filled" if rows else "created", rows, ddl.statistics)
+                done[table.month] = _Done("filled" if rows else "created", rows, transactions.statistics)
         for table in waiting:
-            ddl.statistics = LockStatistics()
-            if table not in movers and _attach_empty(ddl, table, default):
-                done[table.month] = _Done("created", 0, ddl.statistics)
+            transactions.statistics = LockStatistics()
+            if table not in movers and _attach_empty(transactions, table, default):
+                done[table.month] = _Done("created", 0, transactions.statistics)
     return done
 
 
 def _movers(connection: Connection, tables: Sequence[MonthTable], default: Relation) -> list[MonthTable]:
     """The months that cannot just be attached: the default partition has rows of them, or is too large to scan."""
-    row = connection.execute("SELECT pg_relation_size(%s::regclass) > %s", (default.quoted, SCAN_LIMIT)).fetchone()
-    if row == (True,):
+    if read_value(connection, "SELECT pg_relation_size(%s::regclass)", (default.quoted,)) > SCAN_LIMIT:
         return list(tables)
     return [table for table in tables if has_rows(connection, default, table)]
 
 
-def _attach_empty(ddl: PatientTransactions, table: MonthTable, default: Relation) -> bool:
+def _attach_empty(transactions: PatientTransactions, table: MonthTable, default: Relation) -> bool:
     """Build the month's table and attach it; False when a row of the month has just landed in the default partition.
 
     The lock on the parent makes writers come before or after: one in between would have chosen the default partition
@@ -191,19 +191,21 @@ def _attach_empty(ddl: PatientTransactions, table: MonthTable, default: Relation
     """
 
     def work() -> bool:
-        if has_rows(ddl.connection, default, table):
-            ddl.connection.execute(sql.SQL("DROP TABLE {}").format(table.aside.identifier))
+        if has_rows(transactions.connection, default, table):
+            transactions.connection.execute(sql.SQL("DROP TABLE {}").format(table.aside.identifier))
             return False
-        attach(ddl.connection, table)
+        attach(transactions.connection, table)
         return True
 
-    ddl.run(f"build {table.month}", [], lambda: build(ddl.connection, PARENT, table.aside, table.bounds))
+    transactions.run(
+        f"build {table.month}", [], lambda: build(transactions.connection, PARENT, table.aside, table.bounds)
+    )
     locks = [
-        *referenced_locks(ddl.connection, LockMode.SHARE_ROW_EXCLUSIVE),
+        *referenced_locks(transactions.connection, LockMode.SHARE_ROW_EXCLUSIVE),
         TableLock(PARENT, LockMode.SHARE_ROW_EXCLUSIVE),
         TableLock(default, LockMode.ACCESS_EXCLUSIVE),
     ]
-    return ddl.run(f"attach {table.month}", locks, work)
+    return transactions.run(f"attach {table.month}", locks, work)
 
 
 def _report(connection: Connection, partition: Partition, done: _Done) -> MonthReport:

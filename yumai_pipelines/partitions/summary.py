@@ -1,4 +1,4 @@
-"""What tells two sets of rows apart. How it is computed stands in `checksum`."""
+"""What a set of archived rows comes to: how many, from when to when, and their checksum."""
 
 from __future__ import annotations
 

@@ -16,6 +16,7 @@ from yumai_pipelines.model.relations import Relation
 from yumai_pipelines.postgres.errors import DatabaseError
 from yumai_pipelines.postgres.locks import LockMode, TableLock
 from yumai_pipelines.postgres.sql_files import read_sql
+from yumai_pipelines.postgres.values import read_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -236,14 +237,13 @@ def falls_between(column: sql.Composable, lower: datetime | None, upper: datetim
 def has_rows(connection: Connection, table: Relation, month: MonthTable) -> bool:
     """Whether the table has rows of the month."""
     query = sql.SQL("SELECT EXISTS (SELECT FROM {} WHERE {})").format(table.identifier, month.bounds)
-    return connection.execute(query).fetchone() == (True,)
+    return bool(read_value(connection, query))
 
 
 def count_rows(connection: Connection, table: Relation, month: MonthTable) -> int:
     """The rows of the month that the table has."""
     query = sql.SQL("SELECT count(*) FROM {} WHERE {}").format(table.identifier, month.bounds)
-    row = connection.execute(query).fetchone()
-    return row[0] if row else 0
+    return int(read_value(connection, query))
 
 
 def foreign_keys(connection: Connection, table: Relation = PARENT) -> list[KeyDefinition]:
@@ -293,12 +293,13 @@ def build(connection: Connection, template: Relation, aside: Relation, check: sq
 
 def own(connection: Connection, kind: sql.SQL, name: sql.Composable) -> None:
     """Give what was made to the owner of the conversations, when that is somebody else."""
-    row = connection.execute(
+    owner = read_value(
+        connection,
         "SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = %s::regclass AND relowner <> current_user::regrole",
         (PARENT.quoted,),
-    ).fetchone()
-    if row is not None:
-        connection.execute(sql.SQL("ALTER {} {} OWNER TO {}").format(kind, name, sql.Identifier(row[0])))
+    )
+    if owner is not None:
+        connection.execute(sql.SQL("ALTER {} {} OWNER TO {}").format(kind, name, sql.Identifier(owner)))
 
 
 def mark(connection: Connection, table: Relation) -> None:

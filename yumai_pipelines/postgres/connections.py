@@ -13,7 +13,9 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from yumai_pipelines.local.server import LocalServer
+from yumai_pipelines.model.relations import Relation
 from yumai_pipelines.postgres.errors import DatabaseError, SchemaMissingError, UnsupportedServerError
+from yumai_pipelines.postgres.values import read_value, relation_exists
 
 if TYPE_CHECKING:
     from yumai_pipelines.settings import Settings
@@ -22,6 +24,9 @@ OWNER_ROLE = "yumai_pipeline"
 """The role that owns the schemas of YUMAI. Whoever logs in, the pipeline works as this role."""
 
 OLDEST_SERVER = 16
+
+REVISION = Relation("yumai_pipelines", "alembic_version")
+"""The table in which Alembic keeps the revision of the schema."""
 
 DAGSTER_DATABASE = "yumai_dagster"
 
@@ -123,17 +128,17 @@ def schema_revision(connection: Connection) -> str | None:
     Raises:
         DatabaseError: the schema is installed, and the login may not look at it.
     """
-    if connection.execute("SELECT to_regclass('yumai_pipelines.alembic_version')").fetchone() == (None,):
+    if not relation_exists(connection, REVISION):
         return None
     try:
-        row = connection.execute("SELECT version_num FROM yumai_pipelines.alembic_version").fetchone()
+        revision: str | None = read_value(connection, "SELECT version_num FROM yumai_pipelines.alembic_version")
     except psycopg.errors.InsufficientPrivilege as error:
         user = connection.info.user
         raise DatabaseError(
             f"{user} may not work with the schema, which is installed. As a superuser: "
             f'GRANT yumai_pipeline TO "{user}" WITH INHERIT TRUE, SET TRUE.'
         ) from error
-    return str(row[0]) if row else None
+    return revision
 
 
 def _prepare(connection: Connection, role: str | None) -> None:
@@ -145,7 +150,7 @@ def _prepare(connection: Connection, role: str | None) -> None:
         )
     if role is None:
         return
-    if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,)).fetchone() is None:
+    if not read_value(connection, "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = %s)", (role,)):
         raise SchemaMissingError(
             f"The role {role} does not exist on {connection.info.host}:{connection.info.port}: the YUMAI schema is not "
             "installed there. Materialize the asset `schema`, or run `yumai up`."
@@ -155,7 +160,7 @@ def _prepare(connection: Connection, role: str | None) -> None:
 
 def _create_database(url: str, database: str) -> None:
     with connect(url, application_name="yumai: create database", role=None) as connection:
-        if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (database,)).fetchone():
+        if read_value(connection, "SELECT EXISTS (SELECT FROM pg_database WHERE datname = %s)", (database,)):
             return
         try:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))

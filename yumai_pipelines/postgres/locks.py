@@ -13,6 +13,7 @@ from psycopg.rows import class_row
 
 from yumai_pipelines.postgres.patience import Blocker, Patience
 from yumai_pipelines.postgres.sql_files import read_sql
+from yumai_pipelines.postgres.values import read_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,7 +98,7 @@ def advisory_lock(connection: Connection, lock: AdvisoryLock, policy: LockPolicy
         raise RuntimeError(f"{lock.name} is to be taken before {held[-1].name}")
     patience = Patience(policy, lock.value)
     key = {"key": lock.value}
-    while connection.execute("SELECT pg_try_advisory_lock(hashtextextended(%(key)s, 0))", key).fetchone() != (True,):
+    while not read_value(connection, "SELECT pg_try_advisory_lock(hashtextextended(%(key)s, 0))", key):
         with connection.cursor(row_factory=class_row(Blocker)) as cursor:
             patience.pause(cursor.execute(read_sql("postgres", "list_advisory_lock_holders.sql"), key).fetchall())
     held.append(lock)

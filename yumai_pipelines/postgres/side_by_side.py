@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 L = TypeVar("L")
 T = TypeVar("T")
 
-GLANCE = 0.1
+SECONDS_UNTIL_TOLD_AGAIN = 0.1
 """How long a task that is no longer wanted may go on, in seconds, before it is told so again: it may have been between
 two statements."""
 
@@ -53,7 +53,7 @@ def side_by_side(
                 each.result()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
-            while wait(running, timeout=GLANCE).not_done:
+            while wait(running, timeout=SECONDS_UNTIL_TOLD_AGAIN).not_done:
                 for connection in map(connection_of, lanes):
                     if not connection.closed:
                         connection.cancel_safe()

@@ -23,6 +23,7 @@ from yumai_pipelines.model.lock_policy import LockPolicy
 from yumai_pipelines.postgres.locks import LockMode, TableLock
 from yumai_pipelines.postgres.patience import Blocker, LockNotObtainedError, Patience
 from yumai_pipelines.postgres.sql_files import read_sql
+from yumai_pipelines.postgres.values import read_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -81,8 +82,7 @@ class PatientTransactions:
         """Keep the lock timeout below the server's `deadlock_timeout`, so that no deadlock ever cancels another."""
         self.connection = connection
         self.statistics = LockStatistics()
-        row = connection.execute("SELECT current_setting('deadlock_timeout')::interval").fetchone()
-        longest = (row[0] if row else timedelta(seconds=1)) * 0.9
+        longest = read_value(connection, "SELECT current_setting('deadlock_timeout')::interval") * 0.9
         self.policy = LockPolicy(min(policy.lock_timeout, longest), policy.patience)
 
     def run(

@@ -14,9 +14,8 @@ from yumai_pipelines.postgres.sql_files import read_sql
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import psycopg
-
     from yumai_pipelines.model.months import Month
+    from yumai_pipelines.postgres.connections import Connection
 
 Row = dict[str, Any]
 
@@ -67,7 +66,7 @@ class Numbers:
         return previous or None
 
 
-def read_numbers(connection: psycopg.Connection[Any], month: Month) -> Numbers:
+def read_numbers(connection: Connection, month: Month) -> Numbers:
     """Read all that the report of a month says, in one snapshot."""
     span = [*(month - (TREND - 1)).through(month)]
     this, *_ = first_days([month])

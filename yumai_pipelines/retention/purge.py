@@ -33,10 +33,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from zoneinfo import ZoneInfo
 
-    import psycopg
-
     from yumai_pipelines.extracts.ledger import Entry
     from yumai_pipelines.model.lock_policy import LockPolicy
+    from yumai_pipelines.postgres.connections import Connection
 
 BATCH = 1000
 """Sessions of one transaction: its locks are held for a fraction of a second."""
@@ -81,7 +80,7 @@ class _Batch:
 
 
 def purge_month(
-    connection: psycopg.Connection[Any],
+    connection: Connection,
     month: Month,
     zone: ZoneInfo,
     policy: LockPolicy,
@@ -132,7 +131,7 @@ def purge_month(
                 )
 
 
-def _refuse_unarchived(connection: psycopg.Connection[Any], month: Month, zone: ZoneInfo) -> None:
+def _refuse_unarchived(connection: Connection, month: Month, zone: ZoneInfo) -> None:
     """Refuse to purge a month whose conversations would go with its sessions, and those of any that is half-way out."""
     half_way = [
         f"the conversations of {each} are {archive.place}"
@@ -151,7 +150,7 @@ def _refuse_unarchived(connection: psycopg.Connection[Any], month: Month, zone: 
         )
 
 
-def _remember_known_rows(connection: psycopg.Connection[Any], month: Month, zone: ZoneInfo) -> None:
+def _remember_known_rows(connection: Connection, month: Month, zone: ZoneInfo) -> None:
     """Compare what is there with what the extracts were built from; keep the rows of the months that are safe.
 
     The month before is looked at too, since a session may begin in it.
@@ -202,21 +201,21 @@ def _faults(month: Month, ledger: Mapping[tuple[str, Month], Entry], found: int)
     return faults
 
 
-def _purge(online: PatientTransactions, month: Month, zone: ZoneInfo, size: int, *, archived_only: bool) -> Purge:
+def _purge(transactions: PatientTransactions, month: Month, zone: ZoneInfo, size: int, *, archived_only: bool) -> Purge:
     last = _Batch(0, 0, month.start(zone), UUID(int=0))
     picked = deleted = batches = 0
     longest = timedelta()
     while batches == 0 or last.picked == size:
-        work = partial(_delete_batch, online.connection, month, zone, size, last, archived_only=archived_only)
+        work = partial(_delete_batch, transactions.connection, month, zone, size, last, archived_only=archived_only)
         started = time.monotonic()
-        last = online.run(f"purge sessions of {month}", [], work)
+        last = transactions.run(f"purge sessions of {month}", [], work)
         longest = max(longest, timedelta(seconds=time.monotonic() - started))
         picked, deleted, batches = picked + last.picked, deleted + last.deleted, batches + 1
     return Purge(month, deleted, picked - deleted, batches, longest)
 
 
 def _delete_batch(
-    connection: psycopg.Connection[Any],
+    connection: Connection,
     month: Month,
     zone: ZoneInfo,
     size: int,
@@ -245,6 +244,6 @@ def _delete_batch(
     return _Batch(picked, deleted, last_end, last_id)
 
 
-def _run(connection: psycopg.Connection[Any], statement: str, **parameters: object) -> tuple[Any, ...]:
+def _run(connection: Connection, statement: str, **parameters: object) -> tuple[Any, ...]:
     """The only row of a statement."""
     return connection.execute(read_sql("retention", statement), parameters).fetchone() or ()

@@ -9,18 +9,18 @@ import json
 import re
 from dataclasses import asdict, dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from psycopg.rows import class_row
 
 from yumai_pipelines.postgres.sql_files import read_sql
+from yumai_pipelines.postgres.values import read_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    import psycopg
-
     from yumai_pipelines.model.relations import Relation
+    from yumai_pipelines.postgres.connections import Connection
 
 SHIPPED = "catalogue.jsonl"
 
@@ -79,10 +79,10 @@ def _flat(text: str) -> str:
     return " ".join(text.split())
 
 
-def describe(connection: psycopg.Connection[Any]) -> tuple[SchemaObject, ...]:
+def describe(connection: Connection) -> tuple[SchemaObject, ...]:
     """The objects of a database's YUMAI schemas, columns in their tables' order; months' partitions are left out."""
     with connection.transaction(), connection.cursor(row_factory=class_row(SchemaObject)) as cursor:
-        (before,) = connection.execute("SHOW search_path").fetchone() or ("",)
+        before = read_value(connection, "SHOW search_path")
         set_path = "SELECT set_config('search_path', %s, true)"
         connection.execute(set_path, ("pg_catalog",))
         objects = cursor.execute(read_sql("schema", "describe_objects.sql")).fetchall()

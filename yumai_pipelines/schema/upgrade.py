@@ -7,7 +7,7 @@ stands in `sql/`; what is done with rows stands elsewhere.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psycopg
 from alembic.script.revision import RevisionError
@@ -15,21 +15,22 @@ from psycopg import sql
 from sqlalchemy import NullPool, create_engine
 from sqlalchemy.exc import DBAPIError
 
-from yumai_pipelines.postgres.connections import OWNER_ROLE, connect
+from yumai_pipelines.model.registry import CONVERSATIONS
+from yumai_pipelines.postgres.connections import OWNER_ROLE, REVISION, connect, schema_revision
 from yumai_pipelines.postgres.errors import DatabaseError
 from yumai_pipelines.postgres.locks import AdvisoryLock, advisory_lock
 from yumai_pipelines.postgres.patience import Patience
 from yumai_pipelines.postgres.sql_files import sql_path
+from yumai_pipelines.postgres.values import read_value, relation_exists
 from yumai_pipelines.schema import snapshot
 from yumai_pipelines.schema.migrations import migrate
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection as AlembicConnection
 
+    from yumai_pipelines.postgres.connections import Connection
     from yumai_pipelines.schema.snapshot import Difference
     from yumai_pipelines.settings import Settings
-
-Connection = psycopg.Connection[Any]
 
 
 class SchemaError(DatabaseError):
@@ -136,10 +137,7 @@ def _attempt(url: str, settings: Settings) -> _Ran:
 
 
 def _refuse_older_yumai(connection: Connection) -> None:
-    ours, theirs = connection.execute(
-        "SELECT to_regclass('yumai_pipelines.alembic_version'), to_regclass('chatbot.conversations')"
-    ).fetchone() or (None, None)
-    if ours is None and theirs is not None:
+    if relation_exists(connection, CONVERSATIONS) and not relation_exists(connection, REVISION):
         raise SchemaError(
             f"The database {connection.info.dbname} has chatbot.conversations, but not from these migrations: it is an "
             "older YUMAI database. Nothing was changed. `yumai adopt --dry-run` says what adopting it would do."
@@ -175,12 +173,10 @@ def _functions(connection: Connection) -> dict[str, str]:
 
 
 def _report(connection: Connection, ran: _Ran) -> SchemaReport:
-    (revision,) = connection.execute("SELECT version_num FROM yumai_pipelines.alembic_version").fetchone() or ("",)
     extensions = dict(connection.execute("SELECT extname, extversion FROM pg_extension ORDER BY extname").fetchall())
-    (version,) = connection.execute("SHOW server_version").fetchone() or ("",)
     return SchemaReport(
-        server_version=version.split()[0],
-        revision=revision,
+        server_version=read_value(connection, "SHOW server_version").split()[0],
+        revision=schema_revision(connection) or "",
         migrations=tuple(ran.migrations),
         functions=ran.functions,
         extensions=extensions,

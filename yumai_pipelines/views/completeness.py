@@ -12,6 +12,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from yumai_pipelines.postgres.sql_files import read_sql
+from yumai_pipelines.postgres.values import read_value
 from yumai_pipelines.schema.snapshot import unique_key, view_query
 
 if TYPE_CHECKING:
@@ -28,12 +29,13 @@ _OTHER_CLOCK = re.compile(
 
 def refreshed_at(connection: Connection, view: Relation) -> datetime | None:
     """As of when a view was last refreshed; None for never, and for a view that holds no data."""
-    row = connection.execute(
+    as_of: datetime | None = read_value(
+        connection,
         "SELECT r.as_of FROM yumai_pipelines.view_refreshes AS r "
         "INNER JOIN pg_class AS c ON c.oid = %s::regclass AND c.relispopulated WHERE r.view_name = %s",
         (view.quoted, str(view)),
-    ).fetchone()
-    return row[0] if row else None
+    )
+    return as_of
 
 
 def list_differences(connection: Connection, view: Relation, as_of: datetime, sample: int) -> list[dict[str, Any]]:

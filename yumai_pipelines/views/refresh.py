@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from psycopg import sql
 
 from yumai_pipelines.postgres.sql_files import read_sql
+from yumai_pipelines.postgres.values import read_value
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    import psycopg
-
     from yumai_pipelines.model.relations import Relation
+    from yumai_pipelines.postgres.connections import Connection
 
 
 @dataclass(frozen=True)
@@ -32,15 +32,13 @@ class Refresh:
     concurrently: bool
 
 
-def refresh(connection: psycopg.Connection[Any], view: Relation) -> Refresh:
+def refresh(connection: Connection, view: Relation) -> Refresh:
     """Refresh a view and note it, in one transaction. Section 7.1 of the database document.
 
     Readers go on, and the cost follows what the view selects. A view that holds no data is locked while it is filled.
     """
     with connection.transaction():
-        ((filled,),) = connection.execute(
-            "SELECT relispopulated FROM pg_class WHERE oid = %s::regclass", (view.quoted,)
-        ).fetchall()
+        filled = read_value(connection, "SELECT relispopulated FROM pg_class WHERE oid = %s::regclass", (view.quoted,))
         statement = "REFRESH MATERIALIZED VIEW CONCURRENTLY {}" if filled else "REFRESH MATERIALIZED VIEW {}"
         connection.execute(sql.SQL(statement).format(view.identifier))
         record = sql.SQL(read_sql("views", "record_refresh.sql")).format(view=view.identifier)

@@ -1,7 +1,7 @@
-"""The life of a month: made, filled, archived and brought back; the end of what is known of a person; an adoption.
+"""Runs that are killed at each of their steps, and begun again: the life of a month, an erasure, an adoption.
 
-Each is told again from wherever it was broken off. Run as a program (`python -m tests.story tell URL STORE`, which
-`killed` does), each telling is a process that ends itself with SIGKILL at the first step at which none has ended.
+`python -m tests.killed_runs RUN URL ARGUMENT`, which `killed` starts, begins the run again and again. Each time is a
+process that kills itself at the first step at which none before it was killed, until one comes to the end.
 """
 
 from __future__ import annotations
@@ -45,54 +45,54 @@ ADOPTED_AS_OF = datetime(2025, 4, 1, 10, tzinfo=UTC)
 END = "the end"
 
 
-class Fate:
-    """Strikes once at each step; a step is the same for every month, and not the same in every chapter if `strict`.
+class StepKiller:
+    """Kills once at each step; a step is the same for every month, and not the same in every stage if `strict`.
 
-    Where a pattern is set, `of_interest`, it strikes only at the steps that this is found in, for every month anew.
+    Where a pattern is set, `of_interest`, it kills only at the steps that this is found in, for every month anew.
     """
 
-    def __init__(self, strike: Callable[[str], None], *, strict: bool) -> None:
-        self.chapter = ""
+    def __init__(self, kill: Callable[[str], None], *, strict: bool) -> None:
+        self.stage = ""
         self.of_interest: str | None = None
         self.met: set[str] = set()
-        self._strike = strike
+        self._kill = kill
         self._strict = strict
-        # Of two connections that are at a step at once, one is struck, and the other not before the next telling.
+        # Of two connections that are at a step at once, one kills, and the other not before the next time.
         self._one_at_a_time = threading.Lock()
 
     def on_audit(self, event: str, arguments: tuple[object, ...]) -> None:
-        if event == STEP_EVENT and self.chapter:
+        if event == STEP_EVENT and self.stage:
             step = str(arguments[0])
             if self.of_interest is None:
                 step = re.sub(r"[0-9]{4}.[0-9]{2}", "month", step)
             elif not re.search(self.of_interest, step):
                 return
-            step = f"{self.chapter}: {step}" if self._strict else step
+            step = f"{self.stage}: {step}" if self._strict else step
             with self._one_at_a_time:
                 if step not in self.met:
                     self.met.add(step)
-                    self._strike(step)
+                    self._kill(step)
 
 
-def tell(url: str, store: str, fate: Fate) -> None:
+def make_archive_and_restore(url: str, store: str, killer: StepKiller) -> None:
     """Make the months, archive August, and bring it back, as far as that has not been done."""
     with connect(url, application_name="test: to be killed") as owner:
         archive = archived.read(owner).get(AUGUST)
-        fate.chapter = "make"
+        killer.stage = "make"
         months = OTHERS if archive else [AUGUST, *OTHERS]
         ensure_months(owner, months, zone=SEOUL, policy=POLICY, batch_rows=40)
         if archive is None or archive.state != "restored":
-            fate.chapter = "archive"
+            killer.stage = "archive"
             list(archive_months(owner, [AUGUST], store=Store.at(store), zone=SEOUL, policy=POLICY, kept=6, as_of=AS_OF))
-            fate.chapter = "restore"
+            killer.stage = "restore"
             restore_month(owner, AUGUST, zone=SEOUL, policy=POLICY, batch_rows=40)
-        fate.chapter = ""
+        killer.stage = ""
 
 
-def forget(url: str, store: str, fate: Fate) -> None:
+def erase(url: str, store: str, killer: StepKiller) -> None:
     """Erase whoever is known outside as `person`."""
     with connect(url, application_name="test: to be killed") as owner:
-        fate.chapter = "forget"
+        killer.stage = "erase"
         erase_user(
             owner,
             external_user_id="person",
@@ -103,23 +103,23 @@ def forget(url: str, store: str, fate: Fate) -> None:
             store=Store.at(store),
             policy=POLICY,
         )
-        fate.chapter = ""
+        killer.stage = ""
 
 
-def adopt(url: str, steps: str, fate: Fate) -> None:
+def adopt(url: str, steps: str, killer: StepKiller) -> None:
     """Adopt an older database; the steps of interest are those that a pattern is found in."""
-    fate.of_interest, fate.chapter = steps, "adopt"
+    killer.of_interest, killer.stage = steps, "adopt"
     adoption.adopt(url, Settings(lock_patience_s=120), as_of=ADOPTED_AS_OF)
-    fate.chapter = ""
+    killer.stage = ""
 
 
-STORIES = {story.__name__: story for story in (tell, forget, adopt)}
+RUNS = {run.__name__: run for run in (make_archive_and_restore, erase, adopt)}
 
 
-def killed(story: str, url: str, argument: object) -> Iterator[str]:
-    """Tell a story until it comes to its end, and yield each step at which it was killed."""
+def killed(run: str, url: str, argument: object) -> Iterator[str]:
+    """Begin a run again and again until it comes to its end, and yield each step at which it was killed."""
     with started(
-        [sys.executable, "-m", "tests.story", story, url, str(argument)],
+        [sys.executable, "-m", "tests.killed_runs", run, url, str(argument)],
         cwd=Path(__file__).parents[1],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -144,24 +144,24 @@ def end_here(step: str) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def tell_in_processes(story: str, url: str, argument: str) -> None:
-    """A telling after the other; whoever listens says the step back before the next begins."""
-    fate = Fate(end_here, strict=True)
-    sys.addaudithook(fate.on_audit)
+def run_in_processes(run: str, url: str, argument: str) -> None:
+    """One process after the other; whoever listens says the step back before the next begins."""
+    killer = StepKiller(end_here, strict=True)
+    sys.addaudithook(killer.on_audit)
     while True:
         pid = os.fork()
         if pid == 0:
-            STORIES[story](url, argument, fate)
+            RUNS[run](url, argument, killer)
             say(END)
             os._exit(0)
         _, status = os.waitpid(pid, 0)
         if os.waitstatus_to_exitcode(status) not in (0, -signal.SIGKILL):
-            sys.exit("This telling failed; what was wrong stands above.")
+            sys.exit("This run failed; what was wrong is said above.")
         answer = sys.stdin.readline().strip()
         if not answer or answer == END:
             return
-        fate.met.add(answer)
+        killer.met.add(answer)
 
 
 if __name__ == "__main__":
-    tell_in_processes(*sys.argv[1:])
+    run_in_processes(*sys.argv[1:])

@@ -26,7 +26,7 @@ GENEROUS = 5.0
 MEASURED = logging.getLogger(__name__)
 
 
-class Crowd:
+class Clients:
     """Sessions that do something over and over until they are called off, and what they did and waited."""
 
     def __init__(self, url: str) -> None:
@@ -42,7 +42,7 @@ class Crowd:
     def _repeat(
         self, work: Callable[[Connection, Random], None], isolation: IsolationLevel | None, random: Random
     ) -> None:
-        with psycopg.connect(self.url, autocommit=True, application_name="test: crowd") as connection:
+        with psycopg.connect(self.url, autocommit=True, application_name="test: client") as connection:
             connection.isolation_level = isolation
             while not self.over.is_set():
                 started = time.monotonic()
@@ -61,13 +61,13 @@ class Crowd:
 
 
 @contextmanager
-def crowd(url: str) -> Iterator[Crowd]:
-    people = Crowd(url)
+def clients_of(url: str) -> Iterator[Clients]:
+    clients = Clients(url)
     try:
-        yield people
+        yield clients
         time.sleep(0.2)
     finally:
-        people.call_off()
+        clients.call_off()
 
 
 @contextmanager
