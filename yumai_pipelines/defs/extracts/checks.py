@@ -25,6 +25,7 @@ from yumai_pipelines.model.calendar import first_days
 from yumai_pipelines.model.months import Month
 from yumai_pipelines.model.registry import EXTRACTS, Extract
 from yumai_pipelines.postgres.sql_files import read_sql
+from yumai_pipelines.settings import Settings
 
 Ledger = Mapping[tuple[str, Month], Entry]
 Findings = dict[Month | None, Finding]
@@ -155,9 +156,9 @@ def extract_checks(extract: Extract) -> dg.AssetChecksDefinition:
 
     @dg.multi_asset_check(name="__".join((*key.path, "checks")), specs=specs, can_subset=True)
     def checks(
-        context: dg.AssetCheckExecutionContext, postgres: PostgresResource
+        context: dg.AssetCheckExecutionContext, postgres: PostgresResource, settings: dg.ResourceParam[Settings]
     ) -> Iterator[dg.Output[None] | dg.AssetCheckEvaluation]:
-        zone = postgres.settings.zone
+        zone = settings.zone
         selected = {check.name for check in context.selected_asset_check_keys}
         blocking: list[Mapping[Month | None, Finding]] = []
         with postgres.connect(f"check {extract.relation.name}") as connection:
@@ -220,10 +221,10 @@ def freshness(extract: Extract, month: Month, missing: Sequence[str]) -> Finding
     can_subset=True,
 )
 def extracts_freshness(
-    context: dg.AssetCheckExecutionContext, postgres: PostgresResource
+    context: dg.AssetCheckExecutionContext, postgres: PostgresResource, settings: dg.ResourceParam[Settings]
 ) -> Iterator[dg.AssetCheckResult]:
     """Whether the extracts are there that analysts look for on the first day of a month."""
-    zone = postgres.settings.zone
+    zone = settings.zone
     month = Month.of(datetime.now(UTC), zone) - 1
     with postgres.connect("check freshness of extracts") as connection:
         missing = unbuilt(connection, month, zone)

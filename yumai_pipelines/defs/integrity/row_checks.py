@@ -14,13 +14,14 @@ from yumai_pipelines.integrity.findings import Finding
 from yumai_pipelines.integrity.scope import Scope
 from yumai_pipelines.model.months import Month
 from yumai_pipelines.model.registry import Table
+from yumai_pipelines.settings import Settings
 
 
 def row_check(
     owner: Table,
     name: str,
     description: str,
-    find: Callable[[psycopg.Connection[Any], Scope], dict[Month | None, Finding]],
+    find: Callable[[psycopg.Connection[Any], Scope, Settings], dict[Month | None, Finding]],
 ) -> dg.AssetChecksDefinition:
     """A check of one table's rows that blocks nothing.
 
@@ -38,10 +39,10 @@ def row_check(
 
     @dg.multi_asset_check(name="__".join((*key.path, name)), specs=[spec])
     def check(
-        context: dg.AssetCheckExecutionContext, postgres: PostgresResource
+        context: dg.AssetCheckExecutionContext, postgres: PostgresResource, settings: dg.ResourceParam[Settings]
     ) -> Iterator[dg.Output[None] | dg.AssetCheckEvaluation]:
         with postgres.connect(f"check {name} of {owner.relation.name}") as connection:
-            scope = Scope.of(connection, owner, months_of(context), postgres.settings.zone)
-            yield from evaluations(context, spec, find(connection, scope))
+            scope = Scope.of(connection, owner, months_of(context), settings.zone)
+            yield from evaluations(context, spec, find(connection, scope, settings))
 
     return check

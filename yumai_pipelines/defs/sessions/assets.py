@@ -8,6 +8,7 @@ from yumai_pipelines.defs.metadata import ENGINEERING, asset_key, section
 from yumai_pipelines.defs.resources import PostgresResource
 from yumai_pipelines.model.registry import CONVERSATIONS, SESSION_CHILDREN, SESSIONS
 from yumai_pipelines.postgres.sql_files import read_sql
+from yumai_pipelines.settings import Settings
 
 _ROW_COUNT = sql.Identifier("dagster/row_count")
 
@@ -39,7 +40,9 @@ def inactive_sessions(postgres: PostgresResource) -> dg.MaterializeResult[None]:
     owners=[ENGINEERING],
     tags=section("7.3"),
 )
-def session_monitoring(context: dg.AssetExecutionContext, postgres: PostgresResource) -> dg.MaterializeResult[None]:
+def session_monitoring(
+    context: dg.AssetExecutionContext, postgres: PostgresResource, settings: dg.ResourceParam[Settings]
+) -> dg.MaterializeResult[None]:
     """How many sessions are open and closed, as numbers that Dagster plots over time.
 
     Counted after the inactive ones were closed; days begin at midnight of the business's time zone. The rows of the
@@ -48,9 +51,7 @@ def session_monitoring(context: dg.AssetExecutionContext, postgres: PostgresReso
     """
     observed = [SESSIONS, *(child.relation for child in SESSION_CHILDREN if child.relation != CONVERSATIONS)]
     with postgres.connect("count sessions") as connection, connection.cursor(row_factory=dict_row) as cursor:
-        counts = cursor.execute(
-            read_sql("sessions", "count_sessions.sql"), {"timezone": postgres.settings.timezone}
-        ).fetchone()
+        counts = cursor.execute(read_sql("sessions", "count_sessions.sql"), {"timezone": settings.timezone}).fetchone()
         for relation in observed:
             rows = cursor.execute(sql.SQL("SELECT count(*) AS {} FROM {}").format(_ROW_COUNT, relation.identifier))
             context.log_event(dg.AssetObservation(asset_key=asset_key(relation), metadata=rows.fetchone() or {}))
