@@ -11,7 +11,7 @@ import dagster as dg
 
 from benchmarks.extracts import MONTHS
 from yumai_pipelines.defs.extracts.assets import extracts
-from yumai_pipelines.defs.resources import PostgresResource
+from yumai_pipelines.defs.resources import RESOURCES, PostgresResource
 
 
 def main(url: str) -> None:
@@ -24,7 +24,7 @@ def main(url: str) -> None:
         started = time.monotonic()
         dg.materialize(
             [extracts],
-            resources={"postgres": PostgresResource(url=url)},
+            resources={**RESOURCES, "postgres": PostgresResource(url=url)},
             instance=instance,
             tags=months,
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},

@@ -17,7 +17,7 @@ from yumai_pipelines.defs.integrity.jobs import repair_job
 from yumai_pipelines.defs.partitions.assets import conversations
 from yumai_pipelines.defs.partitions.checks import PARTITION_CHECKS
 from yumai_pipelines.defs.report.assets import monthly_report
-from yumai_pipelines.defs.resources import PostgresResource
+from yumai_pipelines.defs.resources import RESOURCES
 from yumai_pipelines.defs.retention.assets import expired_sessions
 from yumai_pipelines.defs.schedules import JOBS, SCHEDULES
 from yumai_pipelines.defs.schema.assets import schema
@@ -38,7 +38,8 @@ def build_definitions(resource_overrides: Mapping[str, Any] | None = None) -> dg
     another process for each step.
 
     Args:
-        resource_overrides: resources in the place of those of the environment, by key.
+        resource_overrides: resources, or the values themselves, in the place of those of the environment, by key: the
+            rest of the graph follows, as the user keys do a database.
     """
     return dg.Definitions(
         assets=[
@@ -64,7 +65,7 @@ def build_definitions(resource_overrides: Mapping[str, Any] | None = None) -> dg
         ],
         jobs=[*JOBS, repair_job, erasure_job],
         schedules=SCHEDULES,
-        resources={"postgres": PostgresResource(), **(resource_overrides or {})},
+        resources={**RESOURCES, **(resource_overrides or {})},
         executor=dg.in_process_executor,
     )
 

@@ -10,6 +10,7 @@ import dagster as dg
 from tests.graph import CONVERSATIONS, FUNNEL, Graph, months
 from tests.support import Connection, every, one
 from yumai_pipelines.defs.resources import PostgresResource
+from yumai_pipelines.settings import Settings
 
 if TYPE_CHECKING:
     import pytest
@@ -165,7 +166,7 @@ def test_the_sessions_and_their_logs_are_observed_when_they_are_counted(graph: G
 
 
 def test_connections_say_what_they_are_for(database: str) -> None:
-    with PostgresResource(url=database).connect("look around") as owner:
+    with PostgresResource(url=database, settings=Settings()).connect("look around") as owner:
         assert one(owner, "SHOW application_name") == "yumai: look around"
         assert one(owner, "SELECT current_user") == "yumai_pipeline"
         assert one(owner, "SHOW TimeZone") == "Asia/Seoul"

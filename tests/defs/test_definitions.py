@@ -12,6 +12,7 @@ import pytest
 
 from tests.processes import finished
 from yumai_pipelines.definitions import build_definitions, defs
+from yumai_pipelines.defs.resources import RESOURCES
 from yumai_pipelines.defs.schedules import (
     JOBS,
     SCHEDULES,
@@ -202,7 +203,10 @@ def tick(tmp_path: Path) -> Tick:
                     event = dg.AssetMaterialization(dg.AssetKey(asset.split("/")), partition=f"{month}-01")
                     instance.report_runless_asset_event(event)
             time = datetime.fromisoformat(at).replace(tzinfo=SEOUL)
-            outcome = schedule.evaluate_tick(dg.build_schedule_context(instance, scheduled_execution_time=time))
+            given = {key: RESOURCES[key] for key in schedule.required_resource_keys}
+            outcome = schedule.evaluate_tick(
+                dg.build_schedule_context(instance, scheduled_execution_time=time, resources=given)
+            )
         if outcome.skip_message:
             return outcome.skip_message
         (request,) = outcome.run_requests or []
@@ -280,7 +284,7 @@ def test_every_past_month_is_asked_to_be_archived(tick: Tick) -> None:
 
 
 def test_resources_can_be_replaced() -> None:
-    assert build_definitions({"postgres": "something else"}).resources == {"postgres": "something else"}
+    assert build_definitions({"postgres": "something else"}).resources == {**RESOURCES, "postgres": "something else"}
 
 
 def test_loading_opens_no_connection() -> None:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import stat
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import dagster as dg
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from yumai_pipelines.defs.resources import PostgresResource
+from yumai_pipelines.defs.resources import RESOURCES, PostgresResource, UserKeys
 from yumai_pipelines.extracts.user_key import FILE, UserKeySecretError, key_id, user_key_secret, user_key_secrets
 from yumai_pipelines.settings import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -25,11 +28,21 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "home"
 
 
+@contextmanager
+def user_keys(url: str | None = None) -> Iterator[UserKeys]:
+    """What a run is given, on the database at a URL or on that of the environment."""
+    with dg.build_resources({**RESOURCES, "postgres": PostgresResource(url=url)}) as resources:
+        yield resources.user_keys
+
+
 def test_the_embedded_server_keeps_a_secret_of_its_own(home: Path) -> None:
-    secret = PostgresResource().user_key_secret
+    with user_keys() as keys:
+        assert not home.exists()
+        secret = keys.secret
     assert len(secret.get_secret_value()) == 64
     assert stat.S_IMODE((home / FILE).stat().st_mode) == 0o600
-    assert PostgresResource().user_key_secret == secret
+    with user_keys() as keys:
+        assert keys.secret == secret
     assert [each.name for each in home.iterdir()] == [FILE]
 
 
@@ -45,12 +58,14 @@ def test_a_database_of_ones_own_needs_one(where: str, monkeypatch: pytest.Monkey
     url = "postgresql://somebody@elsewhere/yumai"
     if where == "environment":
         monkeypatch.setenv("YUMAI_DATABASE_URL", url)
-    resource = PostgresResource(url=url if where == "resource" else None)
-    with pytest.raises(UserKeySecretError, match=r"YUMAI_USER_KEY_SECRET is not set, .* `openssl rand -hex 32`"):
-        _ = resource.user_key_secret
+    replaced = url if where == "resource" else None
+    without = pytest.raises(UserKeySecretError, match=r"YUMAI_USER_KEY_SECRET is not set, .* `openssl rand -hex 32`")
+    with user_keys(replaced) as keys, without:
+        _ = keys.secret
     assert not home.exists()
     monkeypatch.setenv("YUMAI_USER_KEY_SECRET", "y" * 32)
-    assert resource.user_key_secret == SecretStr("y" * 32)
+    with user_keys(replaced) as keys:
+        assert keys.secret == SecretStr("y" * 32)
 
 
 def test_a_short_secret_is_refused_without_being_shown(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,7 +83,8 @@ def test_earlier_ones_are_known_and_the_embedded_servers_own_too(monkeypatch: py
     present, earlier = SecretStr("y" * 32), SecretStr("a, b" * 8)
     assert (home / FILE).exists()
     assert user_key_secrets(Settings(), embedded=True) == (present, earlier, own)
-    assert PostgresResource(url="postgresql://elsewhere").user_key_secrets == (present, earlier)
+    with user_keys("postgresql://elsewhere") as keys:
+        assert keys.all_secrets == (present, earlier)
     monkeypatch.delenv("YUMAI_USER_KEY_SECRET")
     with pytest.raises(UserKeySecretError, match="YUMAI_USER_KEY_SECRET is not set"):
         user_key_secrets(Settings(), embedded=False)

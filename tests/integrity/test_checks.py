@@ -17,7 +17,7 @@ from tests.support import Connection, one
 from yumai_pipelines.defs.evaluations import metadata_of
 from yumai_pipelines.defs.integrity.checks import integrity_checks
 from yumai_pipelines.defs.partitions.checks import runway
-from yumai_pipelines.defs.resources import PostgresResource
+from yumai_pipelines.defs.resources import RESOURCES, PostgresResource
 from yumai_pipelines.defs.views.checks import freshness
 from yumai_pipelines.integrity.findings import SAMPLE, Finding, Severity
 from yumai_pipelines.model.lock_policy import LockPolicy
@@ -465,7 +465,7 @@ def test_a_table_gets_its_checks_by_its_line_in_the_registry(
     definitions = dg.Definitions(
         assets=[dg.AssetSpec(["analytics", "clicks"])],
         asset_checks=[integrity_checks(clicks)],
-        resources={"postgres": PostgresResource(url=database)},
+        resources={**RESOURCES, "postgres": PostgresResource(url=database)},
     )
     run = Graph(definitions, instance).check("analytics", "clicks", "no_orphans")
     assert run.failed_checks() == {"analytics/clicks:no_orphans"}

@@ -5,14 +5,13 @@ a database whose months run out, whose view goes stale and whose extracts are mi
 out of it waits until somebody switches it on.
 """
 
-from __future__ import annotations
-
 import dagster as dg
 
 from yumai_pipelines.defs.archives.assets import archived_conversations
 from yumai_pipelines.defs.extracts.assets import extracts
 from yumai_pipelines.defs.extracts.checks import extracts_freshness
 from yumai_pipelines.defs.metadata import asset_key
+from yumai_pipelines.defs.months import KEPT_MONTHS
 from yumai_pipelines.defs.partitions.assets import conversations
 from yumai_pipelines.defs.report.assets import monthly_report
 from yumai_pipelines.defs.retention.assets import expired_sessions
@@ -25,7 +24,7 @@ from yumai_pipelines.model.months import Month
 from yumai_pipelines.model.registry import EXTRACTS
 from yumai_pipelines.settings import Settings
 
-_TIMEZONE = Settings().timezone
+_TIMEZONE = KEPT_MONTHS.timezone
 _SOURCES = [source.key for source in SOURCES]
 _BENEATH_EXTRACTS = {asset_key(source) for extract in EXTRACTS for source in extract.sources}
 
@@ -76,9 +75,10 @@ JOBS = [install_schema, monthly_partitions, daily_upkeep, monthly_extracts, mont
     execution_timezone=_TIMEZONE,
     default_status=dg.DefaultScheduleStatus.RUNNING,
 )
-def monthly_partitions_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+def monthly_partitions_schedule(
+    context: dg.ScheduleEvaluationContext, settings: dg.ResourceParam[Settings]
+) -> dg.RunRequest | dg.SkipReason:
     """The new month and those to be kept ahead of it; from an earlier month on, when one was never made."""
-    settings = Settings()
     month = Month.of(context.scheduled_execution_time, settings.zone)
     last = month + settings.months_ahead
     made = context.instance.get_materialized_partitions(conversations.key)
@@ -104,9 +104,10 @@ daily_upkeep_schedule = dg.ScheduleDefinition(
     execution_timezone=_TIMEZONE,
     default_status=dg.DefaultScheduleStatus.RUNNING,
 )
-def monthly_extracts_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+def monthly_extracts_schedule(
+    context: dg.ScheduleEvaluationContext, settings: dg.ResourceParam[Settings]
+) -> dg.RunRequest | dg.SkipReason:
     """The month that has just closed, and the one before for its late feedback; from an earlier one, if never built."""
-    settings = Settings()
     closed = Month.of(context.scheduled_execution_time, settings.zone) - 1
     if closed < settings.first:
         return dg.SkipReason(f"{closed} is before the first month of the history, {settings.first}.")
@@ -120,9 +121,10 @@ def monthly_extracts_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRe
     description="Every month that is past, into Parquet files. Off until somebody switches it on.",
     execution_timezone=_TIMEZONE,
 )
-def monthly_archive_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+def monthly_archive_schedule(
+    context: dg.ScheduleEvaluationContext, settings: dg.ResourceParam[Settings]
+) -> dg.RunRequest | dg.SkipReason:
     """Every month that is past, also those that earlier runs missed."""
-    settings = Settings()
     last = oldest_kept(context.scheduled_execution_time, settings.zone, settings.months_kept) - 1
     if last < settings.first:
         return dg.SkipReason(f"No month is past yet: the history begins with {settings.first}.")
@@ -135,9 +137,10 @@ def monthly_archive_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunReq
     description="Deletes the sessions of months that have come of age. Off until somebody switches it on.",
     execution_timezone=_TIMEZONE,
 )
-def monthly_retention_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+def monthly_retention_schedule(
+    context: dg.ScheduleEvaluationContext, settings: dg.ResourceParam[Settings]
+) -> dg.RunRequest | dg.SkipReason:
     """The months that have come of age, from the first that was never purged."""
-    settings = Settings()
     last = latest_month(context.scheduled_execution_time, settings.zone, settings.session_days)
     if settings.archives_before_purge:
         last = min(last, oldest_kept(context.scheduled_execution_time, settings.zone, settings.months_kept) - 1)

@@ -10,17 +10,18 @@ import dagster as dg
 from yumai_pipelines.adoption import Case, adopt, inspect
 from yumai_pipelines.defs.metadata import ENGINEERING, section
 from yumai_pipelines.defs.resources import PostgresResource
+from yumai_pipelines.settings import Settings
 
 GROUP = "adoption"
 
 
 @dg.asset(group_name=GROUP, kinds={"postgres"}, owners=[ENGINEERING], tags=section("8.2"))
-def adoption_inventory(postgres: PostgresResource) -> dg.MaterializeResult[None]:
+def adoption_inventory(postgres: PostgresResource, settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult[None]:
     """What the database is, and what adopting it would do, with counts and samples. Changes nothing.
 
     One READ ONLY transaction. A database that is adopted, or was installed by these migrations, says so.
     """
-    inventory = inspect(postgres.login_url, postgres.settings)
+    inventory = inspect(postgres.login_url, settings)
     return dg.MaterializeResult(
         metadata={
             "shape": inventory.shape or "no YUMAI database",
@@ -54,7 +55,9 @@ def adoption_inventory(postgres: PostgresResource) -> dg.MaterializeResult[None]
 @dg.asset(
     group_name=GROUP, deps=[adoption_inventory], kinds={"postgres", "sql"}, owners=[ENGINEERING], tags=section("8.2")
 )
-def adoption(context: dg.AssetExecutionContext, postgres: PostgresResource) -> dg.MaterializeResult[None]:
+def adoption(
+    context: dg.AssetExecutionContext, postgres: PostgresResource, settings: dg.ResourceParam[Settings]
+) -> dg.MaterializeResult[None]:
     """An older YUMAI database made what a fresh install is, in place, while its application goes on writing.
 
     Idempotent; it may be stopped anywhere and run again. The older application may write on afterwards too, until
@@ -62,7 +65,7 @@ def adoption(context: dg.AssetExecutionContext, postgres: PostgresResource) -> d
     """
     report = adopt(
         postgres.login_url,
-        postgres.settings,
+        settings,
         run_id=context.run.run_id,
         tell=lambda step: context.log.info(str(step)),
     )

@@ -12,6 +12,7 @@ from yumai_pipelines.defs.metadata import ENGINEERING, asset_key, section
 from yumai_pipelines.defs.months import PAST_MONTHS, accepting, months_of
 from yumai_pipelines.defs.resources import PostgresResource
 from yumai_pipelines.model.registry import CONVERSATIONS
+from yumai_pipelines.settings import Settings
 
 
 class ArchiveConfig(dg.Config):
@@ -35,7 +36,11 @@ with accepting(dg.BetaWarning):
 
 @_monthly
 def archived_conversations(
-    context: dg.AssetExecutionContext, config: ArchiveConfig, postgres: PostgresResource
+    context: dg.AssetExecutionContext,
+    config: ArchiveConfig,
+    postgres: PostgresResource,
+    settings: dg.ResourceParam[Settings],
+    archive: dg.ResourceParam[Store],
 ) -> dg.MaterializeResult[None]:
     """Months of the conversations that are past (YUMAI_MONTHS_KEPT): Parquet files in the place of partitions.
 
@@ -44,12 +49,11 @@ def archived_conversations(
     a run is told to archive it `again`. Rows whose session or user is deleted afterwards stay in the file, until the
     job erase_user takes a person's out. Section 7.2 of the database document.
     """
-    settings = postgres.settings
     with postgres.connect("archive") as connection:
         for report in archive_months(
             connection,
             months_of(context) or [],
-            store=Store.at(settings.archive),
+            store=archive,
             zone=settings.zone,
             policy=settings.lock_policy,
             kept=settings.months_kept,

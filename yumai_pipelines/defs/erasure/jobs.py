@@ -7,8 +7,9 @@ import dagster as dg
 from pydantic import Field
 
 from yumai_pipelines.archives.store import Store
-from yumai_pipelines.defs.resources import PostgresResource
+from yumai_pipelines.defs.resources import PostgresResource, UserKeys
 from yumai_pipelines.erasure.erase import Erasure, erase_user
+from yumai_pipelines.settings import Settings
 
 
 class ErasureConfig(dg.Config):
@@ -22,17 +23,24 @@ class ErasureConfig(dg.Config):
 
 
 @dg.op(name="erase_data_of_user", tags={"document_section": "4.3"})
-def _erase(context: dg.OpExecutionContext, config: ErasureConfig, postgres: PostgresResource) -> None:
+def _erase(
+    context: dg.OpExecutionContext,
+    config: ErasureConfig,
+    postgres: PostgresResource,
+    settings: dg.ResourceParam[Settings],
+    archive: dg.ResourceParam[Store],
+    user_keys: dg.ResourceParam[UserKeys],
+) -> None:
     """Remove a person's data, wherever it stands, and note that it was done."""
     with postgres.connect("erase a user") as connection:
         erasure = erase_user(
             connection,
             reason=config.reason,
             run_id=context.run_id,
-            zone=postgres.settings.zone,
-            user_key_secrets=lambda: postgres.user_key_secrets,
-            store=Store.at(postgres.settings.archive),
-            policy=postgres.settings.lock_policy,
+            zone=settings.zone,
+            user_key_secrets=lambda: user_keys.all_secrets,
+            store=archive,
+            policy=settings.lock_policy,
             user_id=config.user_id,
             external_user_id=config.external_user_id,
         )

@@ -11,11 +11,12 @@ import dagster as dg
 
 from yumai_pipelines.defs.metadata import ANALYTICS, ENGINEERING, asset_key, relation_metadata, section
 from yumai_pipelines.defs.months import CLOSED_MONTHS, accepting, months_of
-from yumai_pipelines.defs.resources import PostgresResource
+from yumai_pipelines.defs.resources import PostgresResource, UserKeys
 from yumai_pipelines.extracts.build import Privacy, build_months, code_version
 from yumai_pipelines.model.entries import Extract
 from yumai_pipelines.model.registry import EXTRACTS
 from yumai_pipelines.schema import snapshot
+from yumai_pipelines.settings import Settings
 
 
 def _lineage(extract: Extract) -> dg.TableColumnLineage:
@@ -56,11 +57,16 @@ EXTRACT_ASSETS = [_spec(extract) for extract in EXTRACTS]
     can_subset=True,
     backfill_policy=dg.BackfillPolicy.single_run(),
 )
-def extracts(context: dg.AssetExecutionContext, postgres: PostgresResource) -> Iterator[dg.MaterializeResult[None]]:
+def extracts(
+    context: dg.AssetExecutionContext,
+    postgres: PostgresResource,
+    settings: dg.ResourceParam[Settings],
+    user_keys: dg.ResourceParam[UserKeys],
+) -> Iterator[dg.MaterializeResult[None]]:
     """The extracts that were asked for, of the months that were asked for, from one snapshot."""
-    settings, months = postgres.settings, months_of(context) or []
+    months = months_of(context) or []
     chosen = [extract for extract in EXTRACTS if asset_key(extract.relation) in context.selected_asset_keys]
-    privacy = Privacy(postgres.user_key_secret, settings.min_group_users)
+    privacy = Privacy(user_keys.secret, settings.min_group_users)
     with ExitStack() as stack:
         connections = [
             stack.enter_context(postgres.connect("build extracts"))

@@ -7,11 +7,9 @@ month passed: retention asks it.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import dagster as dg
-import psycopg
 from psycopg import sql
 
 from yumai_pipelines.defs.evaluations import evaluations, result
@@ -25,11 +23,13 @@ from yumai_pipelines.model.calendar import first_days
 from yumai_pipelines.model.entries import Extract
 from yumai_pipelines.model.months import Month
 from yumai_pipelines.model.registry import EXTRACTS
+from yumai_pipelines.postgres.connections import Connection
 from yumai_pipelines.postgres.sql_files import read_sql
+from yumai_pipelines.settings import Settings
 
 Ledger = Mapping[tuple[str, Month], Entry]
 Findings = dict[Month | None, Finding]
-Measure = Callable[[psycopg.Connection[Any], Extract, Sequence[Month], ZoneInfo, Ledger], Findings]
+Measure = Callable[[Connection, Extract, Sequence[Month], ZoneInfo, Ledger], Findings]
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Proof:
 
 
 def reconciliation(
-    connection: psycopg.Connection[Any], extract: Extract, months: Sequence[Month], zone: ZoneInfo, ledger: Ledger
+    connection: Connection, extract: Extract, months: Sequence[Month], zone: ZoneInfo, ledger: Ledger
 ) -> Findings:
     """For each month, the measures in which the extract and its sources differ.
 
@@ -82,7 +82,7 @@ def reconciliation(
 
 
 def validity(
-    connection: psycopg.Connection[Any], extract: Extract, months: Sequence[Month], zone: ZoneInfo, _ledger: Ledger
+    connection: Connection, extract: Extract, months: Sequence[Month], zone: ZoneInfo, _ledger: Ledger
 ) -> Findings:
     """For each month, the rows that cannot be right."""
     rows = invalid_rows(connection, extract, months, zone)
@@ -99,7 +99,7 @@ def validity(
 
 
 def likeness(
-    connection: psycopg.Connection[Any], extract: Extract, months: Sequence[Month], zone: ZoneInfo, _ledger: Ledger
+    connection: Connection, extract: Extract, months: Sequence[Month], zone: ZoneInfo, _ledger: Ledger
 ) -> Findings:
     """For each month, the measures that are far from those of the months before."""
     rows = unlike_before(connection, extract, months, zone)
@@ -156,9 +156,9 @@ def extract_checks(extract: Extract) -> dg.AssetChecksDefinition:
 
     @dg.multi_asset_check(name="__".join((*key.path, "checks")), specs=specs, can_subset=True)
     def checks(
-        context: dg.AssetCheckExecutionContext, postgres: PostgresResource
+        context: dg.AssetCheckExecutionContext, postgres: PostgresResource, settings: dg.ResourceParam[Settings]
     ) -> Iterator[dg.Output[None] | dg.AssetCheckEvaluation]:
-        zone = postgres.settings.zone
+        zone = settings.zone
         selected = {check.name for check in context.selected_asset_check_keys}
         blocking: list[Mapping[Month | None, Finding]] = []
         with postgres.connect(f"check {extract.relation.name}") as connection:
@@ -177,14 +177,14 @@ def extract_checks(extract: Extract) -> dg.AssetChecksDefinition:
     return checks
 
 
-def months_held(connection: psycopg.Connection[Any], extract: Extract) -> list[Month]:
+def months_held(connection: Connection, extract: Extract) -> list[Month]:
     """The months from the first to the last that the extract has rows of."""
     query = sql.SQL("SELECT min(month), max(month) FROM {}").format(extract.relation.identifier)
     first, last = (day and Month(day.year, day.month) for day in connection.execute(query).fetchone() or (None, None))
     return list(first.through(last)) if first and last else []
 
 
-def unbuilt(connection: psycopg.Connection[Any], month: Month, zone: ZoneInfo) -> list[str]:
+def unbuilt(connection: Connection, month: Month, zone: ZoneInfo) -> list[str]:
     """The extracts that lack a month for which there is something to extract."""
     rows = connection.execute(
         read_sql("extracts", "list_unbuilt_extracts.sql"),
@@ -221,10 +221,10 @@ def freshness(extract: Extract, month: Month, missing: Sequence[str]) -> Finding
     can_subset=True,
 )
 def extracts_freshness(
-    context: dg.AssetCheckExecutionContext, postgres: PostgresResource
+    context: dg.AssetCheckExecutionContext, postgres: PostgresResource, settings: dg.ResourceParam[Settings]
 ) -> Iterator[dg.AssetCheckResult]:
     """Whether the extracts are there that analysts look for on the first day of a month."""
-    zone = postgres.settings.zone
+    zone = settings.zone
     month = Month.of(datetime.now(UTC), zone) - 1
     with postgres.connect("check freshness of extracts") as connection:
         missing = unbuilt(connection, month, zone)

@@ -5,10 +5,8 @@ The checks are made from the registry: a table gets its own by its line there.
 
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
 
 import dagster as dg
-import psycopg
 
 from yumai_pipelines.defs.evaluations import evaluations
 from yumai_pipelines.defs.integrity.row_checks import row_check
@@ -22,6 +20,7 @@ from yumai_pipelines.integrity.soft_references import soft_references
 from yumai_pipelines.integrity.times import misplaced_times
 from yumai_pipelines.model.months import Month
 from yumai_pipelines.model.registry import CONVERSATIONS, SESSIONS
+from yumai_pipelines.postgres.connections import Connection
 from yumai_pipelines.schema.tables import TABLES, Table, table_of
 from yumai_pipelines.settings import Settings
 
@@ -43,12 +42,11 @@ def integrity_checks(owner: Table) -> dg.AssetChecksDefinition:
 
     @dg.multi_asset_check(name="__".join((*key.path, "integrity")), specs=specs, can_subset=True)
     def integrity(
-        context: dg.AssetCheckExecutionContext, postgres: PostgresResource
+        context: dg.AssetCheckExecutionContext, postgres: PostgresResource, settings: dg.ResourceParam[Settings]
     ) -> Iterator[dg.Output[None] | dg.AssetCheckEvaluation]:
-        zone = postgres.settings.zone
         selected = {check.name for check in context.selected_asset_check_keys}
         with postgres.connect(f"check integrity of {owner.relation.name}") as connection:
-            scope = Scope.of(connection, owner, months_of(context), zone)
+            scope = Scope.of(connection, owner, months_of(context), settings.zone)
             followed = owner.foreign_keys if FOREIGN_KEYS in selected else (owner.session_key,)
             references = References.follow(connection, scope, [each for each in followed if each])
             for spec in specs:
@@ -86,7 +84,7 @@ def user_check() -> dg.AssetChecksDefinition:
         "user_is_the_sessions",
         f"The user of each row of {CONVERSATIONS}, where it names one, is the user of its session. Both point to the "
         "users, and no constraint makes them agree. Section 1.2 of the database document.",
-        other_users,
+        lambda connection, scope, _settings: other_users(connection, scope),
     )
 
 
@@ -99,7 +97,7 @@ def time_check(owner: Table) -> dg.AssetChecksDefinition:
         "times_in_order",
         f"No time of {owner.relation} ({times}) is in the future, the first comes first{started}. Section 3 of the "
         "database document.",
-        misplaced_times,
+        lambda connection, scope, _settings: misplaced_times(connection, scope),
     )
 
 
@@ -107,8 +105,8 @@ def soft_reference_check(owner: Table) -> dg.AssetChecksDefinition:
     """The check of ids that no foreign key watches."""
     columns = ", ".join(each.column for each in owner.soft_references)
 
-    def find(connection: psycopg.Connection[Any], scope: Scope) -> dict[Month | None, Finding]:
-        return soft_references(connection, scope, Settings().soft_reference_tolerance)
+    def find(connection: Connection, scope: Scope, settings: Settings) -> dict[Month | None, Finding]:
+        return soft_references(connection, scope, settings.soft_reference_tolerance)
 
     return row_check(
         owner,

@@ -7,6 +7,7 @@ from yumai_pipelines.defs.evaluations import table
 from yumai_pipelines.defs.metadata import asset_key
 from yumai_pipelines.defs.resources import PostgresResource
 from yumai_pipelines.integrity.repair import Broken, Orphans, Repair, repair_orphans
+from yumai_pipelines.settings import Settings
 
 
 class RepairConfig(dg.Config):
@@ -27,7 +28,12 @@ class RepairConfig(dg.Config):
 
 
 @dg.op(name="repair_broken_references", tags={"document_section": "7.3"})
-def _repair(context: dg.OpExecutionContext, config: RepairConfig, postgres: PostgresResource) -> None:
+def _repair(
+    context: dg.OpExecutionContext,
+    config: RepairConfig,
+    postgres: PostgresResource,
+    settings: dg.ResourceParam[Settings],
+) -> None:
     """Give rows without a session one again, or keep whole rows in quarantine."""
     with postgres.connect("repair") as connection:
         repairs = repair_orphans(
@@ -37,7 +43,7 @@ def _repair(context: dg.OpExecutionContext, config: RepairConfig, postgres: Post
             orphans=config.orphans,
             broken=config.broken,
             batch_rows=config.batch_rows,
-            policy=postgres.settings.lock_policy,
+            policy=settings.lock_policy,
         )
     for each in repairs:
         context.log.info(_told(each))

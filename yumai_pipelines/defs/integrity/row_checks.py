@@ -1,10 +1,8 @@
 """A check that looks at the rows of one table, by month where it has months. What it looks for stands elsewhere."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import dagster as dg
-import psycopg
 
 from yumai_pipelines.defs.evaluations import evaluations
 from yumai_pipelines.defs.metadata import asset_key
@@ -13,14 +11,16 @@ from yumai_pipelines.defs.resources import PostgresResource
 from yumai_pipelines.integrity.findings import Finding
 from yumai_pipelines.integrity.scope import Scope
 from yumai_pipelines.model.months import Month
+from yumai_pipelines.postgres.connections import Connection
 from yumai_pipelines.schema.tables import Table
+from yumai_pipelines.settings import Settings
 
 
 def row_check(
     owner: Table,
     name: str,
     description: str,
-    find: Callable[[psycopg.Connection[Any], Scope], dict[Month | None, Finding]],
+    find: Callable[[Connection, Scope, Settings], dict[Month | None, Finding]],
 ) -> dg.AssetChecksDefinition:
     """A check of one table's rows that blocks nothing.
 
@@ -38,10 +38,10 @@ def row_check(
 
     @dg.multi_asset_check(name="__".join((*key.path, name)), specs=[spec])
     def check(
-        context: dg.AssetCheckExecutionContext, postgres: PostgresResource
+        context: dg.AssetCheckExecutionContext, postgres: PostgresResource, settings: dg.ResourceParam[Settings]
     ) -> Iterator[dg.Output[None] | dg.AssetCheckEvaluation]:
         with postgres.connect(f"check {name} of {owner.relation.name}") as connection:
-            scope = Scope.of(connection, owner, months_of(context), postgres.settings.zone)
-            yield from evaluations(context, spec, find(connection, scope))
+            scope = Scope.of(connection, owner, months_of(context), settings.zone)
+            yield from evaluations(context, spec, find(connection, scope, settings))
 
     return check

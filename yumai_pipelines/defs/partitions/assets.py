@@ -9,6 +9,7 @@ from yumai_pipelines.defs.schema.assets import schema
 from yumai_pipelines.model.months import Month
 from yumai_pipelines.model.registry import CONVERSATIONS
 from yumai_pipelines.partitions.ensure import MonthReport, archived_months, ensure_months
+from yumai_pipelines.settings import Settings
 
 with accepting(dg.BetaWarning):
     _monthly = dg.asset(
@@ -25,7 +26,9 @@ with accepting(dg.BetaWarning):
 
 
 @_monthly
-def conversations(context: dg.AssetExecutionContext, postgres: PostgresResource) -> dg.MaterializeResult[None]:
+def conversations(
+    context: dg.AssetExecutionContext, postgres: PostgresResource, settings: dg.ResourceParam[Settings]
+) -> dg.MaterializeResult[None]:
     """What was said, one row per turn, in a partition for each month of the business's time zone.
 
     Materializing a month makes sure that its partition exists, with every index and foreign key, and holds every row
@@ -33,7 +36,6 @@ def conversations(context: dg.AssetExecutionContext, postgres: PostgresResource)
     of months is one run. A writer waits no longer than the lock timeout. A range leaves months alone that are archived;
     a run for nothing else fails, and names the file. Sections 3.2 and 7.2 of the database document.
     """
-    settings = postgres.settings
     months = months_of(context) or []
     with postgres.connect("partitions") as connection:
         archives = archived_months(connection, settings.zone)

@@ -21,39 +21,40 @@ from yumai_pipelines.model.registry import CONVERSATIONS
 from yumai_pipelines.partitions.ensure import archived_months
 from yumai_pipelines.partitions.tables import Partition, describe_partitions
 from yumai_pipelines.postgres.sql_files import read_sql
+from yumai_pipelines.settings import Settings
 
 _KEY = asset_key(CONVERSATIONS)
 
 
 @dg.asset_check(asset=_KEY)
-def months_tile(postgres: PostgresResource) -> dg.AssetCheckResult:
+def months_tile(postgres: PostgresResource, settings: dg.ResourceParam[Settings]) -> dg.AssetCheckResult:
     """Each partition holds one month of the business's time zone, and the months follow on each other without a gap.
 
     Archived months are no gap.
     """
-    zone = postgres.settings.zone
+    zone = settings.zone
     with postgres.connect("check bounds") as connection:
         return result(tiling(describe_partitions(connection, zone), archived_months(connection, zone), zone))
 
 
 @dg.asset_check(asset=_KEY)
-def months_ahead(postgres: PostgresResource) -> dg.AssetCheckResult:
+def months_ahead(postgres: PostgresResource, settings: dg.ResourceParam[Settings]) -> dg.AssetCheckResult:
     """The current month and those after it have partitions, as many ahead as are to be kept (YUMAI_MONTHS_AHEAD)."""
-    zone = postgres.settings.zone
+    zone = settings.zone
     with postgres.connect("check runway") as connection:
         partitions = describe_partitions(connection, zone)
-    return result(runway(partitions, Month.of(datetime.now(zone), zone), postgres.settings.months_ahead))
+    return result(runway(partitions, Month.of(datetime.now(zone), zone), settings.months_ahead))
 
 
 @dg.asset_check(asset=_KEY)
-def default_partition_empty(postgres: PostgresResource) -> dg.AssetCheckResult:
+def default_partition_empty(postgres: PostgresResource, settings: dg.ResourceParam[Settings]) -> dg.AssetCheckResult:
     """There is a default partition, so that no insert is refused, and no row has had to go there."""
     with postgres.connect("check default partition") as connection, connection.cursor(row_factory=dict_row) as cursor:
-        default = next((p for p in describe_partitions(connection, postgres.settings.zone) if p.is_default), None)
+        default = next((p for p in describe_partitions(connection, settings.zone) if p.is_default), None)
         if default is None:
             return result(_no_default())
         query = sql.SQL(read_sql("partitions", "count_rows_by_month.sql")).format(partition=default.relation.identifier)
-        months = cursor.execute(query, {"timezone": postgres.settings.timezone}).fetchall()
+        months = cursor.execute(query, {"timezone": settings.timezone}).fetchall()
     return result(strays(default, months))
 
 

@@ -8,6 +8,7 @@ from yumai_pipelines.defs.extracts.assets import extracts
 from yumai_pipelines.defs.metadata import ANALYTICS, section
 from yumai_pipelines.defs.months import CLOSED_MONTHS, accepting, months_of
 from yumai_pipelines.defs.resources import PostgresResource
+from yumai_pipelines.settings import Settings
 
 with accepting(dg.BetaWarning):
     _monthly = dg.asset(
@@ -23,7 +24,9 @@ with accepting(dg.BetaWarning):
 
 
 @_monthly
-def monthly_report(context: dg.AssetExecutionContext, postgres: PostgresResource) -> dg.MaterializeResult[None]:
+def monthly_report(
+    context: dg.AssetExecutionContext, postgres: PostgresResource, settings: dg.ResourceParam[Settings]
+) -> dg.MaterializeResult[None]:
     """One page a month for people who would rather look than read, in `reports` below YUMAI_HOME.
 
     Funnel by method, calibration of the confidence score, top and sinking shops, feedback, and the trend over months.
@@ -36,7 +39,7 @@ def monthly_report(context: dg.AssetExecutionContext, postgres: PostgresResource
     with postgres.connect("report") as connection:
         for month in months_of(context) or []:
             numbers = read_numbers(connection, month)
-            path = (postgres.settings.home / "reports" / f"{month}.html").resolve()
+            path = (settings.home / "reports" / f"{month}.html").resolve()
             metadata: dict[str, dg.MetadataValue] = {"summary": dg.MetadataValue.text(page.lead(numbers))}
             if numbers.this["rows"]:
                 page.write(page.render(numbers), path)

@@ -9,6 +9,7 @@ from yumai_pipelines.defs.metadata import ENGINEERING, section
 from yumai_pipelines.defs.months import CLOSED_MONTHS, accepting, months_of
 from yumai_pipelines.defs.resources import PostgresResource
 from yumai_pipelines.retention.purge import RetentionRefusedError, purge_month
+from yumai_pipelines.settings import Settings
 
 with accepting(dg.BetaWarning):
     _monthly = dg.asset(
@@ -24,7 +25,9 @@ with accepting(dg.BetaWarning):
 
 
 @_monthly
-def expired_sessions(context: dg.AssetExecutionContext, postgres: PostgresResource) -> dg.MaterializeResult[None]:
+def expired_sessions(
+    context: dg.AssetExecutionContext, postgres: PostgresResource, settings: dg.ResourceParam[Settings]
+) -> dg.MaterializeResult[None]:
     """Sessions deleted that ended in the month, with all that hangs on them: 30 days after their end at the earliest.
 
     Only of months whose extracts are all built, have passed their checks, and stand for what is there now; what was
@@ -32,7 +35,7 @@ def expired_sessions(context: dg.AssetExecutionContext, postgres: PostgresResour
     each a transaction of its own. Where YUMAI_ARCHIVE_URL is set, conversations are not deleted before they are
     archived, so a month waits for that (YUMAI_PURGE_ARCHIVED_ONLY). Section 7.2 of the database document.
     """
-    settings, refused = postgres.settings, []
+    refused = []
     with postgres.connect("purge sessions") as connection:
         for month in months_of(context) or []:
             try:

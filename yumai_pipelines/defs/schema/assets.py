@@ -5,6 +5,7 @@ import dagster as dg
 from yumai_pipelines.defs.metadata import ENGINEERING, section
 from yumai_pipelines.defs.resources import PostgresResource
 from yumai_pipelines.schema.upgrade import upgrade
+from yumai_pipelines.settings import Settings
 
 
 @dg.asset(
@@ -13,14 +14,14 @@ from yumai_pipelines.schema.upgrade import upgrade
     owners=[ENGINEERING],
     tags=section("2"),
 )
-def schema(postgres: PostgresResource) -> dg.MaterializeResult[None]:
+def schema(postgres: PostgresResource, settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult[None]:
     """The YUMAI schema: tables, functions, roles and extensions, installed or brought up to date.
 
     Migrations run forward only, in one transaction, under an advisory lock; two runs at once come one after the other.
     Where the server has no uuid-ossp, `uuid_generate_v4()` stands on `gen_random_uuid()`. Section 2 of the database
     document.
     """
-    report = upgrade(postgres.login_url, postgres.settings)
+    report = upgrade(postgres.login_url, settings)
     return dg.MaterializeResult(
         metadata={
             "server_version": report.server_version,

@@ -8,7 +8,9 @@ from yumai_pipelines.defs.metadata import ENGINEERING, asset_key, section
 from yumai_pipelines.defs.resources import PostgresResource
 from yumai_pipelines.model.registry import CONVERSATIONS, SESSIONS
 from yumai_pipelines.postgres.sql_files import read_sql
+from yumai_pipelines.postgres.values import read_value
 from yumai_pipelines.schema.tables import SESSION_CHILDREN
+from yumai_pipelines.settings import Settings
 
 _ROW_COUNT = sql.Identifier("dagster/row_count")
 
@@ -28,7 +30,7 @@ def inactive_sessions(postgres: PostgresResource) -> dg.MaterializeResult[None]:
     `session_end` becomes its last activity. Sections 5.1 and 7.1 of the database document.
     """
     with postgres.connect("close inactive sessions") as connection:
-        (closed,) = connection.execute("SELECT chatbot.clean_inactive_sessions()").fetchone() or (0,)
+        closed = read_value(connection, "SELECT chatbot.clean_inactive_sessions()")
     return dg.MaterializeResult(metadata={"closed": closed})
 
 
@@ -40,7 +42,9 @@ def inactive_sessions(postgres: PostgresResource) -> dg.MaterializeResult[None]:
     owners=[ENGINEERING],
     tags=section("7.3"),
 )
-def session_monitoring(context: dg.AssetExecutionContext, postgres: PostgresResource) -> dg.MaterializeResult[None]:
+def session_monitoring(
+    context: dg.AssetExecutionContext, postgres: PostgresResource, settings: dg.ResourceParam[Settings]
+) -> dg.MaterializeResult[None]:
     """How many sessions are open and closed, as numbers that Dagster plots over time.
 
     Counted after the inactive ones were closed; days begin at midnight of the business's time zone. The rows of the
@@ -49,9 +53,7 @@ def session_monitoring(context: dg.AssetExecutionContext, postgres: PostgresReso
     """
     observed = [SESSIONS, *(child.relation for child in SESSION_CHILDREN if child.relation != CONVERSATIONS)]
     with postgres.connect("count sessions") as connection, connection.cursor(row_factory=dict_row) as cursor:
-        counts = cursor.execute(
-            read_sql("sessions", "count_sessions.sql"), {"timezone": postgres.settings.timezone}
-        ).fetchone()
+        counts = cursor.execute(read_sql("sessions", "count_sessions.sql"), {"timezone": settings.timezone}).fetchone()
         for relation in observed:
             rows = cursor.execute(sql.SQL("SELECT count(*) AS {} FROM {}").format(_ROW_COUNT, relation.identifier))
             context.log_event(dg.AssetObservation(asset_key=asset_key(relation), metadata=rows.fetchone() or {}))
