@@ -1,7 +1,8 @@
 """Writes all that is made from the migrations, the functions and the registry: `make schema`.
 
-These are `sql/install.sql`, `sql/migrations/SHA256SUMS`, and what a fresh install looks like: `sql/schema.sql` and
-`sql/catalogue.jsonl`. With --check it writes nothing, and fails when one of the files is not what it would write.
+These are `sql/install.sql`, `sql/migrations/SHA256SUMS`, what a fresh install looks like: `sql/schema.sql` and
+`sql/catalogue.jsonl`, and the data dictionary of the extracts: `docs/extracts.md`. With --check it writes nothing, and
+fails when one of the files is not what it would write.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
+from scripts.dictionary import DOCS, dictionary
 from scripts.install_file import install_file
 from yumai_pipelines.local.server import LocalServer, program
 from yumai_pipelines.postgres.sql_files import sql_path
@@ -78,6 +80,7 @@ def files() -> Iterator[tuple[Path, str]]:
     objects, dumped = fresh_install()
     yield root / "schema.sql", dumped
     yield root / snapshot.SHIPPED, snapshot.to_lines(objects)
+    yield DOCS / "extracts.md", dictionary(objects)
 
 
 def main() -> int:
