@@ -1,8 +1,8 @@
 """Writes all that is made from the migrations, the functions and the registry: `make schema`.
 
-These are `sql/install.sql`, `sql/migrations/SHA256SUMS`, what a fresh install looks like: `sql/schema.sql` and
-`sql/catalogue.jsonl`, and the data dictionary of the extracts: `docs/extracts.md`. With --check it writes nothing, and
-fails when one of the files is not what it would write.
+These are some lines of `sql/functions/clean_inactive_sessions.sql`; `sql/install.sql` and `sql/migrations/SHA256SUMS`;
+what a fresh install looks like: `sql/schema.sql` and `sql/catalogue.jsonl`; and the data dictionary of the extracts:
+`docs/extracts.md`. With --check it writes nothing, and fails when one of the files is not what it would write.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from scripts.dictionary import DOCS, dictionary
 from scripts.install_file import install_file
+from scripts.last_rows import session_tables, with_last_rows
 from yumai_pipelines.local.server import LocalServer, program
 from yumai_pipelines.postgres.sql_files import sql_path
 from yumai_pipelines.schema import snapshot
@@ -74,6 +75,8 @@ def fresh_install() -> tuple[tuple[SchemaObject, ...], str]:
 def files() -> Iterator[tuple[Path, str]]:
     """The path and text of each file that this script keeps; write each before you ask for the next."""
     root = sql_path()
+    function = sql_path("functions", "clean_inactive_sessions.sql")
+    yield function, with_last_rows(function.read_text(encoding="utf-8"), session_tables())
     yield root / "install.sql", install_file()
     sums = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in migration_files().values()]
     yield root / "migrations" / "SHA256SUMS", "".join(sums)
