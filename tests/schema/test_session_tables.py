@@ -152,25 +152,25 @@ def test_a_row_in_any_one_of_them_keeps_a_session_open(connection: Connection, t
 
 def test_a_table_that_comes_later_keeps_a_session_open_too(connection: Connection) -> None:
     connection.execute(
-        "CREATE TABLE analytics.rating_requests "
+        "CREATE TABLE analytics.tried_later "
         "(session_id uuid REFERENCES chatbot.session_master ON DELETE CASCADE, asked_at timestamptz)"
     )
     text = with_last_rows(
         read_sql("functions", "clean_inactive_sessions.sql"),
-        session_tables() | {"analytics.rating_requests": "asked_at"},
+        session_tables() | {"analytics.tried_later": "asked_at"},
     )
     connection.execute(text.encode())
     active, idle = session(connection), session(connection)
-    write(connection, "analytics.rating_requests", session_id=active, asked_at=NOW - 23 * HOUR)
-    write(connection, "analytics.rating_requests", session_id=idle, asked_at=NOW - 25 * HOUR)
+    write(connection, "analytics.tried_later", session_id=active, asked_at=NOW - 23 * HOUR)
+    write(connection, "analytics.tried_later", session_id=idle, asked_at=NOW - 25 * HOUR)
     assert closed(connection) == {idle: NOW - 25 * HOUR}
 
 
 def test_what_cannot_be_written_is_refused() -> None:
     with pytest.raises(ValueError, match="the comments between which `make schema` writes are gone"):
         with_last_rows("SELECT 1;", session_tables())
-    with pytest.raises(ValueError, match=r"which column is the time of analytics\.rating_requests"):
+    with pytest.raises(ValueError, match=r"which column is the time of analytics\.tried_later"):
         with_last_rows(
             read_sql("functions", "clean_inactive_sessions.sql"),
-            session_tables() | {"analytics.rating_requests": None},
+            session_tables() | {"analytics.tried_later": None},
         )
