@@ -36,8 +36,8 @@ check: install  ## lint, types, and what may import what
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/sqlfluff lint --nocolor --disable-progress-bar sql
 
-schema: install  ## write sql/schema.sql and its like anew, after a change of the schema
-	$(BIN)/python scripts/write_schema.py
+schema: install  ## write anew what is made from the migrations, the functions and the registry
+	$(BIN)/python -m scripts.write_schema
 
 SCALE ?= small
 bench: install  ## measure what is promised, against what one would do without it (SCALE=small|medium|large)

@@ -1,7 +1,8 @@
-"""Writes what a fresh install looks like: `sql/schema.sql`, `sql/catalogue.jsonl`, `sql/migrations/SHA256SUMS`.
+"""Writes all that is made from the migrations, the functions and the registry: `make schema`.
 
-Run it after adding a migration or changing a function (`make schema`). With --check it writes nothing, and fails when
-one of the files is not what it would write.
+These are some lines of `sql/functions/clean_inactive_sessions.sql`; `sql/install.sql` and `sql/migrations/SHA256SUMS`;
+what a fresh install looks like: `sql/schema.sql` and `sql/catalogue.jsonl`; and the data dictionary of the extracts:
+`docs/extracts.md`. With --check it writes nothing, and fails when one of the files is not what it would write.
 """
 
 from __future__ import annotations
@@ -14,15 +15,25 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
+from scripts.dictionary import DOCS, dictionary
+from scripts.install_file import install_file
+from scripts.last_rows import session_tables, with_last_rows
 from yumai_pipelines.local.server import LocalServer, program
 from yumai_pipelines.postgres.sql_files import sql_path
 from yumai_pipelines.schema import snapshot
+from yumai_pipelines.schema.migrations import migration_files
 from yumai_pipelines.schema.upgrade import upgrade
 from yumai_pipelines.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from yumai_pipelines.schema.snapshot import SchemaObject
 
 SCHEMAS = ("chatbot", "ml_features", "analytics", "extracts", "yumai_pipelines")
 
@@ -45,9 +56,8 @@ def dump(url: str) -> str:
     return "".join(line + "\n" for line in dumped.splitlines() if not line.startswith(varying))
 
 
-def files() -> dict[Path, str]:
-    """The text of each file that this script keeps."""
-    migrations = sorted(sql_path("migrations").glob("*.sql"))
+def fresh_install() -> tuple[tuple[SchemaObject, ...], str]:
+    """What the files of `sql/` make of an empty database: its objects, and its dump."""
     with tempfile.TemporaryDirectory() as home:
         # The account under which root starts the server must be able to enter.
         Path(home).chmod(0o755)
@@ -56,18 +66,24 @@ def files() -> dict[Path, str]:
         try:
             upgrade(server.url(), Settings())
             with psycopg.connect(server.url(), autocommit=True) as connection:
-                catalogue = snapshot.to_lines(snapshot.describe(connection))
-            dumped = dump(server.url())
+                objects = snapshot.describe(connection)
+            return objects, dump(server.url())
         finally:
             server.stop()
+
+
+def files() -> Iterator[tuple[Path, str]]:
+    """The path and text of each file that this script keeps; write each before you ask for the next."""
     root = sql_path()
-    return {
-        root / "schema.sql": dumped,
-        root / snapshot.SHIPPED: catalogue,
-        root / "migrations" / "SHA256SUMS": "".join(
-            f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in migrations
-        ),
-    }
+    function = sql_path("functions", "clean_inactive_sessions.sql")
+    yield function, with_last_rows(function.read_text(encoding="utf-8"), session_tables())
+    yield root / "install.sql", install_file()
+    sums = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in migration_files().values()]
+    yield root / "migrations" / "SHA256SUMS", "".join(sums)
+    objects, dumped = fresh_install()
+    yield root / "schema.sql", dumped
+    yield root / snapshot.SHIPPED, snapshot.to_lines(objects)
+    yield DOCS / "extracts.md", dictionary(objects)
 
 
 def main() -> int:
@@ -76,18 +92,21 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; fail when a file is out of date")
     check = parser.parse_args().check
     stale = 0
-    for path, text in files().items():
+    for path, text in files():
         old = path.read_text(encoding="utf-8") if path.exists() else ""
         if old == text:
             continue
         stale += 1
         if check:
-            diff = difflib.unified_diff(old.splitlines(True), text.splitlines(True), str(path), "a fresh install")
+            diff = difflib.unified_diff(old.splitlines(True), text.splitlines(True), str(path), "what is written")
             sys.stdout.writelines(diff)
         else:
             path.write_text(text, encoding="utf-8")
             sys.stdout.write(f"wrote {path}\n")
-    return 1 if check and stale else 0
+    if not check or not stale:
+        return 0
+    sys.stderr.write("These files are out of date: run `make schema`, and read what it changes.\n")
+    return 1
 
 
 if __name__ == "__main__":

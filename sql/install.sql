@@ -1,3 +1,4 @@
+-- Written by `make schema` from the files of bootstrap, migrations and functions: what is changed here by hand is lost.
 -- Installs the whole schema with psql alone, into an empty database, in one transaction (section 2.2):
 --     createdb yumai_production
 --     psql -d yumai_production -f sql/install.sql

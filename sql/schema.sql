@@ -197,10 +197,24 @@ BEGIN
         FROM started_before AS s
         CROSS JOIN LATERAL (
             SELECT greatest(
-                (SELECT max(c.conversation_time) FROM chatbot.conversations AS c WHERE c.session_id = s.session_id),
-                (SELECT max(i.time_stamp) FROM ml_features.user_interactions AS i WHERE i.session_id = s.session_id),
-                (SELECT max(r.time_stamp) FROM analytics.recommendations_log AS r WHERE r.session_id = s.session_id),
-                (SELECT max(f.time_stamp) FROM analytics.user_feedback AS f WHERE f.session_id = s.session_id)
+                -- From here on `make schema` writes, from the registry: the last row of each table with a session.
+                (
+                    SELECT max(t.conversation_time) FROM chatbot.conversations AS t
+                    WHERE t.session_id = s.session_id
+                ),
+                (
+                    SELECT max(t.time_stamp) FROM ml_features.user_interactions AS t
+                    WHERE t.session_id = s.session_id
+                ),
+                (
+                    SELECT max(t.time_stamp) FROM analytics.recommendations_log AS t
+                    WHERE t.session_id = s.session_id
+                ),
+                (
+                    SELECT max(t.time_stamp) FROM analytics.user_feedback AS t
+                    WHERE t.session_id = s.session_id
+                )
+                -- Up to here.
             ) AS last_at
         ) AS activity
     )
@@ -221,7 +235,7 @@ ALTER FUNCTION chatbot.clean_inactive_sessions(p_inactive_for interval, p_as_of 
 -- Name: FUNCTION clean_inactive_sessions(p_inactive_for interval, p_as_of timestamp with time zone); Type: COMMENT; Schema: chatbot; Owner: yumai_pipeline
 --
 
-COMMENT ON FUNCTION chatbot.clean_inactive_sessions(p_inactive_for interval, p_as_of timestamp with time zone) IS 'Closes the open sessions that started, and were last heard of in any of the four tables, so long ago; session_end becomes their last activity. Section 5.1. Returns how many.';
+COMMENT ON FUNCTION chatbot.clean_inactive_sessions(p_inactive_for interval, p_as_of timestamp with time zone) IS 'Closes the open sessions that started, and were last heard of in any table with a session, so long ago; session_end becomes their last activity. Section 5.1. Returns how many.';
 
 
 --

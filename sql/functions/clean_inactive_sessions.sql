@@ -18,10 +18,24 @@ BEGIN
         FROM started_before AS s
         CROSS JOIN LATERAL (
             SELECT greatest(
-                (SELECT max(c.conversation_time) FROM chatbot.conversations AS c WHERE c.session_id = s.session_id),
-                (SELECT max(i.time_stamp) FROM ml_features.user_interactions AS i WHERE i.session_id = s.session_id),
-                (SELECT max(r.time_stamp) FROM analytics.recommendations_log AS r WHERE r.session_id = s.session_id),
-                (SELECT max(f.time_stamp) FROM analytics.user_feedback AS f WHERE f.session_id = s.session_id)
+                -- From here on `make schema` writes, from the registry: the last row of each table with a session.
+                (
+                    SELECT max(t.conversation_time) FROM chatbot.conversations AS t
+                    WHERE t.session_id = s.session_id
+                ),
+                (
+                    SELECT max(t.time_stamp) FROM ml_features.user_interactions AS t
+                    WHERE t.session_id = s.session_id
+                ),
+                (
+                    SELECT max(t.time_stamp) FROM analytics.recommendations_log AS t
+                    WHERE t.session_id = s.session_id
+                ),
+                (
+                    SELECT max(t.time_stamp) FROM analytics.user_feedback AS t
+                    WHERE t.session_id = s.session_id
+                )
+                -- Up to here.
             ) AS last_at
         ) AS activity
     )
@@ -35,4 +49,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION chatbot.clean_inactive_sessions(interval, timestamptz) IS
-'Closes the open sessions that started, and were last heard of in any of the four tables, so long ago; session_end becomes their last activity. Section 5.1. Returns how many.';
+'Closes the open sessions that started, and were last heard of in any table with a session, so long ago; session_end becomes their last activity. Section 5.1. Returns how many.';

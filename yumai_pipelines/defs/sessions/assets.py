@@ -26,8 +26,8 @@ _ROW_COUNT = sql.Identifier("dagster/row_count")
 def inactive_sessions(postgres: PostgresResource) -> dg.MaterializeResult[None]:
     """Sessions closed because nothing was heard of them for 24 hours.
 
-    A session that started within the last 24 hours, or has a row of that age in any of the four tables, stays open;
-    `session_end` becomes its last activity. Sections 5.1 and 7.1 of the database document.
+    A session that started within the last 24 hours, or has a row of that age in any table with a session, stays
+    open; `session_end` becomes its last activity. Sections 5.1 and 7.1 of the database document.
     """
     with postgres.connect("close inactive sessions") as connection:
         closed = read_value(connection, "SELECT chatbot.clean_inactive_sessions()")
