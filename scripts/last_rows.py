@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from psycopg import sql
 
-from yumai_pipelines.model.registry import SESSION_CHILDREN
+from yumai_pipelines.model.registry import TABLE_ENTRIES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +29,7 @@ _LAST_ROW = sql.SQL("""\
 
 def session_tables() -> dict[str, str | None]:
     """The tables of the registry with a session, each with the column that says when a row happened."""
-    return {str(table.relation): table.time for table in SESSION_CHILDREN}
+    return {str(entry.relation): entry.time for entry in TABLE_ENTRIES if entry.session_child}
 
 
 def with_last_rows(text: str, tables: Mapping[str, str | None]) -> str:

@@ -15,9 +15,10 @@ from psycopg import sql
 from scripts.last_rows import session_tables, with_last_rows
 from tests.support import Connection, every, one
 from yumai_pipelines.model import registry
-from yumai_pipelines.model.registry import EXTRACTS, SESSION_CHILDREN, SESSIONS, TABLES
+from yumai_pipelines.model.registry import EXTRACTS, SESSIONS
 from yumai_pipelines.postgres.sql_files import read_sql
 from yumai_pipelines.schema import snapshot
+from yumai_pipelines.schema.tables import SESSION_CHILDREN, TABLES
 
 if TYPE_CHECKING:
     from uuid import UUID
