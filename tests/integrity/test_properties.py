@@ -33,8 +33,9 @@ from yumai_pipelines.defs.partitions.checks import tiling
 from yumai_pipelines.defs.views.checks import completeness
 from yumai_pipelines.erasure.erase import UnknownUserError, erase_user
 from yumai_pipelines.integrity.findings import SAMPLE
-from yumai_pipelines.integrity.foreign_keys import Constraints, References, foreign_keys, orphans, other_users
+from yumai_pipelines.integrity.foreign_keys import Constraints, References, foreign_keys, orphans
 from yumai_pipelines.integrity.repair import Broken, Orphans, repair_orphans
+from yumai_pipelines.integrity.row_rules import ROW_RULES, find_broken_rows
 from yumai_pipelines.integrity.scope import Scope
 from yumai_pipelines.integrity.soft_references import soft_references
 from yumai_pipelines.integrity.times import misplaced_times
@@ -441,8 +442,9 @@ def findings(connection: Connection) -> Iterator[Finding]:
             yield misplaced_times(connection, scope)[None]
         if table.soft_references:
             yield soft_references(connection, scope, Decimal(0))[None]
-        if table.partitioned:
-            yield other_users(connection, scope)[None]
+        for rule in ROW_RULES:
+            if rule.table == table.relation:
+                yield find_broken_rows(connection, scope, rule)[None]
     yield tiling(describe_partitions(connection, SEOUL), set(), SEOUL)
     refreshed = refresh(connection, RECENT_CONVERSATIONS)
     differences = list_differences(connection, RECENT_CONVERSATIONS, refreshed.as_of, SAMPLE)

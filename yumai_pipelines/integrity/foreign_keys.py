@@ -17,7 +17,7 @@ from psycopg.rows import class_row
 from yumai_pipelines.integrity.findings import SAMPLE, Finding
 from yumai_pipelines.integrity.repair import RepairAction, action_for, steps
 from yumai_pipelines.integrity.samples import sample
-from yumai_pipelines.model.registry import CONVERSATIONS, SESSIONS
+from yumai_pipelines.model.registry import SESSIONS
 from yumai_pipelines.model.relations import Relation
 from yumai_pipelines.partitions.tables import describe_partitions, falls_between
 from yumai_pipelines.postgres.sql_files import read_sql
@@ -378,26 +378,3 @@ def _violations(connection: Connection, references: References, key: ForeignKey,
         f"rows that refer to nothing: {count:,} ({'; '.join(first)}{more})",
         (listing.as_string(connection), *_repairs(connection, key, scope, month, action_for(key))),
     )
-
-
-def other_users(connection: Connection, scope: Scope) -> dict[Month | None, Finding]:
-    """Conversations that name another user than their session does, by month."""
-    counts = scope.totals(connection.execute(_users_statement("count_other_users.sql", scope)), width=2)
-    findings: dict[Month | None, Finding] = {}
-    for month, (rows, count) in counts.items():
-        listing = _users_statement("list_other_users.sql", scope, month)
-        correction = _users_statement("set_session_users.sql", scope, month)
-        findings[month] = Finding(
-            subject=f"rows of {CONVERSATIONS} whose user is not their session's",
-            count=count,
-            sample=sample(connection, listing) if count else [],
-            cause="a client wrote a turn into somebody else's session, or a session was given another user afterwards.",
-            remedy="find out which of the two is right; where it is the session's, run the UPDATE.",
-            statements=[each.as_string(connection) for each in (listing, correction)],
-            metadata={"rows": rows},
-        )
-    return findings
-
-
-def _users_statement(name: str, scope: Scope, month: Month | None = None) -> sql.Composed:
-    return sql.SQL(read_sql("integrity", name)).format(place=scope.place, scope=scope.condition(month))

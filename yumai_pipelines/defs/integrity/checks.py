@@ -14,12 +14,13 @@ from yumai_pipelines.defs.metadata import asset_key
 from yumai_pipelines.defs.months import KEPT_MONTHS, accepting, months_of
 from yumai_pipelines.defs.resources import PostgresResource
 from yumai_pipelines.integrity.findings import Finding
-from yumai_pipelines.integrity.foreign_keys import Constraints, References, foreign_keys, orphans, other_users
+from yumai_pipelines.integrity.foreign_keys import Constraints, References, foreign_keys, orphans
+from yumai_pipelines.integrity.row_rules import ROW_RULES, RowRule, find_broken_rows
 from yumai_pipelines.integrity.scope import Scope
 from yumai_pipelines.integrity.soft_references import soft_references
 from yumai_pipelines.integrity.times import misplaced_times
 from yumai_pipelines.model.months import Month
-from yumai_pipelines.model.registry import CONVERSATIONS, SESSIONS
+from yumai_pipelines.model.registry import SESSIONS
 from yumai_pipelines.postgres.connections import Connection
 from yumai_pipelines.schema.tables import TABLES, Table, table_of
 from yumai_pipelines.settings import Settings
@@ -77,14 +78,13 @@ def _descriptions(owner: Table) -> dict[str, str]:
     return described
 
 
-def user_check() -> dg.AssetChecksDefinition:
-    """The check that conversations and sessions agree on the user."""
+def rule_check(rule: RowRule) -> dg.AssetChecksDefinition:
+    """The check that each row of a table obeys a rule."""
     return row_check(
-        table_of(CONVERSATIONS),
-        "user_is_the_sessions",
-        f"The user of each row of {CONVERSATIONS}, where it names one, is the user of its session. Both point to the "
-        "users, and no constraint makes them agree. Section 1.2 of the database document.",
-        lambda connection, scope, _settings: other_users(connection, scope),
+        table_of(rule.table),
+        rule.name,
+        rule.description,
+        lambda connection, scope, _settings: find_broken_rows(connection, scope, rule),
     )
 
 
@@ -121,5 +121,5 @@ INTEGRITY_CHECKS = [
     *(integrity_checks(owner) for owner in TABLES if owner.foreign_keys),
     *(time_check(owner) for owner in TABLES if owner.time),
     *(soft_reference_check(owner) for owner in TABLES if owner.soft_references),
-    user_check(),
+    *(rule_check(rule) for rule in ROW_RULES),
 ]

@@ -1,0 +1,88 @@
+"""What must be true of every row, and no constraint can say: each rule is an entry here and a folder of SQL."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from psycopg import sql
+
+from yumai_pipelines.integrity.findings import Finding, Severity
+from yumai_pipelines.integrity.samples import sample
+from yumai_pipelines.model.registry import CONVERSATIONS
+from yumai_pipelines.postgres.sql_files import read_sql, sql_path
+
+if TYPE_CHECKING:
+    from yumai_pipelines.integrity.scope import Scope
+    from yumai_pipelines.model.months import Month
+    from yumai_pipelines.model.relations import Relation
+    from yumai_pipelines.postgres.connections import Connection
+
+
+@dataclass(frozen=True)
+class RowRule:
+    """A rule that each row of a table obeys.
+
+    Its SQL is in `sql/integrity/<name>`: `count_rows.sql` counts the rows and those that break the rule, by `{place}`,
+    of a `{scope}`; `list_rows.sql` lists those that break it; `correct_rows.sql`, where there is one, puts them right.
+    The table is called `t` in each of them.
+
+    Attributes:
+        name: of the check.
+        table: whose rows.
+        description: what is true when the check passes.
+        broken: the rows that break the rule, in the plural.
+        cause: how they may have come about.
+        remedy: what to do, in words.
+        severity: of a failure.
+    """
+
+    name: str
+    table: Relation
+    description: str
+    broken: str
+    cause: str
+    remedy: str
+    severity: Severity = Severity.ERROR
+
+
+ROW_RULES = (
+    RowRule(
+        "user_is_the_sessions",
+        CONVERSATIONS,
+        description=f"The user of each row of {CONVERSATIONS}, where it names one, is the user of its session. Both "
+        "point to the users, and no constraint makes them agree. Section 1.2 of the database document.",
+        broken=f"rows of {CONVERSATIONS} whose user is not their session's",
+        cause="a client wrote a turn into somebody else's session, or a session was given another user afterwards.",
+        remedy="find out which of the two is right; where it is the session's, run the UPDATE.",
+    ),
+)
+
+
+def find_broken_rows(connection: Connection, scope: Scope, rule: RowRule) -> dict[Month | None, Finding]:
+    """The rows of a scope that break a rule, by month."""
+    counts = scope.totals(connection.execute(_statement(rule, "count_rows.sql", scope)), width=2)
+    return {month: _finding(connection, scope, rule, month, *counts[month]) for month in counts}
+
+
+def _finding(
+    connection: Connection, scope: Scope, rule: RowRule, month: Month | None, rows: int, count: int
+) -> Finding:
+    shown = [
+        name for name in ("list_rows.sql", "correct_rows.sql") if (sql_path("integrity", rule.name) / name).exists()
+    ]
+    listing, *_ = statements = [_statement(rule, name, scope, month) for name in shown]
+    return Finding(
+        subject=rule.broken,
+        count=count,
+        sample=sample(connection, listing) if count else [],
+        cause=rule.cause,
+        remedy=rule.remedy,
+        statements=[each.as_string(connection) for each in statements],
+        severity=rule.severity,
+        metadata={"rows": rows},
+    )
+
+
+def _statement(rule: RowRule, name: str, scope: Scope, month: Month | None = None) -> sql.Composed:
+    return sql.SQL(read_sql("integrity", rule.name, name)).format(place=scope.place, scope=scope.condition(month))
