@@ -13,14 +13,7 @@ import pytest
 from tests.processes import finished
 from yumai_pipelines.definitions import build_definitions, defs
 from yumai_pipelines.defs.resources import RESOURCES
-from yumai_pipelines.defs.schedules import (
-    JOBS,
-    SCHEDULES,
-    monthly_archive_schedule,
-    monthly_extracts_schedule,
-    monthly_partitions_schedule,
-    monthly_retention_schedule,
-)
+from yumai_pipelines.defs.schedules import JOBS, SCHEDULES
 from yumai_pipelines.model.registry import EXTRACTS
 from yumai_pipelines.schema import snapshot
 from yumai_pipelines.schema.tables import SESSION_CHILDREN, TABLES
@@ -31,7 +24,7 @@ if TYPE_CHECKING:
 
     from yumai_pipelines.model.relations import Relation
 
-    Tick = Callable[[dg.ScheduleDefinition, str, dict[str, list[str]]], tuple[str, str] | str]
+    Tick = Callable[[str, str, dict[str, list[str]]], tuple[str, str] | str]
 
 SEOUL = ZoneInfo("Asia/Seoul")
 GRAPH = defs.resolve_asset_graph()
@@ -192,9 +185,10 @@ def test_every_check_says_what_must_be_true(key: dg.AssetCheckKey) -> None:
 
 @pytest.fixture
 def tick(tmp_path: Path) -> Tick:
-    """What a schedule asks for at a time of Seoul, when those months of those assets have been materialized."""
+    """What a job's schedule asks for at a time of Seoul, when those months of those assets have been materialized."""
 
-    def evaluate(schedule: dg.ScheduleDefinition, at: str, made: dict[str, list[str]]) -> tuple[str, str] | str:
+    def evaluate(job: str, at: str, made: dict[str, list[str]]) -> tuple[str, str] | str:
+        schedule = defs.resolve_schedule_def(f"{job}_schedule")
         home = tmp_path / at
         home.mkdir()
         with dg.DagsterInstance.local_temp(str(home)) as instance:
@@ -220,67 +214,65 @@ def tick(tmp_path: Path) -> Tick:
 
 def test_partitions_are_asked_for_from_the_new_month_on(tick: Tick) -> None:
     made = {"chatbot/conversations": ["2024-08", "2024-09", "2024-10", "2024-11"]}
-    assert tick(monthly_partitions_schedule, "2024-11-01 01:00", made) == ("2024-11-01", "2025-02-01")
+    assert tick("monthly_partitions", "2024-11-01 01:00", made) == ("2024-11-01", "2025-02-01")
 
 
 def test_a_month_that_was_missed_is_made_up_for(tick: Tick) -> None:
     made = {"chatbot/conversations": ["2024-08", "2024-10"]}
-    assert tick(monthly_partitions_schedule, "2024-11-01 01:00", made) == ("2024-09-01", "2025-02-01")
-    assert tick(monthly_partitions_schedule, "2024-08-01 01:00", {}) == ("2024-08-01", "2024-11-01")
+    assert tick("monthly_partitions", "2024-11-01 01:00", made) == ("2024-09-01", "2025-02-01")
+    assert tick("monthly_partitions", "2024-08-01 01:00", {}) == ("2024-08-01", "2024-11-01")
 
 
 def test_partitions_are_asked_for_on_any_day_that_one_is_missing(tick: Tick) -> None:
     made = ["2024-08", "2024-09", "2024-10", "2024-11", "2024-12", "2025-01"]
     months = {"chatbot/conversations": made}
-    assert tick(monthly_partitions_schedule, "2024-10-31 01:00", months) == "Every month to 2025-01 has its partition."
-    assert tick(monthly_partitions_schedule, "2024-11-02 01:00", months) == ("2024-11-01", "2025-02-01")
-    assert tick(monthly_partitions_schedule, "2025-02-15 01:00", months) == ("2025-02-01", "2025-05-01")
+    assert tick("monthly_partitions", "2024-10-31 01:00", months) == "Every month to 2025-01 has its partition."
+    assert tick("monthly_partitions", "2024-11-02 01:00", months) == ("2024-11-01", "2025-02-01")
+    assert tick("monthly_partitions", "2025-02-15 01:00", months) == ("2025-02-01", "2025-05-01")
 
 
 def test_extracts_are_asked_for_two_months_back(tick: Tick) -> None:
     built = {f"extracts/{each.relation.name}": ["2024-08", "2024-09", "2024-10"] for each in EXTRACTS}
-    assert tick(monthly_extracts_schedule, "2024-12-01 02:00", built) == ("2024-10-01", "2024-11-01")
+    assert tick("monthly_extracts", "2024-12-01 02:00", built) == ("2024-10-01", "2024-11-01")
 
 
 def test_extracts_that_were_never_built_are_made_up_for(tick: Tick) -> None:
     built = {f"extracts/{each.relation.name}": ["2024-08", "2024-10"] for each in EXTRACTS}
-    assert tick(monthly_extracts_schedule, "2025-02-01 02:00", built) == ("2024-09-01", "2025-01-01")
+    assert tick("monthly_extracts", "2025-02-01 02:00", built) == ("2024-09-01", "2025-01-01")
 
 
 def test_no_extract_is_asked_for_before_the_history_begins(tick: Tick) -> None:
-    assert tick(monthly_extracts_schedule, "2024-08-01 02:00", {}) == (
+    assert tick("monthly_extracts", "2024-08-01 02:00", {}) == (
         "2024-07 is before the first month of the history, 2024-08."
     )
-    assert tick(monthly_extracts_schedule, "2024-09-01 02:00", {}) == ("2024-08-01", "2024-08-01")
+    assert tick("monthly_extracts", "2024-09-01 02:00", {}) == ("2024-08-01", "2024-08-01")
 
 
 def test_sessions_of_months_that_have_come_of_age_are_asked_to_be_deleted(tick: Tick) -> None:
-    assert tick(monthly_retention_schedule, "2024-09-01 06:00", {}) == (
+    assert tick("monthly_retention", "2024-09-01 06:00", {}) == (
         "No month has come of age: the history begins with 2024-08."
     )
-    assert tick(monthly_retention_schedule, "2024-12-01 06:00", {}) == ("2024-08-01", "2024-10-01")
+    assert tick("monthly_retention", "2024-12-01 06:00", {}) == ("2024-08-01", "2024-10-01")
     purged = {"chatbot/expired_sessions": ["2024-08", "2024-09", "2024-10"]}
-    assert tick(monthly_retention_schedule, "2025-01-01 06:00", purged) == ("2024-11-01", "2024-11-01")
+    assert tick("monthly_retention", "2025-01-01 06:00", purged) == ("2024-11-01", "2024-11-01")
 
 
 def test_retention_waits_for_archives_where_there_is_somewhere_for_them(
     tick: Tick, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("YUMAI_ARCHIVE_URL", "s3://archive")
-    assert tick(monthly_retention_schedule, "2025-02-01 06:00", {}) == (
+    assert tick("monthly_retention", "2025-02-01 06:00", {}) == (
         "No month has come of age: the history begins with 2024-08."
     )
-    assert tick(monthly_retention_schedule, "2025-04-01 06:00", {}) == ("2024-08-01", "2024-09-01")
+    assert tick("monthly_retention", "2025-04-01 06:00", {}) == ("2024-08-01", "2024-09-01")
     monkeypatch.setenv("YUMAI_PURGE_ARCHIVED_ONLY", "false")
-    assert tick(monthly_retention_schedule, "2025-05-01 06:00", {}) == ("2024-08-01", "2025-03-01")
+    assert tick("monthly_retention", "2025-05-01 06:00", {}) == ("2024-08-01", "2025-03-01")
 
 
 def test_every_past_month_is_asked_to_be_archived(tick: Tick) -> None:
-    assert tick(monthly_archive_schedule, "2025-02-28 23:59", {}) == (
-        "No month is past yet: the history begins with 2024-08."
-    )
-    assert tick(monthly_archive_schedule, "2025-03-01 05:00", {}) == ("2024-08-01", "2024-08-01")
-    assert tick(monthly_archive_schedule, "2025-06-01 05:00", {}) == ("2024-08-01", "2024-11-01")
+    assert tick("monthly_archive", "2025-02-28 23:59", {}) == ("No month is past yet: the history begins with 2024-08.")
+    assert tick("monthly_archive", "2025-03-01 05:00", {}) == ("2024-08-01", "2024-08-01")
+    assert tick("monthly_archive", "2025-06-01 05:00", {}) == ("2024-08-01", "2024-11-01")
 
 
 def test_resources_can_be_replaced() -> None:

@@ -442,9 +442,9 @@ def findings(connection: Connection) -> Iterator[Finding]:
             yield misplaced_times(connection, scope)[None]
         if table.soft_references:
             yield soft_references(connection, scope, Decimal(0))[None]
-        for rule in ROW_RULES:
-            if rule.table == table.relation:
-                yield find_broken_rows(connection, scope, rule)[None]
+        for each in ROW_RULES:
+            if each.table == table.relation:
+                yield find_broken_rows(connection, scope, each)[None]
     yield tiling(describe_partitions(connection, SEOUL), set(), SEOUL)
     refreshed = refresh(connection, RECENT_CONVERSATIONS)
     differences = list_differences(connection, RECENT_CONVERSATIONS, refreshed.as_of, SAMPLE)

@@ -68,10 +68,9 @@ def find_broken_rows(connection: Connection, scope: Scope, rule: RowRule) -> dic
 def _finding(
     connection: Connection, scope: Scope, rule: RowRule, month: Month | None, rows: int, count: int
 ) -> Finding:
-    shown = [
-        name for name in ("list_rows.sql", "correct_rows.sql") if (sql_path("integrity", rule.name) / name).exists()
-    ]
-    listing, *_ = statements = [_statement(rule, name, scope, month) for name in shown]
+    folder = sql_path("integrity", rule.name)
+    names = [name for name in ("list_rows.sql", "correct_rows.sql") if (folder / name).exists()]
+    listing, *_ = statements = [_statement(rule, name, scope, month) for name in names]
     return Finding(
         subject=rule.broken,
         count=count,
