@@ -62,7 +62,13 @@ TABLE_ENTRIES: tuple[TableEntry, ...] = (
 )
 """The tables that the chatbot writes. None refers to one that comes after it, so rows can go from the last on."""
 
-VIEWS: tuple[View, ...] = (View(RECENT_CONVERSATIONS, sources=(CONVERSATIONS,), section="7.1"),)
+VIEWS: tuple[View, ...] = (
+    View(
+        RECENT_CONVERSATIONS,
+        sources=(CONVERSATIONS,),
+        section="7.1",
+    ),
+)
 
 
 def _of(relation: Relation, *columns: str) -> Source:
