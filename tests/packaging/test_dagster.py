@@ -1,0 +1,60 @@
+"""What the project needs of Dagster that Dagster does not promise."""
+
+from __future__ import annotations
+
+import ast
+import sys
+import tomllib
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from tests.processes import finished
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "yumai_pipelines"
+
+
+def private_imports(path: Path) -> list[str]:
+    """What a module imports of Dagster's private modules when it runs; what only type checkers import is left out."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    typing_only = {
+        id(each)
+        for block in ast.walk(tree)
+        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
+        for each in ast.walk(block)
+    }
+    return [
+        f"from {each.module} import {name.name}"
+        for each in ast.walk(tree)
+        if isinstance(each, ast.ImportFrom)
+        and id(each) not in typing_only
+        and (each.module or "").startswith("dagster._")
+        for name in each.names
+    ]
+
+
+PRIVATE = {path.relative_to(PACKAGE): found for path in PACKAGE.rglob("*.py") if (found := private_imports(path))}
+
+
+def test_one_module_needs_private_names() -> None:
+    assert list(PRIVATE) == [Path("defs/evaluations.py")]
+
+
+@pytest.mark.parametrize("statement", PRIVATE[Path("defs/evaluations.py")])
+def test_the_private_names_are_there(statement: str) -> None:
+    assert finished([sys.executable, "-c", statement]).returncode == 0, (
+        f"This version of Dagster has moved what `{statement}` names. Look where `AssetCheckEvaluation` now gets its "
+        "target_materialization_data from, change the import in yumai_pipelines/defs/evaluations.py, and see that "
+        "test_a_months_evaluation_counts_for_its_latest_materialization passes. If a plain AssetCheckResult has "
+        "evaluations by partition by then, use that instead. Only then raise the limit of dagster in pyproject.toml."
+    )
+
+
+def test_dagster_is_held_below_its_next_minor_version() -> None:
+    dependencies = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
+    for name in ("dagster", "dagster-dg-cli", "dagster-postgres", "dagster-webserver"):
+        major, minor, *_ = version(name).split(".")
+        (held,) = [each for each in dependencies if each.startswith(f"{name}>")]
+        assert held.endswith(f",<{major}.{int(minor) + 1}")
