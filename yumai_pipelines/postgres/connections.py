@@ -14,6 +14,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from yumai_pipelines.local.server import LocalServer
 from yumai_pipelines.model.relations import Relation
+from yumai_pipelines.postgres import session
 from yumai_pipelines.postgres.errors import DatabaseError, SchemaMissingError, UnsupportedServerError
 from yumai_pipelines.postgres.values import read_value, relation_exists
 
@@ -106,13 +107,15 @@ def connect(
         SchemaMissingError: the role does not exist, so the schema was never installed.
         psycopg.OperationalError: no connection.
     """
-    connection = psycopg.connect(make_conninfo(url, application_name=application_name), autocommit=autocommit)
+    given: dict[str, Any] = {
+        **session.CONNECTION_PARAMETERS,
+        **conninfo_to_dict(url),
+        "application_name": application_name,
+    }
+    given["client_encoding"] = session.CONNECTION_PARAMETERS["client_encoding"]
+    connection = psycopg.connect(make_conninfo(**given), autocommit=autocommit)
     try:
-        # SET, not a connection option: PGTZ and PGDATESTYLE in the environment would override that. psycopg reads
-        # instants in the style ISO alone.
-        connection.execute(
-            "SELECT set_config('TimeZone', %s, false), set_config('DateStyle', 'ISO, YMD', false)", (zone,)
-        )
+        session.pin(connection, zone)
         _prepare(connection, role)
         if not autocommit:
             connection.commit()
