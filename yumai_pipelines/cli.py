@@ -298,6 +298,8 @@ def _install_schema(settings: Settings) -> None:
     _out.print(f"The schema is at revision {report.revision}: {ran}.")
     for difference in report.drift:
         _err.print(f"Unlike what the migrations make: {difference}", style="yellow", markup=False)
+    for creator in report.creators:
+        _err.print(str(creator), style="yellow", markup=False)
 
 
 def _tell(step: object) -> None:

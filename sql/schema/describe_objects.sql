@@ -145,6 +145,35 @@ objects AS (
     INNER JOIN relations AS r ON t.tgrelid = r.oid
     WHERE NOT t.tgisinternal
     UNION ALL
+    -- Of partitions, too: a policy hides rows wherever it is.
+    SELECT
+        'row security',
+        format('%s.%s', s.nspname, c.relname),
+        concat_ws(', ', CASE WHEN c.relrowsecurity THEN 'enabled' END, CASE WHEN c.relforcerowsecurity THEN 'forced' END),
+        NULL,
+        '',
+        0
+    FROM pg_class AS c
+    INNER JOIN schemas AS s ON c.relnamespace = s.oid
+    WHERE c.relrowsecurity OR c.relforcerowsecurity
+    UNION ALL
+    SELECT
+        'policy',
+        format('%s.%s.%s', s.nspname, c.relname, p.polname),
+        concat_ws(
+            ' ',
+            CASE WHEN p.polpermissive THEN 'permissive' ELSE 'restrictive' END,
+            'for ' || p.polcmd::text,
+            'using ' || pg_get_expr(p.polqual, p.polrelid),
+            'with check ' || pg_get_expr(p.polwithcheck, p.polrelid)
+        ),
+        NULL,
+        '',
+        0
+    FROM pg_policy AS p
+    INNER JOIN pg_class AS c ON p.polrelid = c.oid
+    INNER JOIN schemas AS s ON c.relnamespace = s.oid
+    UNION ALL
     SELECT
         'function',
         format('%s.%s(%s)', s.nspname, p.proname, pg_get_function_identity_arguments(p.oid)),

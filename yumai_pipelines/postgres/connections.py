@@ -107,13 +107,9 @@ def connect(
         SchemaMissingError: the role does not exist, so the schema was never installed.
         psycopg.OperationalError: no connection.
     """
-    given: dict[str, Any] = {
-        **session.CONNECTION_PARAMETERS,
-        **conninfo_to_dict(url),
-        "application_name": application_name,
-    }
-    given["client_encoding"] = session.CONNECTION_PARAMETERS["client_encoding"]
-    connection = psycopg.connect(make_conninfo(**given), autocommit=autocommit)
+    own: dict[str, Any] = {"application_name": application_name, "client_encoding": "UTF8"}
+    parameters = {**session.CONNECTION_PARAMETERS, **conninfo_to_dict(url), **own}
+    connection = psycopg.connect(make_conninfo(**parameters), autocommit=autocommit)
     try:
         session.pin(connection, zone)
         _prepare(connection, role)

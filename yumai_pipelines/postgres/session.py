@@ -59,10 +59,11 @@ SETTINGS = {
     "exit_on_error": "off",
     # A limit here leaves out rows that a GIN index finds.
     "gin_fuzzy_search_limit": "0",
-    # Each step has limits of its own; one that is not ours would end it halfway, and look like somebody in the way.
+    # Each step has limits of its own; one that is not ours would end it halfway, and look like somebody in the way. A
+    # run that is stopped, or cut off, in a transaction loses it, so that nobody waits for it for ever.
     "statement_timeout": "0",
     "lock_timeout": "0",
-    "idle_in_transaction_session_timeout": "0",
+    "idle_in_transaction_session_timeout": "10min",
     "idle_session_timeout": "0",
     # What is made is made where its parent is, or where the database has it.
     "default_table_access_method": "heap",

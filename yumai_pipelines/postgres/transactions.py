@@ -20,6 +20,7 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 from yumai_pipelines.model.lock_policy import LockPolicy
+from yumai_pipelines.postgres.errors import DatabaseError
 from yumai_pipelines.postgres.locks import LockMode, TableLock
 from yumai_pipelines.postgres.patience import Blocker, LockNotObtainedError, Patience
 from yumai_pipelines.postgres.sql_files import read_sql
@@ -35,6 +36,12 @@ T = TypeVar("T")
 
 STEP_EVENT = "yumai_pipelines.step"
 """Audit event raised before every transaction, with the step's name; tests end the process there."""
+
+STOPPING_WRITERS_IDLE = timedelta(seconds=1)
+"""How long a run may do nothing in a transaction that stops writers. A busy machine pauses a sound run for less."""
+
+IDLE = timedelta(minutes=1)
+"""The same of a transaction that stops nobody, but may hold rows."""
 
 PAUSE_BETWEEN_ASKING = timedelta(milliseconds=2)
 """How long an attempt that strengthens a lock waits before it asks for it again."""
@@ -73,6 +80,10 @@ class LockStatistics:
             self.held + other.held,
             max(self.longest, other.longest),
         )
+
+
+class FrozenError(DatabaseError):
+    """The server ended a transaction since its run did nothing in it for too long: it was stopped, or cut off."""
 
 
 class PatientTransactions:
@@ -116,6 +127,11 @@ class PatientTransactions:
                     patience.pause(self._blockers(locks))
                 except LockNotObtainedError as final:
                     raise final from error
+            except psycopg.errors.IdleInTransactionSessionTimeout as error:
+                raise FrozenError(
+                    f"Step '{step}' did nothing in its transaction for so long that the server ended it: the run was "
+                    "stopped, or its machine was too busy. The step was undone. Run again: what is done stays done."
+                ) from error
 
     def run_outside(self, step: str, tables: Sequence[Relation], statement: Callable[[], sql.Composed | None]) -> None:
         """Run statements that allow no transaction around them, until there is none left.
@@ -153,6 +169,7 @@ class PatientTransactions:
         try:
             with self.connection.transaction():
                 self.connection.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+                self._limit_idleness(locks)
                 for lock in locks:
                     self._take(lock, deadline)
                     if lock.mode.stops_writers:
@@ -180,6 +197,13 @@ class PatientTransactions:
                 return
         self._limit_lock_wait(deadline)
         self.connection.execute(statement)
+
+    def _limit_idleness(self, locks: Sequence[TableLock]) -> None:
+        """Have the server end the transaction of a run that is stopped, or cut off, while others wait for its locks."""
+        limit = STOPPING_WRITERS_IDLE if any(lock.mode.stops_writers for lock in locks) else IDLE
+        limit = max(limit, self.policy.lock_timeout)
+        milliseconds = f"{round(limit.total_seconds() * 1000)}ms"
+        self.connection.execute("SELECT set_config('idle_in_transaction_session_timeout', %s, true)", (milliseconds,))
 
     def _limit_lock_wait(self, deadline: float) -> None:
         """Let the next lock wait for what remains of the attempt (PostgreSQL reads 0 as for ever)."""

@@ -33,7 +33,7 @@ class SchemaObject:
     """One object of the schema.
 
     Attributes:
-        kind: schema, grant, type, relation, column, constraint, index, trigger or function.
+        kind: schema, grant, type, relation, column, constraint, index, trigger, row security, policy or function.
         name: its qualified name.
         definition: its definition, as PostgreSQL prints it; a column's type is the first line.
         comment: its comment.

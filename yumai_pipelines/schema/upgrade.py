@@ -7,11 +7,12 @@ stands in `sql/`; what is done with rows stands elsewhere.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import psycopg
 from alembic.script.revision import RevisionError
 from psycopg import sql
+from psycopg.rows import class_row
 from sqlalchemy import NullPool, create_engine
 from sqlalchemy.exc import DBAPIError
 
@@ -20,7 +21,7 @@ from yumai_pipelines.postgres.connections import OWNER_ROLE, REVISION, connect, 
 from yumai_pipelines.postgres.errors import DatabaseError
 from yumai_pipelines.postgres.locks import AdvisoryLock, advisory_lock
 from yumai_pipelines.postgres.patience import Patience
-from yumai_pipelines.postgres.sql_files import sql_path
+from yumai_pipelines.postgres.sql_files import read_sql, sql_path
 from yumai_pipelines.postgres.values import read_value, relation_exists
 from yumai_pipelines.schema import snapshot
 from yumai_pipelines.schema.migrations import migrate
@@ -31,6 +32,21 @@ if TYPE_CHECKING:
     from yumai_pipelines.postgres.connections import Connection
     from yumai_pipelines.schema.snapshot import Difference
     from yumai_pipelines.settings import Settings
+
+
+class Creator(NamedTuple):
+    """A role that may create objects in a schema; `PUBLIC` is everybody."""
+
+    schema: str
+    role: str
+
+    def __str__(self) -> str:
+        """One sentence for people, with what to do."""
+        role = self.role if self.role == "PUBLIC" else f'"{self.role}"'
+        return (
+            f"{role} may create objects in the schema {self.schema}, where clients find functions by name: what is "
+            f"made there may run with the rights of others. REVOKE CREATE ON SCHEMA {self.schema} FROM {role}"
+        )
 
 
 class SchemaError(DatabaseError):
@@ -49,6 +65,7 @@ class SchemaReport:
         extensions: their versions by name.
         uuid_stand_in: whether `uuid_generate_v4()` stands on `gen_random_uuid()`, since the server has no uuid-ossp.
         drift: objects that differ from what the migrations make.
+        creators: who may create objects where functions of YUMAI find their names, besides the pipeline.
     """
 
     server_version: str
@@ -58,6 +75,7 @@ class SchemaReport:
     extensions: dict[str, str]
     uuid_stand_in: bool
     drift: tuple[Difference, ...]
+    creators: tuple[Creator, ...]
 
 
 @dataclass
@@ -105,6 +123,12 @@ def upgrade(url: str, settings: Settings) -> SchemaReport:
 def drift(connection: Connection) -> list[Difference]:
     """The objects of YUMAI's schemas that differ from what this version's migrations make, by kind and name."""
     return snapshot.compare(snapshot.shipped(), snapshot.describe(connection))
+
+
+def list_creators(connection: Connection) -> list[Creator]:
+    """Who may create objects in YUMAI's schemas and in `public`, besides the pipeline's role and superusers."""
+    with connection.cursor(row_factory=class_row(Creator)) as cursor:
+        return cursor.execute(read_sql("schema", "list_creators.sql")).fetchall()
 
 
 def configure_database(connection: Connection, timezone: str) -> None:
@@ -182,4 +206,5 @@ def _report(connection: Connection, ran: _Ran) -> SchemaReport:
         extensions=extensions,
         uuid_stand_in="uuid-ossp" not in extensions,
         drift=tuple(drift(connection)),
+        creators=tuple(list_creators(connection)),
     )

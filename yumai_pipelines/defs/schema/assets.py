@@ -33,6 +33,9 @@ def schema(postgres: PostgresResource, settings: dg.ResourceParam[Settings]) -> 
             if report.uuid_stand_in
             else "uuid-ossp",
             "drift": len(report.drift),
+            "may_create": dg.MetadataValue.md(
+                "\n".join(f"- {each}" for each in report.creators) or "only the pipeline"
+            ),
             "drifted": dg.MetadataValue.md("\n".join(f"- {each}" for each in report.drift) or "nothing"),
         }
     )

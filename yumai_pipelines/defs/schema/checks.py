@@ -1,12 +1,13 @@
 """The schema: that it is what the migrations make."""
 
 import dagster as dg
+from psycopg import sql
 
 from yumai_pipelines.defs.evaluations import result
 from yumai_pipelines.defs.resources import PostgresResource
 from yumai_pipelines.defs.schema.assets import schema
 from yumai_pipelines.integrity.findings import SAMPLE, Finding, Severity
-from yumai_pipelines.schema.upgrade import drift
+from yumai_pipelines.schema.upgrade import drift, list_creators
 
 
 @dg.asset_check(asset=schema)
@@ -30,4 +31,33 @@ def schema_has_no_drift(postgres: PostgresResource) -> dg.AssetCheckResult:
     )
 
 
-SCHEMA_CHECKS = [schema_has_no_drift]
+@dg.asset_check(asset=schema)
+def only_the_pipeline_creates(postgres: PostgresResource) -> dg.AssetCheckResult:
+    """Nobody but the pipeline may create objects in the schemas in which clients and functions find names.
+
+    A warning: the pipeline itself looks in pg_catalog alone, but the chatbot's connections do not.
+    """
+    with postgres.connect("check who creates") as connection:
+        creators = list_creators(connection)
+    return result(
+        Finding(
+            subject="roles that may create objects in YUMAI's schemas, besides the pipeline",
+            count=len(creators),
+            sample=[{"schema": each.schema, "role": each.role} for each in creators[:SAMPLE]],
+            cause="the database was made before PostgreSQL 15, which let everybody create in public; or it was granted.",
+            remedy="revoke it: a function that is made there can run with the rights of whoever calls it.",
+            statements=[
+                sql.SQL("REVOKE CREATE ON SCHEMA {} FROM {}")
+                .format(
+                    sql.Identifier(each.schema),
+                    sql.SQL("PUBLIC") if each.role == "PUBLIC" else sql.Identifier(each.role),
+                )
+                .as_string()
+                for each in creators
+            ],
+            severity=Severity.WARN,
+        )
+    )
+
+
+SCHEMA_CHECKS = [schema_has_no_drift, only_the_pipeline_creates]
