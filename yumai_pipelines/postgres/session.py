@@ -73,7 +73,7 @@ SETTINGS = {
     "tcp_keepalives_idle": "30",
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "3",
-    "tcp_user_timeout": "60s",
+    "tcp_user_timeout": "60000",
 }
 """What any login may set, with its value."""
 

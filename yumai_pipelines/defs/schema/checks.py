@@ -44,7 +44,7 @@ def only_the_pipeline_creates(postgres: PostgresResource) -> dg.AssetCheckResult
             subject="roles that may create objects in YUMAI's schemas, besides the pipeline",
             count=len(creators),
             sample=[{"schema": each.schema, "role": each.role} for each in creators[:SAMPLE]],
-            cause="the database was made before PostgreSQL 15, which let everybody create in public; or it was granted.",
+            cause="the database comes from before PostgreSQL 15, which let all create in public; or it was granted.",
             remedy="revoke it: a function that is made there can run with the rights of whoever calls it.",
             statements=[
                 sql.SQL("REVOKE CREATE ON SCHEMA {} FROM {}")

@@ -1,0 +1,187 @@
+"""A login that has set whatever it likes: the whole life of the database is what it is without that."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import dagster as dg
+import numpy as np
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+
+from tests.hostile.life import live, plant_world
+from tests.support import every
+from yumai_pipelines.postgres.connections import connect, to_url
+from yumai_pipelines.postgres.errors import DatabaseError, UnsupportedServerError
+from yumai_pipelines.postgres.session import NEWER_SETTINGS, REQUIRED, SETTINGS
+from yumai_pipelines.schema.upgrade import upgrade
+from yumai_pipelines.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from tests.conftest import Databases
+    from tests.support import Connection
+
+TEXTS = {
+    "DateStyle": ["SQL, DMY", "German", "Postgres, MDY"],
+    "TimeZone": ["America/New_York", "UTC"],
+    "client_encoding": ["UHC", "EUC_KR", "LATIN1", "SQL_ASCII"],
+    "default_text_search_config": ["pg_catalog.simple"],
+    "lc_monetary": ["C"],
+    "lc_numeric": ["C"],
+    "lc_time": ["C"],
+    "search_path": ["", "public", "pg_temp, analytics, public", '"$user"'],
+    "timezone_abbreviations": ["Australia", "India"],
+    "restrict_nonsystem_relation_kind": ["view", "foreign-table"],
+}
+"""Values of settings that are texts; of all others the catalogue of settings says what they may be."""
+
+TOO_SLOW = {"vacuum_cost_delay", "backend_flush_after", "post_auth_delay", "pre_auth_delay"}
+"""They change how long something takes, and by so much that the tests would end it."""
+
+FASTEST = {"statement_timeout": "40", "lock_timeout": "40", "idle_session_timeout": "40", "transaction_timeout": "40"}
+"""Milliseconds, with room for the first statement of a connection, which sets them."""
+
+
+def draw_values(connection: Connection, seed: int) -> dict[str, str]:
+    """A value for every setting that a login may choose, drawn from what the server's catalogue says of it."""
+    rng = np.random.default_rng(seed)
+
+    def pick(values: Sequence[str]) -> str:
+        return values[int(rng.integers(len(values)))]
+
+    drawn: dict[str, str] = {}
+    for name, kind, setting, lowest, highest, words in every(
+        connection,
+        "SELECT name, vartype, setting, min_val, max_val, enumvals FROM pg_settings WHERE context = 'user' "
+        "AND name NOT LIKE 'transaction\\_%%' ORDER BY name",
+    ):
+        if name in TOO_SLOW:
+            continue
+        match kind:
+            case "bool":
+                drawn[name] = "off" if setting == "on" else "on"
+            case "enum":
+                drawn[name] = pick([word for word in words if word != setting] or words)
+            case "string":
+                drawn |= {name: pick(TEXTS[name])} if name in TEXTS else {}
+            case _:
+                drawn[name] = pick([lowest, highest])
+    return drawn | {name: value for name, value in FASTEST.items() if name in drawn and rng.random() < 0.5}
+
+
+@contextmanager
+def bent_login(admin: Connection, url: str, settings: dict[str, str]) -> Iterator[str]:
+    """The URL of a superuser whose new connections to this database have these settings."""
+    role = sql.Identifier(name := f"yumai_test_{uuid4().hex[:12]}")
+    parts = conninfo_to_dict(url)
+    admin.execute(sql.SQL("CREATE ROLE {} LOGIN SUPERUSER PASSWORD 'secret'").format(role))
+    try:
+        for setting, value in settings.items():
+            admin.execute(
+                sql.SQL("ALTER ROLE {} IN DATABASE {} SET {} = {}").format(
+                    role, sql.Identifier(str(parts["dbname"])), sql.Identifier(setting), sql.Literal(value)
+                )
+            )
+        yield to_url({**parts, "user": name, "password": "secret"})
+    finally:
+        admin.execute(sql.SQL("REASSIGN OWNED BY {} TO CURRENT_USER; DROP OWNED BY {}").format(role, role))
+        admin.execute(sql.SQL("DROP ROLE {}").format(role))
+
+
+@pytest.fixture(scope="module")
+def world(databases: Databases, template: str) -> Iterator[str]:
+    """The name of a database with rows, to be cloned."""
+    with databases.create(template) as name:
+        with psycopg.connect(databases.url(name), autocommit=True) as connection:
+            plant_world(connection)
+        yield name
+
+
+@pytest.mark.parametrize("seed", range(1))
+def test_the_whole_life_is_the_same_whatever_a_login_has_set(
+    databases: Databases, world: str, instance: dg.DagsterInstance, tmp_path: Path, seed: int
+) -> None:
+    with databases.clone(world) as url, psycopg.connect(url, autocommit=True) as admin:
+        undisturbed = live(url, admin, instance, tmp_path)
+    assert undisturbed.failed == []
+    with databases.clone(world) as url, psycopg.connect(url, autocommit=True) as admin:
+        drawn = draw_values(admin, seed)
+        with bent_login(admin, url, drawn) as bent, dg.DagsterInstance.ephemeral() as own:
+            with psycopg.connect(bent) as other:
+                assert {name: value for name, value in drawn.items() if shown(other, name) == value}
+            life = live(bent, admin, own, tmp_path)
+    assert life.failed == []
+    assert {name: run.failed_checks() for name, run in life.runs.items()} == {
+        name: run.failed_checks() for name, run in undisturbed.runs.items()
+    }
+    assert life.left == undisturbed.left
+
+
+def shown(connection: Connection, name: str) -> str | None:
+    row = connection.execute("SELECT pg_catalog.current_setting(%s)", (name,)).fetchone()
+    return str(row[0]) if row else None
+
+
+@pytest.mark.parametrize("name", [*SETTINGS, *NEWER_SETTINGS])
+def test_what_is_pinned_has_its_value(connection: Connection, database: str, name: str) -> None:
+    (known,) = every(connection, "SELECT count(*) FROM pg_settings WHERE name = %s", name)[0]
+    values = {**SETTINGS, **NEWER_SETTINGS}
+    with bent_login(connection, database, {}) as url, connect(url, application_name="test") as pinned:
+        if known or name in SETTINGS:
+            assert shown(pinned, name) == values[name]
+
+
+@pytest.mark.parametrize("name", REQUIRED)
+def test_a_setting_that_only_a_superuser_may_change_is_put_right_or_refused(
+    connection: Connection, database: str, name: str
+) -> None:
+    wrong = {"session_replication_role": "replica"}.get(name, "on")
+    with bent_login(connection, database, {name: wrong}) as url:
+        with psycopg.connect(url) as bent:
+            assert shown(bent, name) == wrong
+        with connect(url, application_name="test") as pinned:
+            assert shown(pinned, name) == REQUIRED[name]
+        user = sql.Identifier(str(conninfo_to_dict(url)["user"]))
+        connection.execute(sql.SQL("ALTER ROLE {} NOSUPERUSER; GRANT yumai_pipeline TO {}").format(user, user))
+        with pytest.raises(DatabaseError, match=f"{name} is {wrong} .* RESET {name}"):
+            connect(url, application_name="test")
+
+
+@pytest.mark.parametrize("encoding", ["LATIN1", "EUC_KR", "SQL_ASCII"])
+def test_a_database_in_another_encoding_is_refused(databases: Databases, server_url: str, encoding: str) -> None:
+    name = f"yumai_test_{uuid4().hex[:12]}"
+    with psycopg.connect(server_url, autocommit=True) as admin:
+        admin.execute(
+            sql.SQL("CREATE DATABASE {} ENCODING {} LOCALE 'C' TEMPLATE template0").format(
+                sql.Identifier(name), sql.Literal(encoding)
+            )
+        )
+        try:
+            with pytest.raises(UnsupportedServerError, match=f"keeps text as {encoding}; YUMAI needs UTF8"):
+                upgrade(databases.url(name), Settings())
+            with psycopg.connect(databases.url(name)) as connection:
+                assert every(connection, "SELECT nspname FROM pg_namespace WHERE nspname = 'chatbot'") == []
+        finally:
+            admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.mark.parametrize("variable", ["PGCLIENTENCODING", "PGOPTIONS", "PGTZ", "PGDATESTYLE"])
+def test_the_environment_bends_nothing(database: str, monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    bent = {
+        "PGCLIENTENCODING": "UHC",
+        "PGOPTIONS": "-c search_path=public -c IntervalStyle=iso_8601 -c default_transaction_read_only=on",
+        "PGTZ": "UTC",
+        "PGDATESTYLE": "German",
+    }
+    monkeypatch.setenv(variable, bent[variable])
+    with connect(database, application_name="test") as pinned:
+        assert shown(pinned, "client_encoding") == "UTF8"
+        assert shown(pinned, "TimeZone") == "Asia/Seoul"
+        assert {name: shown(pinned, name) for name in SETTINGS} == SETTINGS
