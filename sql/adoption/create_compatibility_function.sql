@@ -1,4 +1,5 @@
--- Lets an application that knows of no session_master write to {table}: makes the session that a row needs, and the user.
+-- Trigger function that lets an application that does not use session_master write to {table}: it creates the session and the
+-- user that a row needs.
 CREATE OR REPLACE FUNCTION {function}() RETURNS trigger
 LANGUAGE plpgsql
 SECURITY DEFINER
@@ -15,7 +16,7 @@ BEGIN
     IF NEW.session_id IS NULL THEN
         NEW.session_id := gen_random_uuid();
         IF {name} <> 'chatbot.conversations' THEN
-            -- Nobody else will ever name it.
+            -- No other row will ever name this session.
             v_end := v_at;
             v_why := 'the row had no session';
         END IF;
@@ -30,8 +31,8 @@ BEGIN
                 jsonb_build_object('recovered', true, 'from', {name}, 'why', v_why)
             );
         EXCEPTION
-            -- Somebody was quicker. ON CONFLICT would be refused in a transaction that cannot see theirs, and so would the
-            -- foreign key: such a transaction is told in the way that it has to expect.
+            -- Another transaction has just created it. A transaction above READ COMMITTED cannot see that session, so its
+            -- foreign key would fail, as ON CONFLICT would. It gets the error that such transactions must be ready for.
             WHEN unique_violation THEN
                 IF current_setting('transaction_isolation') <> 'read committed' THEN
                     RAISE serialization_failure USING
@@ -40,7 +41,7 @@ BEGIN
                 END IF;
         END;
     END IF;
-    -- A reference to anything else that is gone is emptied, and the row kept as it came.{references}
+    -- Any other reference to a missing row is emptied, and the original of the row is kept.{references}
     RETURN NEW;
 END
 $compatibility$

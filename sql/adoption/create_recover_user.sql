@@ -1,6 +1,6 @@
--- Makes a user under an id that rows refer to and that is gone, marked as recovered; true when it was not there.
--- New users must not come to that id by themselves, so their numbers go on behind it; an id that is out of all proportion
--- is left to the two thousand million users before it.
+-- Creates a missing user under the id that rows refer to, marked as recovered; returns false when the user exists already.
+-- New users must not get the same id, so their sequence is moved past it. It is not moved for an id above a thousand million,
+-- which it will not reach.
 CREATE OR REPLACE FUNCTION yumai_pipelines.recover_user(p_id integer, p_from text) RETURNS boolean
 LANGUAGE plpgsql
 SECURITY DEFINER

@@ -1,4 +1,4 @@
--- Keeps the columns beside the naive ones of {table}: the same instants, as the business's time zone reads the wall time.
+-- Trigger function that fills the shadow columns of {table} from the naive ones, read in the business's time zone.
 CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS $shadow$
 BEGIN
     {assignments}

@@ -1,5 +1,5 @@
--- What the older application writes to {table} is wall time of the business, in whatever time zone its connection is; the
--- transaction's own time, which defaults give, is an instant in any.
+-- Trigger function that reads the times that the older application writes to {table} as wall time of the business, in whatever
+-- time zone its connection is. The transaction's own time, now(), is an instant already, and is left as it is.
 CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS $wall_time$
 DECLARE
     v_zone text := current_setting('TimeZone');

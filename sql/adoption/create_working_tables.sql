@@ -1,4 +1,4 @@
--- What a run of the adoption keeps for the next one, should it be stopped; the last step drops it.
+-- The working tables of an adoption, which let the next run go on where one was stopped. The last step drops them.
 CREATE TABLE yumai_pipelines.adoption_run (
     shape text NOT NULL,
     started_at timestamptz NOT NULL DEFAULT now()
@@ -18,7 +18,7 @@ CREATE TABLE yumai_pipelines.adoption_unknown_users (
     source_table text,
     PRIMARY KEY (user_id, source_table)
 );
--- The quarantine, until a migration makes it; without run_id for what this run empties.
+-- Used instead of the quarantine, which a later migration creates. run_id is NULL in rows that the adoption itself emptied.
 CREATE TABLE yumai_pipelines.adoption_emptied (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     source_table text NOT NULL,

@@ -1,4 +1,4 @@
--- Empties {column} in at most %(rows)s rows of {table} that refer by it to something that is gone, and keeps them as they were.
+-- Empties {column} in at most %(rows)s rows of {table} where it refers to a missing row, and keeps the originals of the rows.
 WITH broken AS (
     SELECT t.ctid, to_jsonb(t.*) AS whole
     FROM {table} AS t

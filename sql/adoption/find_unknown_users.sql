@@ -1,4 +1,4 @@
--- Notes the users that {table} refers to by {column} and that are gone.
+-- Notes the missing users that {table} refers to by {column}.
 INSERT INTO yumai_pipelines.adoption_unknown_users (user_id, source_table)
 SELECT DISTINCT t.{column}, {name}
 FROM {table} AS t

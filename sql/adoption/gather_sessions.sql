@@ -1,5 +1,6 @@
--- The sessions that rows of {table} belong to and that session_master does not have, or has from a later row on since a trigger
--- made them for it: one row per session, in one pass over the table. Whose it is, where several users are named, is looked up.
+-- The sessions of rows of {table} that session_master lacks, or that a trigger has created for a row that is not their
+-- first. One row per session, in one pass over the table. Where rows of a session name several users, the user of the first
+-- is looked up.
 SELECT
     t.session_id,
     {source} AS source,

@@ -1,5 +1,5 @@
--- Gives each row of {table} that has no session one of its own, marked as recovered: the trigger for the older application's
--- rows does so for any row that is written without a session, and these are written again.
+-- Gives each row of {table} without a session one of its own, marked as recovered. The trigger for the older application's rows
+-- creates the session, so it is enough to write the row again.
 UPDATE {table} AS t
 SET session_id = NULL
 WHERE {scope} AND t.session_id IS NULL

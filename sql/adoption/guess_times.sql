@@ -1,4 +1,4 @@
--- Gives rows of {table} that do not say when they happened the time of the row before them, or, failing that, after them.
+-- Gives rows of {table} without a time the time of the row before them, or else of the row after them, or else now.
 UPDATE {table} AS t
 SET
     {time} = coalesce(

@@ -1,5 +1,5 @@
--- Hands the rows whose references were emptied on to the quarantine, without columns that adoption worked with; %(run_id)s is
--- the run's.
+-- Copies the rows whose references were emptied to the quarantine, without the adoption's own columns. %(run_id)s is the
+-- run's id.
 INSERT INTO yumai_pipelines.quarantine (source_table, source_key, source_row, still_there, why, run_id, quarantined_at)
 SELECT
     e.source_table,

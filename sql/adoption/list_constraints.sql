@@ -1,4 +1,4 @@
--- The constraints of %(table)s that are its own, not its parent's: name, definition, columns in order.
+-- The constraints of %(table)s that are its own and not inherited from its parent: name, definition, columns in order.
 SELECT
     k.conname AS name,
     pg_get_constraintdef(k.oid) AS definition,

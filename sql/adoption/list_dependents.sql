@@ -1,4 +1,4 @@
--- What depends on column %(column)s of %(table)s, its own default, the indexes %(indexes)s and our triggers aside.
+-- What depends on column %(column)s of %(table)s, except its default, the indexes %(indexes)s and the adoption's triggers.
 SELECT pg_describe_object(d.classid, d.objid, d.objsubid) AS dependent
 FROM pg_depend AS d
 INNER JOIN pg_attribute AS a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid

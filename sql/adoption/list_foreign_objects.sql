@@ -1,5 +1,6 @@
--- The tables %(relations)s, partitions of the conversations, types %(types)s and functions %(functions)s (by name, whatever
--- their arguments) that do not belong to yumai_pipeline: what to call them in ALTER … OWNER, the name there, the owner.
+-- The objects that yumai_pipeline does not own among the tables %(relations)s, the partitions of the conversations, the types
+-- %(types)s, the functions %(functions)s (by name, whatever their arguments) and the project's schemas: kind and name as
+-- ALTER … OWNER spells them, schema, owner.
 WITH owned AS (
     SELECT
         CASE c.relkind WHEN 'm' THEN 'MATERIALIZED VIEW' WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END AS kind,

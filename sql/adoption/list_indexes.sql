@@ -1,4 +1,5 @@
--- The indexes of %(table)s that belong to no constraint: schema, name, definition, whether valid, the index it is a part of.
+-- The indexes of %(table)s that belong to no constraint: schema, name, definition, whether it is valid, and the index that
+-- it is a part of.
 SELECT
     n.nspname AS schema,
     c.relname AS name,

@@ -1,4 +1,4 @@
--- The checks of %(table)s by which adoption proves that a column has no NULL: column name, whether proven.
+-- The checks of %(table)s by which adoption proves that a column has no NULL: column name, and whether the check is validated.
 SELECT a.attname AS name, k.convalidated AS proven
 FROM pg_constraint AS k
 INNER JOIN pg_attribute AS a ON a.attrelid = k.conrelid AND a.attnum = k.conkey[1]

@@ -1,5 +1,5 @@
--- The foreign keys under one of the names %(names)s that are not validated: the table, the constraint, its column, the table
--- that it points to, and the key there. A partitioned table's stand for those of its partitions.
+-- The foreign keys under one of the names %(names)s that are not validated: table, constraint, column, the table that it refers
+-- to, and the key of that table. Keys of the conversations are listed for each partition that has them.
 SELECT
     n.nspname, c.relname, k.conname, a.attname, rn.nspname AS referenced_schema, rc.relname AS referenced, ra.attname AS key
 FROM pg_constraint AS k

@@ -1,4 +1,4 @@
--- What the login lacks to take over objects of %(owners)s, with the roles %(roles)s: one sentence a row.
+-- The rights that the login lacks to take over objects of %(owners)s, with the roles %(roles)s: one sentence per row.
 WITH login AS (
     SELECT r.rolname, r.rolsuper, r.rolcreaterole FROM pg_roles AS r WHERE r.rolname = current_user
 ),

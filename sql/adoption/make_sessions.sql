@@ -1,4 +1,5 @@
--- Makes a batch of the sessions; one that a trigger was quicker with begins where its first row does.
+-- Creates a batch of the gathered sessions. A session that a trigger has created meanwhile, with a later start, gets the
+-- gathered start and user.
 INSERT INTO chatbot.session_master AS s (session_id, user_id, session_start, session_end, is_active, session_metadata)
 SELECT t.session_id, t.user_id, t.session_start, t.session_end, t.is_active, t.session_metadata
 FROM yumai_pipelines.adoption_sessions AS t

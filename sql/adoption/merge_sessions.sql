@@ -1,8 +1,8 @@
--- Brings what the tables say of a session together, in the order of the ids: from its first activity to its last, open while
--- that is less than a day before {as_of}. One with several users is that of the user of its first conversation that names one,
--- else of the first other row. What is said of it is chosen by the first of the tables that know it.
--- It makes the table, since only then is the work shared among several workers. A crash of the server may empty it, and a
--- vacuum would be in the way when it is dropped.
+-- Combines what the tables say of each session. A session lasts from its first activity to its last, and is open when the last
+-- is less than 24 hours before {as_of}. If its rows name several users, it gets the user of its first conversation that names
+-- one, or else of the first row in the next table that does. The first table that has the session decides its metadata.
+-- CREATE TABLE AS is used because only that runs in parallel workers. The table is unlogged, so a crash of the server may empty
+-- it, and autovacuum is off, since it would block the DROP. The rows are in the order of the ids.
 CREATE UNLOGGED TABLE yumai_pipelines.adoption_sessions WITH (autovacuum_enabled = FALSE) AS
 SELECT
     a.session_id,

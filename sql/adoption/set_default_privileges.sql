@@ -1,4 +1,4 @@
--- What migration 0001 says for tables to come, which an adopted database gets without that migration.
+-- The default privileges for later tables that migration 0001 sets. An adopted database does not run that migration.
 ALTER DEFAULT PRIVILEGES IN SCHEMA chatbot, ml_features, analytics
 GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO yumai_app;
 ALTER DEFAULT PRIVILEGES IN SCHEMA chatbot, ml_features, analytics

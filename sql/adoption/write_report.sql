@@ -1,4 +1,4 @@
--- Hands what the adoption kept on to the tables that stay, and drops what it worked with; %(run_id)s is the run's.
+-- Copies the cases, with their counts before and after the adoption, to the permanent report; %(run_id)s is the run's id.
 INSERT INTO yumai_pipelines.adoption_report (
     run_id, position, what, relation, count_before, count_after, sample, handling
 )

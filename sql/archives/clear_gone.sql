@@ -1,4 +1,4 @@
--- Empties {column} of {table} where it names no row of {referenced}, as ON DELETE SET NULL would have.
+-- Empties {column} of {table} where it refers to no row of {referenced}, as ON DELETE SET NULL would have done.
 UPDATE {table} AS t
 SET {column} = NULL
 WHERE

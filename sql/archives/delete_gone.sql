@@ -1,4 +1,4 @@
--- Deletes the rows of {table} whose {column} names no row of {referenced}, as ON DELETE CASCADE would have.
+-- Deletes the rows of {table} whose {column} refers to no row of {referenced}, as ON DELETE CASCADE would have done.
 DELETE FROM {table} AS t
 WHERE
     t.{column} IS NOT NULL

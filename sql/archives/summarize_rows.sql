@@ -1,6 +1,6 @@
--- What {table} holds: rows, first and last {time}, octets of the longest row, and four sums that make up the checksum.
--- Each row's text {text} is hashed by SHA-256; each sum is over one quarter of the hashes, read as a number. Sums do not
--- depend on the order, and a row that is there twice counts twice.
+-- The summary of {table}: number of rows, first and last {time}, octets of the longest row's text, and the four sums of the
+-- checksum. Each row's text {text} is hashed by SHA-256, and each sum is over one quarter of the hashes, read as a number. The
+-- sums do not depend on the order of the rows, and a row that occurs twice counts twice.
 SELECT
     count(*) AS rows,
     min(digests.time) AS first,

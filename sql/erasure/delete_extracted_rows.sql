@@ -1,4 +1,4 @@
--- Deletes the rows of {extract} under the pseudonyms that the user {user} has in it, which %(user_key_secrets)s make.
+-- Deletes the rows of {extract} under any pseudonym of the user {user}, made with one of the secrets %(user_key_secrets)s.
 DELETE FROM {extract} AS e
 WHERE
     e.{user_key} = any(

@@ -1,4 +1,4 @@
--- Deletes quarantined rows of the user %(user)s or of their sessions, but for those of tables that keep records of the business.
+-- Deletes quarantined rows of the user %(user)s or of their sessions, except rows of tables that keep business records.
 DELETE FROM yumai_pipelines.quarantine AS q
 WHERE
     NOT q.source_table = any(%(kept)s)

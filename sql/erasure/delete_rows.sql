@@ -1,3 +1,3 @@
--- Deletes the rows of {table} that are theirs.
+-- Deletes the person's rows of {table}.
 DELETE FROM {table} AS t
 WHERE {theirs}

@@ -1,4 +1,4 @@
--- Takes the person out of rows of {table} of theirs that stay as records of the business.
+-- Removes the person from their rows of {table}, which stay as business records.
 UPDATE {table} AS t
 SET {emptied}
 WHERE {theirs}

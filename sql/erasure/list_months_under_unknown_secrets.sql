@@ -1,5 +1,6 @@
--- The months of the extract %(extract)s with pseudonyms under other secrets than %(user_key_ids)s: what they hold of a person
--- cannot be told from what they hold of others. With each, whether it can no longer be built anew.
+-- The months of the extract %(extract)s whose pseudonyms were made with other secrets than those with the fingerprints
+-- %(user_key_ids)s, so that a person's rows cannot be found. With each, whether its sources are purged, so that it cannot be
+-- built again.
 SELECT
     l.month,
     l.purged_at IS NOT NULL AS purged

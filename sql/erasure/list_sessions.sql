@@ -1,4 +1,4 @@
--- The sessions of the user %(user)s, also those in quarantine, as text.
+-- The sessions of the user %(user)s as text, including quarantined ones.
 SELECT s.session_id::text FROM chatbot.session_master AS s
 WHERE s.user_id = %(user)s
 UNION

@@ -1,5 +1,5 @@
 -- Rows of the months %(months)s (their first days) of {extract} that cannot be right, with what is wrong. {key} are the
--- columns that tell rows apart, {faults} the faults of a row e, each NULL where there is none.
+-- columns of the key; {faults} are the possible faults of a row e, each NULL where the row does not have it.
 SELECT checked.*
 FROM (
     SELECT

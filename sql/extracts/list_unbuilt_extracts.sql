@@ -1,5 +1,5 @@
--- Extracts among %(extracts)s that lack the month %(month)s (its first day), although the log has rows between %(lower_bound)s
--- and %(upper_bound)s. One row per extract.
+-- Extracts among %(extracts)s that lack the month %(month)s (its first day), although the log has rows from %(lower_bound)s
+-- up to %(upper_bound)s. One row per extract.
 SELECT wanted.extract
 FROM unnest(%(extracts)s::text[]) AS wanted (extract)
 WHERE

@@ -1,4 +1,4 @@
--- Writes into the ledger what the months %(months)s (their first days) of {extract} were built from. One row per month.
+-- Records in the ledger what the months %(months)s (their first days) of {extract} were built from. One row per month.
 INSERT INTO extracts.ledger AS l (
     extract, month, row_count, source_recommendations, source_feedback, last_recommendation_id, last_feedback_id,
     last_source_time, source_hash, user_key_id, min_group_users, code_version, run_id, built_at

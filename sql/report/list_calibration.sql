@@ -1,4 +1,5 @@
--- The tenths of the confidence score in the month %(month)s (its first day). One row per method and tenth.
+-- The mean score and the selection rate in each tenth of the confidence score, in the month %(month)s (its first day). One
+-- row per method and tenth.
 SELECT
     e.recommendation_method AS method,
     e.decile,

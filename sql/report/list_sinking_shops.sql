@@ -1,6 +1,6 @@
--- The shops that lost most selections in the month %(month)s (its first day) against their rate in the months
--- %(before)s, and more than chance explains: two standard errors. Shops that were listed fewer than
--- %(fewest)s times are left out. At most %(shops)s. One row per shop.
+-- The shops that lost most selections in the month %(month)s (its first day), compared with their rate in the months
+-- %(before)s, and lost more than chance explains: two standard errors. Shops that were listed fewer than %(fewest)s times
+-- are left out. At most %(shops)s rows, one per shop.
 WITH now AS (
     SELECT
         e.shop_id,

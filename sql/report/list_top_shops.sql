@@ -1,4 +1,4 @@
--- The shops that were chosen most in the month %(month)s (its first day), at most %(shops)s. One row per shop.
+-- The shops that were chosen most in the month %(month)s (its first day). At most %(shops)s rows, one per shop.
 SELECT
     e.shop_name,
     e.shop_category,

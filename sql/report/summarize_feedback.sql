@@ -1,4 +1,5 @@
--- What was said in the month %(month)s (its first day). One row per feedback type, the commonest first.
+-- The numbers of feedback and of ratings in the month %(month)s (its first day). One row per feedback type, the most frequent
+-- first.
 SELECT
     e.feedback_type,
     sum(e.feedback_count)::bigint AS feedbacks,

@@ -1,5 +1,5 @@
--- From recommendation to selection to rating in the month %(month)s (its first day). One row per method, the commonest
--- first.
+-- The numbers of recommendations, selections and rated recommendations in the month %(month)s (its first day). One row per
+-- method, the most frequent first.
 SELECT
     e.recommendation_method AS method,
     count(*) AS recommendations,

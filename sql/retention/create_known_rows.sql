@@ -1,7 +1,7 @@
--- Remembers, for as long as the session lives, the rows that the extracts of the months %(months)s (their first days) are built
--- from, by their fingerprints: month i is from %(bounds)s[i] up to %(bounds)s[i + 1]. One row per recommendation and feedback.
--- They are those of staged_recommendations and staged_feedback, without what the extracts make of them: any other row, or
--- another month, would show in the fingerprint that the ledger has of the month.
+-- Lists the rows that the extracts of the months %(months)s (their first days) are built from, with their fingerprints, in a
+-- table that exists as long as the connection. Month i is from %(bounds)s[i] up to %(bounds)s[i + 1]. One row per
+-- recommendation and feedback. They must be the rows of staged_recommendations and staged_feedback: if a row or its month
+-- were different, the fingerprint that the ledger has of the month would differ too.
 CREATE TEMPORARY TABLE known_rows ON COMMIT PRESERVE ROWS AS
 WITH recommendations AS (
     SELECT
@@ -39,5 +39,5 @@ WHERE
     unlinked.time_stamp >= (%(bounds)s::timestamptz[])[1]
     AND unlinked.time_stamp < (%(bounds)s::timestamptz[])[cardinality(%(bounds)s::timestamptz[])]
     AND unlinked.related_recommendation_id IS NULL
-    -- It counted with its recommendation, before retention deleted that.
+    -- Without feedback that has counted with its recommendation, which retention has deleted.
     AND NOT EXISTS (SELECT FROM yumai_pipelines.counted_feedback AS c WHERE c.feedback_id = unlinked.id)

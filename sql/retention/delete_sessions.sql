@@ -1,5 +1,5 @@
--- Deletes the sessions of purge_batch with all that hangs on them, as delete_old_sessions does. Section 7.2. One row: how
--- many.
+-- Deletes the sessions of purge_batch with all rows that belong to them, as delete_old_sessions does. Section 7.2. One row: the
+-- number of sessions.
 WITH forgotten AS (
     DELETE FROM yumai_pipelines.counted_feedback AS c
     USING analytics.user_feedback AS f, purge_batch AS b

@@ -1,4 +1,4 @@
--- Whether there are conversations from %(lower_bound)s up to %(upper_bound)s in the database. One row.
+-- Whether the database has conversations from %(lower_bound)s up to %(upper_bound)s. One row.
 SELECT count(*) > 0 AS present
 FROM (
     SELECT FROM chatbot.conversations AS c

@@ -1,6 +1,6 @@
--- Locks the feedback that is given in purge_batch, or on its recommendations, and lists it in purge_rows: it cannot change.
--- One row per feedback and session with which it leaves its month; `month` is NULL where the extracts of safe months do not
--- know it, or knew it otherwise.
+-- Locks the feedback that was given in the sessions of purge_batch, or on their recommendations, so that it cannot change,
+-- and lists it in purge_rows. One row per feedback and session with which it leaves its month; `month` is NULL where the
+-- extracts of safe months do not know the feedback as it is now.
 INSERT INTO purge_rows (id, is_recommendation, session_id, given_in, month, source_hash)
 SELECT
     locked.id,
@@ -45,5 +45,5 @@ FROM (
         FOR UPDATE
     ) AS received
 ) AS locked
--- That has left its month before, with its recommendation.
+-- Without feedback that has left its month before, with its recommendation.
 WHERE NOT EXISTS (SELECT FROM yumai_pipelines.counted_feedback AS c WHERE c.feedback_id = locked.id)

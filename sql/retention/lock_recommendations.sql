@@ -1,5 +1,5 @@
--- Locks the recommendations of purge_batch and lists them in purge_rows: they cannot change, and no feedback on them can come
--- in. One row per recommendation; `month` is NULL where the extracts of safe months do not know it, or knew it otherwise.
+-- Locks the recommendations of the sessions of purge_batch, so that they cannot change or get new feedback, and lists them in
+-- purge_rows. One row per recommendation; `month` is NULL where the extracts of safe months do not know it as it is now.
 INSERT INTO purge_rows (id, is_recommendation, session_id, month, source_hash)
 SELECT
     locked.id,

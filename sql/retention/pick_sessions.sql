@@ -1,6 +1,6 @@
--- Puts the next %(size)s sessions that ended from %(lower_bound)s up to %(upper_bound)s into purge_batch, after the session
--- %(last_id)s that ended at %(last_end)s, and locks them: nothing can be written into them until the transaction ends.
--- Sessions that somebody is writing into are left out.
+-- Puts the next %(size)s sessions that ended from %(lower_bound)s up to %(upper_bound)s into purge_batch: those after the
+-- session %(last_id)s, which ended at %(last_end)s. They are locked, so that nothing can be written into them until the
+-- transaction ends. Sessions that somebody is writing into are skipped.
 WITH picked AS (
     SELECT
         s.session_id,

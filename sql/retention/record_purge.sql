@@ -1,5 +1,5 @@
--- Adds what leaves with the sessions of purge_batch to the ledger's rows of its months, for every extract, and notes the
--- feedback that outlives its recommendation: it has counted in that month, so it counts in no other.
+-- Adds the rows that are deleted with the sessions of purge_batch to the ledger, for their months and every extract. Also notes
+-- the feedback that outlives its recommendation: it has counted in the recommendation's month, so it must not count in another.
 WITH leaving AS NOT MATERIALIZED (
     SELECT
         p.id,
@@ -9,7 +9,7 @@ WITH leaving AS NOT MATERIALIZED (
         p.source_hash
     FROM purge_rows AS p
     INNER JOIN purge_batch AS b ON b.session_id = p.session_id
-    -- Else it leaves with the session in which it was given.
+    -- Otherwise the feedback leaves with the session in which it was given.
     WHERE p.given_in IS NULL OR p.given_in NOT IN (SELECT others.session_id FROM purge_batch AS others)
 ),
 

@@ -1,4 +1,7 @@
-"""An older YUMAI database is taken over in place, while its application goes on writing. Section 8.2, done right."""
+"""Takes over an older YUMAI database where it is, while its application goes on writing.
+
+Replaces the migration guide of section 8.2 of the database document.
+"""
 
 from yumai_pipelines.adoption.finish import FinishReport
 from yumai_pipelines.adoption.inventory import ADOPTED, Case, Inventory

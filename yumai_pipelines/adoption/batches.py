@@ -1,6 +1,7 @@
-"""Rows are changed a batch at a time, and a batch is as large as may be done before anybody notices.
+"""Changes rows in batches that are small enough not to disturb other writers.
 
-A writer who needs a row of a batch, or the session that it makes, waits for its end: so for half the lock timeout.
+A writer that needs a row of a batch, or a session that the batch creates, waits until the batch ends. So a batch should
+take no longer than half the lock timeout.
 """
 
 from __future__ import annotations
@@ -20,43 +21,48 @@ if TYPE_CHECKING:
     from yumai_pipelines.model.relations import Relation
 
 Key = object
-"""A value of a key; None before the first and behind the last."""
+"""A value of a key. None as the start or end of a batch means the start or end of the table."""
 
 FIRST, FEWEST, MOST = 500, 50, 20_000
 
 
 @dataclass
 class Pace:
-    """How many rows the next batch has."""
+    """The size of the next batch, adapted to how long the last one took.
+
+    Attributes:
+        seconds: how long a batch should take.
+        rows: number of rows of the next batch.
+    """
 
     seconds: float
     rows: int = FIRST
 
     def adjust(self, took: float) -> None:
-        """Come closer to the time that a batch may take, by no more than twice at once."""
+        """Adapt the size to how long the last batch took, in seconds; it at most doubles or halves."""
         factor = min(2.0, max(0.5, self.seconds / max(took, 1e-4)))
         self.rows = round(min(MOST, max(FEWEST, self.rows * factor)))
 
 
 def paced(steps: Steps) -> Pace:
-    """The pace for the steps' lock timeout."""
+    """The pace of batches that should take half the lock timeout of the steps."""
     return Pace(steps.policy.lock_timeout.total_seconds() / 2)
 
 
 def in_batches(
     steps: Steps, step: str, table: Relation, key: str, statement: Callable[[sql.Composable], sql.Composed]
 ) -> int:
-    """Run a statement on all rows of a table, by its key.
+    """Run a statement on all rows of a table, in batches along its key.
 
     Args:
-        steps: who takes them.
-        step: what is done.
-        table: it is called `t` in the statement.
-        key: its primary key, of one column.
-        statement: given the condition of a batch, what to run; repeatable.
+        steps: runs the batches.
+        step: name of the step.
+        table: the table, which the statement calls `t`.
+        key: the column of its primary key.
+        statement: returns the statement to run, given the condition of a batch; it may run more than once.
 
     Returns:
-        How many rows were changed.
+        The number of rows that were changed.
     """
     column = sql.Identifier(key)
 
@@ -77,7 +83,7 @@ def in_batches(
 
 
 def walk(pace: Pace, upper: Callable[[Key, int], Key], work: Callable[[Key, Key], int]) -> Iterator[Callable[[], int]]:
-    """The batches of a walk along a key: each from behind the last one's to the key that `upper` names."""
+    """Yield the batches of a walk along a key: each starts after the one before, and ends at the key from `upper`."""
     last: Key = None
     end = upper(None, pace.rows)
     while True:

@@ -1,6 +1,6 @@
-"""Triggers that let the older application write on: it knows of no session_master, and sends wall time.
+"""Triggers that let the older application go on writing, although it does not use session_master and sends wall time.
 
-They are on from before the first foreign key until `finish` switches them off; nothing of the schema depends on them.
+They are created before the first foreign key is added, and `finish` drops them. Nothing in the schema depends on them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 TRIGGER = "yumai_older_application"
 RECOVER_USER = sql.Identifier("yumai_pipelines", "recover_user")
 EMPTIED, QUARANTINE = Relation("yumai_pipelines", "adoption_emptied"), Relation("yumai_pipelines", "quarantine")
-"""Where a row is kept as it came when a reference of it is emptied: during the adoption, and after it."""
+"""Where the original of a row is kept when one of its references is emptied: during the adoption, and after it."""
 
 _EMPTY = sql.SQL(
     """
@@ -39,18 +39,18 @@ _EMPTY = sql.SQL(
 
 
 def function_of(table: Relation) -> Relation:
-    """The trigger function of a table."""
+    """The name of a table's trigger function."""
     return Relation("yumai_pipelines", f"accept_{table.name}")
 
 
 def has_trigger(connection: Connection, table: Relation, name: str) -> bool:
-    """Whether a table has a trigger of the name."""
+    """Whether a table has a trigger of this name."""
     query = "SELECT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = %s::regclass AND tgname = %s)"
     return bool(read_value(connection, query, (table.quoted, name)))
 
 
 def column_type(connection: Connection, table: Relation, column: str) -> str | None:
-    """The type of a column; None when the table has no such column."""
+    """The type of a column, or None when the table has no such column."""
     name: str | None = read_value(
         connection,
         "SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = %s::regclass AND attname = %s "
@@ -61,7 +61,7 @@ def column_type(connection: Connection, table: Relation, column: str) -> str | N
 
 
 def accept_older_application(steps: Steps, zone: str) -> None:
-    """Let the older application write to all four tables, whatever it leaves out."""
+    """Create the triggers on the four tables with a session, so that the older application can write to all of them."""
     for table in SESSION_CHILDREN:
         if has_trigger(steps.connection, table.relation, TRIGGER):
             continue
@@ -80,7 +80,10 @@ def accept_older_application(steps: Steps, zone: str) -> None:
 
 
 def keep_in_quarantine(steps: Steps, zone: str) -> None:
-    """Let the triggers keep rows where they stay; writers are stopped for it, so none is under way to the old place."""
+    """Let the triggers keep original rows in the quarantine from now on.
+
+    Writers are stopped for that, so that no open transaction still uses the working table, which is dropped afterwards.
+    """
     for table in SESSION_CHILDREN:
         if _other_references(table) and has_trigger(steps.connection, table.relation, TRIGGER):
             steps.briefly(
@@ -93,9 +96,9 @@ def keep_in_quarantine(steps: Steps, zone: str) -> None:
 def compatibility_function(
     connection: Connection, table: Table, zone: str, *, kept_in: Relation = EMPTIED
 ) -> sql.Composed:
-    """The trigger function of a table as it is now.
+    """The statement that defines a table's trigger function, for the types that the table's columns have now.
 
-    Defined anew when the type of a time changes: PL/pgSQL remembers types, and would refuse a writer's row.
+    It must run again when the type of a time column changes: PL/pgSQL remembers types, and would refuse a writer's row.
     """
     naive = [name for each in within("column", table.relation) if _is_naive(connection, table, name := own_name(each))]
     instants = {
@@ -127,7 +130,7 @@ def compatibility_function(
 
 
 def _other_references(table: Table) -> list[ForeignKey]:
-    """Those that are not to users or sessions, which are made when a row names them."""
+    """The foreign keys to tables other than users and sessions, whose rows are created when they are missing."""
     return [key for key in table.foreign_keys if key.referenced not in {USERS, SESSIONS}]
 
 

@@ -1,7 +1,8 @@
-"""Constraints that an older database lacks: added NOT VALID in a moment, validated while writers go on.
+"""Adds the constraints that an older database lacks: NOT VALID at first, then validated while writers go on.
 
-Foreign keys go to each partition first and then to the parent, which takes over what is proven there. What rows
-violate is not added, and told at the end; rows that foreign keys do not like are repaired between the two halves.
+Foreign keys are added to each partition first and then to the parent, which takes over the validated ones. Rows that
+violate a foreign key are repaired before it is validated. A check or unique key that rows violate is not added, and the
+adoption reports it at the end.
 """
 
 from __future__ import annotations
@@ -38,11 +39,11 @@ if TYPE_CHECKING:
     from yumai_pipelines.schema.snapshot import SchemaObject
 
 TWO_TURNS_IN_ONE_INSTANT = "UNIQUE (session_id, conversation_time)"
-"""What the older conversations refused, and these do not."""
+"""A constraint of the older conversations. In the target, a session may have two turns at the same time."""
 
 
 class Constraint(NamedTuple):
-    """A constraint as the catalogue has it."""
+    """A constraint as the catalogue describes it."""
 
     name: str
     definition: str
@@ -50,20 +51,20 @@ class Constraint(NamedTuple):
 
     @property
     def is_foreign_key(self) -> bool:
-        """Whether it points to another table."""
+        """Whether it refers to another table."""
         return self.definition.startswith("FOREIGN KEY")
 
     def competes_with(self, definition: str) -> bool:
-        """Whether it is a foreign key of the same column."""
+        """Whether a definition is a foreign key of the same column."""
         return definition.startswith(f"FOREIGN KEY ({', '.join(self.columns)}) ")
 
     def says(self, definition: str) -> bool:
-        """Whether it is the same, proven or not."""
+        """Whether it has this definition, validated or not."""
         return self.definition.removesuffix(NOT_VALID) == definition
 
 
 class PendingKey(NamedTuple):
-    """A foreign key that new rows obey, and older ones may not."""
+    """A foreign key that is not validated: new rows satisfy it, older ones may violate it."""
 
     table: Relation
     name: str
@@ -73,13 +74,13 @@ class PendingKey(NamedTuple):
 
 
 def list_constraints(connection: Connection, table: Relation) -> list[Constraint]:
-    """A table's own constraints: not those that it has from its parent."""
+    """A table's own constraints, without those inherited from its parent."""
     with connection.cursor(row_factory=class_row(Constraint)) as cursor:
         return cursor.execute(read_sql("adoption", "list_constraints.sql"), {"table": table.quoted}).fetchall()
 
 
 def allow_two_turns_in_one_instant(steps: Steps) -> None:
-    """Drop the older conversations' unique constraint on session and time."""
+    """Drop the unique constraint on session and time that older conversations have."""
     for each in list_constraints(steps.connection, CONVERSATIONS):
         if each.definition == TWO_TURNS_IN_ONE_INSTANT:
             tables = exclusively(*family(steps.connection, CONVERSATIONS))
@@ -87,9 +88,9 @@ def allow_two_turns_in_one_instant(steps: Steps) -> None:
 
 
 def add_foreign_keys(steps: Steps) -> None:
-    """Add the missing foreign keys, for new rows; those of the same column that say something else go.
+    """Add the missing foreign keys as NOT VALID, and drop those of the same column that differ from the target's.
 
-    From here on nothing new can be wrong, so the repair of older rows comes to an end.
+    From here on no new row can violate a key, so the repair only has to deal with older rows.
     """
     for relation, keys in _missing(steps, "FOREIGN KEY").items():
         _, *partitions = tables = family(steps.connection, relation)
@@ -112,14 +113,14 @@ def add_foreign_keys(steps: Steps) -> None:
 
 
 def list_pending_keys(connection: Connection) -> list[PendingKey]:
-    """The foreign keys that are not proven yet, by table and column."""
+    """The foreign keys that are not validated yet, ordered by table and name."""
     names = [key.name for table in TABLES for key in table.foreign_keys]
     rows = connection.execute(read_sql("adoption", "list_pending_keys.sql"), {"names": names}).fetchall()
     return [PendingKey(Relation(*row[:2]), row[2], row[3], Relation(*row[4:6]), row[6]) for row in rows]
 
 
 def find_violated(steps: Steps, keys: Iterable[PendingKey]) -> list[PendingKey]:
-    """Validate foreign keys, those of different tables at once; returns those that a row violates."""
+    """Validate foreign keys, those of different tables at the same time, and return those that a row violates."""
     tables: dict[Relation, list[PendingKey]] = {}
     for key in keys:
         tables.setdefault(key.table, []).append(key)
@@ -139,9 +140,9 @@ def _prove(steps: Steps, key: PendingKey) -> bool:
 
 
 def prove_foreign_keys(steps: Steps) -> None:
-    """Validate what is not proven, and add to each partitioned table the keys that all of its partitions have.
+    """Validate the remaining foreign keys, and add to each partitioned table the keys that all its partitions have.
 
-    A key that a row still violates holds for new rows alone, and is among what differs at the end.
+    A key that a row still violates stays NOT VALID, and is among the differences that the adoption reports at the end.
     """
     violated = {key.name for key in find_violated(steps, list_pending_keys(steps.connection))}
     for relation, missing in _missing(steps, "FOREIGN KEY").items():
@@ -154,7 +155,7 @@ def prove_foreign_keys(steps: Steps) -> None:
 
 
 def add_checks(steps: Steps) -> None:
-    """Add and prove the missing checks that no row violates; one that only has another name gets the right one."""
+    """Add and validate the missing checks that no row violates; rename those that only have another name."""
     for relation, checks in _missing(steps, "CHECK").items():
         found = list_constraints(steps.connection, relation)
         names = {each.name: each for each in found}
@@ -163,7 +164,7 @@ def add_checks(steps: Steps) -> None:
         for check in checks:
             name = own_name(check)
             same = next((each for each in found if each.says(check.definition)), None)
-            if same is None and _violations(steps.connection, relation, check.definition):
+            if same is None and _is_violated(steps.connection, relation, check.definition):
                 continue
             if name in names and same != names[name]:
                 statements.append(_drop(relation, name))
@@ -180,7 +181,7 @@ def add_checks(steps: Steps) -> None:
 
 
 def add_unique_keys(steps: Steps) -> None:
-    """Add the missing primary and unique keys of tables without partitions, on indexes built concurrently."""
+    """Add the missing primary and unique keys of tables without partitions, from indexes built concurrently."""
     for kind in ("PRIMARY KEY", "UNIQUE"):
         for relation, keys in _missing(steps, kind).items():
             if len(family(steps.connection, relation)) > 1:
@@ -212,7 +213,10 @@ def _add_unique(steps: Steps, relation: Relation, name: str, kind: str, definiti
 
 
 def require_values(steps: Steps) -> None:
-    """Declare columns NOT NULL, in three steps of which none scans under a lock; one that has NULLs stays as it is."""
+    """Declare columns NOT NULL: add a check, validate it, then declare, so that no scan stops writers.
+
+    A column that has NULLs stays as it is.
+    """
     wanted: dict[Relation, list[str]] = {}
     for each in named(steps.differences(), "column"):
         if each.expected is None or each.found is None or home(each) == RECENT_CONVERSATIONS:
@@ -235,13 +239,13 @@ def require_values(steps: Steps) -> None:
 
 
 def prove_values(steps: Steps, relation: Relation, columns: Iterable[str]) -> None:
-    """Prove by a check that columns have no NULL, as far as they have none."""
+    """Add and validate checks that columns have no NULL; a column that has one is left out."""
     present = _null_checks(steps.connection, relation)
     tables = exclusively(*family(steps.connection, relation))
     for column in columns:
         if column not in present:
             condition = sql.SQL("CHECK ({} IS NOT NULL) NOT VALID").format(sql.Identifier(column))
-            if _violations(steps.connection, relation, f'CHECK ("{column}" IS NOT NULL)'):
+            if _is_violated(steps.connection, relation, f'CHECK ("{column}" IS NOT NULL)'):
                 continue
             statement = sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} {}").format(
                 relation.identifier, sql.Identifier(_null_check(column)), condition
@@ -252,7 +256,7 @@ def prove_values(steps: Steps, relation: Relation, columns: Iterable[str]) -> No
 
 
 def drop_proof(relation: Relation, column: str) -> sql.Composed:
-    """Drop the check by which it was proven that a column has no NULL."""
+    """The statement that drops the check of a column that `prove_values` added."""
     return _drop(relation, _null_check(column))
 
 
@@ -266,7 +270,7 @@ def _null_checks(connection: Connection, relation: Relation) -> dict[str, bool]:
 
 
 def _missing(steps: Steps, kind: str) -> dict[Relation, list[SchemaObject]]:
-    """The target's constraints of a kind that a database lacks, or has otherwise, by table."""
+    """The target's constraints of a kind that the database lacks or has in another form, by table."""
     missing: dict[Relation, list[SchemaObject]] = {}
     for each in named(steps.differences(), "constraint"):
         expected, found = each.expected, each.found
@@ -275,7 +279,7 @@ def _missing(steps: Steps, kind: str) -> dict[Relation, list[SchemaObject]]:
     return missing
 
 
-def _violations(connection: Connection, relation: Relation, check: str) -> bool:
+def _is_violated(connection: Connection, relation: Relation, check: str) -> bool:
     query = sql.SQL("SELECT EXISTS (SELECT FROM {} WHERE NOT {})").format(
         relation.identifier, sql.SQL(check.removeprefix("CHECK "))
     )
@@ -285,11 +289,11 @@ def _violations(connection: Connection, relation: Relation, check: str) -> bool:
 def _change_keys(
     steps: Steps, step: str, tables: list[Relation], others: Iterable[Relation], statements: list[Statement]
 ) -> None:
-    """Let foreign keys come and go: what watches over them in the tables that are pointed to is replaced as well.
+    """Add and drop foreign keys of a table, which also changes triggers of the tables that they refer to.
 
-    A turn of the chatbot is written to the conversations first and to the logs after, so writers are stopped there
-    first: whoever holds one of the other tables then comes to an end. The other order is for those who look up a user
-    before they write.
+    The chatbot writes a turn to the conversations first and to the logs after. So writers of conversations are stopped
+    first, and a transaction that has locked one of the other tables can still end. The other order of the locks is for
+    writers that look up a user first.
     """
     pointed_to = [each for each in dict.fromkeys(others) if each not in tables]
     gate = [] if CONVERSATIONS in tables else stopping_writers(CONVERSATIONS)

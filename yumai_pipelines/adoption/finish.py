@@ -1,6 +1,7 @@
-"""The end of the older application: what let it write on is taken away again.
+"""Drops what let the older application go on writing, once that application is gone.
 
-From then on a row needs its session, as in a fresh install, and a time without a zone is in the connection's.
+From then on a row needs an existing session, as in a fresh install, and a time that is sent without a time zone is read
+in the time zone of the connection.
 """
 
 from __future__ import annotations
@@ -27,21 +28,21 @@ class FinishReport:
 
     Attributes:
         tables: the tables that the older application can no longer write to; empty when there was nothing to do.
-        kept: naive columns that are still read, each with what reads it; they go on being written.
+        kept: naive columns that something still reads, each with its readers; the triggers go on filling them.
     """
 
     tables: tuple[Relation, ...]
     kept: tuple[str, ...]
 
     def in_words(self) -> str:
-        """What people are told."""
+        """The report for people, one line for each table and column."""
         lines = [f"An application that opens no sessions can no longer write to {table}." for table in self.tables]
         lines += [f"Still read, and so kept: {each}" for each in self.kept]
         return "\n".join(lines) or "Nothing to do: nothing is switched on for an older application."
 
 
 def switch_off(steps: Steps, zone: str) -> FinishReport:
-    """Drop the triggers, their functions, and the naive columns that nothing reads any more; idempotent."""
+    """Drop the triggers, their functions, and the naive columns that nothing reads any more. Idempotent."""
     kept: list[str] = []
     for table in TABLES:
         if has_trigger(steps.connection, table.relation, wall_time.TRIGGER):
@@ -61,7 +62,7 @@ def switch_off(steps: Steps, zone: str) -> FinishReport:
 
 
 def _end_wall_time(steps: Steps, table: Relation, zone: str) -> list[str]:
-    """Drop the naive columns that nothing reads; what is read goes on being written, and is named."""
+    """Drop the naive columns that nothing reads. The others are still filled, and returned with what reads them."""
     kept: dict[str, list[str]] = {}
     statements: list[Statement] = []
     for column in _instants(table):

@@ -1,7 +1,7 @@
-"""Functions of the older system that clients call under names that are ours: replaced in one transaction each.
+"""Replaces functions of the older system that have the name of one of ours, each name in one transaction.
 
-CREATE OR REPLACE cannot change what a function returns or is called with, and a second one of the name would make calls
-ambiguous.
+CREATE OR REPLACE can change neither the arguments nor the return type of a function, and a second function of the same
+name would make the clients' calls ambiguous.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def replace_functions(steps: Steps) -> None:
-    """Put this version's functions in the place of those of their names; one that something depends on is renamed."""
+    """Drop older functions and create this version's. An older one that something depends on is renamed instead."""
     ours = {each.name: _head(each) for each in snapshot.shipped() if each.kind == "function"}
     names = function_names()
     superseded: dict[str, list[SchemaObject]] = {}
@@ -48,5 +48,5 @@ def _replace(connection: Connection, name: str, found: list[SchemaObject]) -> No
 
 
 def _head(function: SchemaObject) -> str:
-    """What CREATE OR REPLACE cannot change: all that stands before the language."""
+    """The part of a definition that CREATE OR REPLACE cannot change: everything before the language."""
     return function.definition.partition("\n LANGUAGE ")[0]

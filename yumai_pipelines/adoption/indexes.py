@@ -1,4 +1,4 @@
-"""Indexes that an older database lacks: built concurrently, on a partitioned table partition by partition."""
+"""Builds the indexes that an older database lacks, concurrently; on a partitioned table, partition by partition."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Index(NamedTuple):
-    """An index as the catalogue has it."""
+    """An index as the catalogue describes it."""
 
     schema: str
     name: str
@@ -32,23 +32,23 @@ class Index(NamedTuple):
 
     @property
     def relation(self) -> Relation:
-        """Its name."""
+        """Its name with its schema."""
         return Relation(self.schema, self.name)
 
     @property
     def tail(self) -> str:
-        """What it is without its name and table."""
+        """Its definition without its name and table."""
         return index_tail(self.definition)
 
 
 def list_indexes(connection: Connection, table: Relation) -> list[Index]:
-    """The indexes of a table that belong to no constraint."""
+    """The indexes of a table, without those of constraints."""
     with connection.cursor(row_factory=class_row(Index)) as cursor:
         return cursor.execute(read_sql("adoption", "list_indexes.sql"), {"table": table.quoted}).fetchall()
 
 
 def make_indexes(steps: Steps, *, later: Relation | None = None) -> None:
-    """Build the indexes that are missing, or differ, or that a killed run left invalid; those of one table later."""
+    """Build the indexes that are missing, differ, or were left invalid by a killed run, except those of `later`."""
     tasks: dict[Relation, list[Callable[[Steps], None]]] = {}
     for each in named(steps.differences(), "index"):
         if each.expected is None or (each.found and each.found.definition == each.expected.definition):
@@ -73,7 +73,7 @@ def _make_all(steps: Steps, tasks: Iterable[Callable[[Steps], None]]) -> None:
 
 
 def make_index(steps: Steps, table: Relation, name: Relation, tail: str) -> None:
-    """Make sure that a table has a valid index under the name: rename one that is the same, or build it."""
+    """Make sure that a table has a valid index of this definition and name: rename an equal one, or build it."""
     found = {index.name: index for index in list_indexes(steps.connection, table)}
     same = next((index for index in found.values() if index.tail == tail and index.valid), None)
     present = found.get(name.name)
@@ -90,7 +90,7 @@ def make_index(steps: Steps, table: Relation, name: Relation, tail: str) -> None
 
 
 def _build(steps: Steps, table: Relation, name: Relation | None, tail: str) -> None:
-    """Build an index; without a name, PostgreSQL finds one that is free."""
+    """Build an index concurrently. Without a name, PostgreSQL chooses one."""
     unique = "UNIQUE " if tail.startswith("UNIQUE ") else ""
     statement = sql.SQL("CREATE {}INDEX CONCURRENTLY {} ON {} {}").format(
         sql.SQL(unique),

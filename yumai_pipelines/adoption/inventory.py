@@ -1,6 +1,6 @@
-"""What an older database looks like, and what adoption would do about it. Nothing is changed: it runs READ ONLY.
+"""Describes an older database and what adoption would do with it, in a READ ONLY transaction.
 
-How a thing is done stands with who does it; here it is counted, with a few examples of each case.
+Kinds of rows that need treatment are counted as cases, with the keys of a few examples.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 SAMPLE = 5
 PARTS = {"column", "constraint", "trigger"}
-"""Objects that are named for the relation that they are a part of."""
+"""The kinds of objects whose names begin with the relation that they are a part of."""
 
 BEFORE = "from before session_master"
 INTERIM = "with an interim session_master"
@@ -54,14 +54,14 @@ _LATER_COLUMNS = ("session_type", "user_agent", "ip_address", "updated_at")
 
 @dataclass(frozen=True)
 class Case:
-    """Something that was found, and what becomes of it.
+    """A kind of rows that was found, and what adoption does with them.
 
     Attributes:
-        what: the case.
-        relation: the table, with the column where one matters.
-        found: how many rows (or sessions, or months).
+        what: name of the case.
+        relation: the table, with the column where it matters.
+        found: number of rows, or of sessions.
         sample: keys of a few of them.
-        handling: what adoption does.
+        handling: what adoption does with them, in words.
     """
 
     what: str
@@ -78,16 +78,17 @@ class Case:
 
 @dataclass(frozen=True)
 class Inventory:
-    """What a database is, and what adoption would do with it.
+    """A description of a database, and of what adoption would do with it.
 
     Attributes:
-        shape: which older database it is; `adopted` when there is nothing to do, None when it is none of YUMAI's.
-        refusals: why it cannot be adopted as it is, each with what to do.
-        owners: whose its objects are.
-        cases: what was counted.
+        shape: the kind of older database; `adopted` when there is nothing to do, None when it is not a YUMAI database,
+            or the login may not read it.
+        refusals: reasons why it cannot be adopted as it is, each with what to do.
+        owners: roles other than yumai_pipeline that own its objects.
+        cases: kinds of rows, with their counts.
         missing_months: months without a partition between months that have one.
-        differences: objects that would be added or altered.
-        unknown: objects that are left alone.
+        differences: objects that adoption would add or alter.
+        unknown: objects that the project does not know, which adoption leaves alone.
     """
 
     shape: str | None
@@ -99,7 +100,7 @@ class Inventory:
     unknown: tuple[str, ...] = ()
 
     def in_words(self) -> str:
-        """What people are told: what it is, why not, what would be done."""
+        """The inventory for people: what the database is, what prevents its adoption, and what adoption would do."""
         if self.shape == ADOPTED:
             return "The database is adopted, or was installed by these migrations: nothing to do."
         if self.shape is None:
@@ -124,12 +125,12 @@ def _listed(title: str, items: Iterable[str]) -> str:
 
 
 def take_inventory(connection: Connection, settings: Settings, *, count: bool = True) -> Inventory:
-    """Look at all of a database, in one READ ONLY transaction.
+    """Examine a whole database in one READ ONLY transaction.
 
     Args:
-        connection: of the login that would adopt it, in autocommit mode.
-        settings: the zone of the months, and of naive times.
-        count: whether rows are counted, which takes a look at each of them.
+        connection: connection of the login that would adopt it, in autocommit mode.
+        settings: the time zones of the months and of naive times.
+        count: whether to count rows, which reads all of them.
     """
     try:
         return _look(connection, settings, count=count)
@@ -176,13 +177,13 @@ def _look(connection: Connection, settings: Settings, *, count: bool) -> Invento
 
 
 def _wholes(unlike: Sequence[Difference]) -> list[Difference]:
-    """What differs, without the parts of relations that differ as a whole: they come, or stay, with it."""
+    """The differences, without parts of relations that are missing or unknown as a whole."""
     whole = {each.name for each in unlike if each.kind == "relation" and None in {each.expected, each.found}}
     return [each for each in unlike if each.kind not in PARTS or str(home(each)) not in whole]
 
 
 def _is_replaced(constraint: Difference, unlike: Sequence[Difference]) -> bool:
-    """Whether a constraint that is not ours goes, or gets another name, since one of ours takes its place."""
+    """Whether an unknown constraint will be dropped or renamed, because one of the target takes its place."""
     found = constraint.found.definition if constraint.found else ""
     if (home(constraint), found) == (CONVERSATIONS, TWO_TURNS_IN_ONE_INSTANT):
         return True
@@ -197,7 +198,7 @@ def _is_replaced(constraint: Difference, unlike: Sequence[Difference]) -> bool:
 
 
 def _lacking(connection: Connection) -> list[str]:
-    """The tables and columns without which a database is none of YUMAI's."""
+    """The tables and columns that every YUMAI database has and this one lacks."""
     lacking: list[str] = []
     for relation, columns in _NUCLEUS.items():
         kind = connection.execute(
@@ -225,7 +226,7 @@ def _shape(connection: Connection) -> str:
 
 
 def _wrong_bounds(connection: Connection, partitions: list[Partition], settings: Settings) -> Iterator[str]:
-    """Months that do not begin at midnights of the business: they say in which zone the database was run."""
+    """Refusals for partitions that are not months in the business's time zone; another zone may explain them."""
     wrong = [each for each in partitions if not each.is_default and each.month is None]
     if not wrong:
         return
@@ -249,7 +250,7 @@ def _wrong_bounds(connection: Connection, partitions: list[Partition], settings:
 
 
 def missing_months(partitions: list[Partition]) -> tuple[Month, ...]:
-    """The months between others that have no partition of their own."""
+    """The months without a partition between months that have one."""
     present = sorted(each.month for each in partitions if each.month)
     return tuple(month for left, right in pairwise(present) for month in (left + 1).through(right - 1))
 
@@ -266,19 +267,19 @@ _SESSIONS = sql.SQL(
     "WITH sessions AS (SELECT c.session_id, min(c.user_id) <> max(c.user_id) AS is_shared FROM {} AS c "
     "GROUP BY c.session_id) "
 ).format(CONVERSATIONS.identifier)
-"""What several cases are counted by: the sessions of the conversations."""
+"""A common table expression for several cases: the sessions that occur in the conversations."""
 
 
 def count_cases(connection: Connection, zone: str, *, samples: bool = True) -> tuple[Case, ...]:
-    """Count every case, in the order of the tables; what a constraint rules out is not looked for.
+    """Count every case, in the order of the tables. Cases that a constraint rules out are skipped.
 
     Args:
-        connection: of a role that may read all tables.
-        zone: the zone of naive times.
-        samples: whether to give a few keys of each, too.
+        connection: connection of a role that may read all tables.
+        zone: the time zone of naive times.
+        samples: whether to list the keys of a few rows of each case.
     """
     queries = list(_queries(connection, zone))
-    # One statement, so that the sessions are looked for once.
+    # One statement, so that the sessions are computed only once.
     counts = sql.SQL(", ").join(sql.SQL("(SELECT count(*) FROM {})").format(each.rows) for each in queries)
     row = connection.execute(_SESSIONS + sql.SQL("SELECT ") + counts).fetchone() or ()
 
@@ -341,7 +342,7 @@ def _queries(connection: Connection, zone: str) -> Iterator[_Query]:
 
 
 def _broken(connection: Connection, key: ForeignKey, primary: sql.Composable) -> Iterator[_Query]:
-    """Rows that refer to nothing, unless a foreign key that was validated says that there are none."""
+    """The case of rows that refer to a missing row, unless a validated foreign key rules it out."""
     if _is_proven(connection, key):
         return
     rows = sql.SQL("{} AS t WHERE t.{column} IS NOT NULL").format(
@@ -359,7 +360,7 @@ def _broken(connection: Connection, key: ForeignKey, primary: sql.Composable) ->
 
 
 def _is_proven(connection: Connection, key: ForeignKey) -> bool:
-    """Whether any validated foreign key of the column leads there."""
+    """Whether any validated foreign key goes from the same column to the same table."""
     if not relation_exists(connection, key.referenced):
         return False
     query = (

@@ -1,7 +1,7 @@
-"""Whose an older database is: what a login must be able to do, and how the objects come to belong to the pipeline.
+"""The owners of an older database: which rights a login needs, and how the objects pass to the pipeline's role.
 
-Who owned them keeps the rows (it becomes a member of `yumai_app`, as the chatbot's role is called here), and no longer
-has the tables themselves. Objects that the project does not know stay whose they are.
+The earlier owners become members of `yumai_app`, the chatbot's role, and so can still read and write the rows, but no
+longer own the tables. Objects that the project does not know keep their owner.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ ROLES = (OWNER_ROLE, "yumai_app", "yumai_analyst")
 
 
 class Possession(NamedTuple):
-    """Something that belongs to somebody else: its kind and name as ALTER … OWNER takes them, and whose it is."""
+    """An object that another role owns: its kind and name as ALTER … OWNER spells them, its schema, and its owner."""
 
     kind: str
     schema: str
@@ -39,13 +39,13 @@ class Possession(NamedTuple):
 
 
 def function_names() -> set[str]:
-    """The functions of this version, without their arguments."""
+    """The names of the functions of this version and of the target, without arguments."""
     known = (*snapshot.shipped(), *target())
     return {each.name.partition("(")[0] for each in known if each.kind == "function"}
 
 
 def list_possessions(connection: Connection) -> list[Possession]:
-    """What is known and does not belong to the pipeline's role, schemas first."""
+    """The known objects that the pipeline's role does not own, schemas first."""
     values = {
         "relations": [str(relation) for relation in relations()],
         "types": [each.name for each in target() if each.kind == "type"],
@@ -56,7 +56,7 @@ def list_possessions(connection: Connection) -> list[Possession]:
 
 
 def list_obstacles(connection: Connection) -> list[str]:
-    """What the login lacks to take the database over, each with what to do; empty when it may go on."""
+    """The rights that the login lacks to take over the database, each with what to do; empty when it has all."""
     owners = sorted({each.owner for each in list_possessions(connection)})
     facts = connection.execute(
         read_sql("adoption", "list_rights.sql"), {"owners": owners, "roles": list(ROLES)}
@@ -65,7 +65,10 @@ def list_obstacles(connection: Connection) -> list[str]:
 
 
 def prepare(steps: Steps, shape: str, cases: Iterable[Case]) -> None:
-    """Roles, extensions, schemas, and what was found; the owners get the chatbot's rights before they lose theirs."""
+    """Create roles, extensions, schemas and working tables, and record what was found.
+
+    The owners get the chatbot's rights before they lose their own.
+    """
     connection = steps.connection
     possessions = list_possessions(connection)
 
@@ -100,7 +103,7 @@ def _take_schemas(connection: Connection, possessions: list[Possession]) -> None
 
 
 def take_over(steps: Steps) -> None:
-    """Give every known object to the pipeline's role, one at a time."""
+    """Make the pipeline's role the owner of every known object, each in its own transaction."""
     for each in list_possessions(steps.connection):
         statements: list[Statement] = [_take(each)]
         locks = []

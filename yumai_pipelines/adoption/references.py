@@ -1,8 +1,8 @@
-"""Rows that refer to nothing: every row stays, and what it needs is made for it, marked as recovered.
+"""Repairs rows that refer to missing rows. Every row stays, and what it needs is created, marked as recovered.
 
-A session that is unknown is made from the rows that name it; a row without a session gets one of its own; a user that
-is gone is made again under the same id, as deleted. Any other reference to nothing is emptied, and the row is kept as
-it was beside.
+A missing session is created from the rows that name it; a row without a session gets one of its own; a missing user is
+created under the same id, as deleted. Any other reference to a missing row is emptied, and the original of the row is
+kept in `yumai_pipelines.adoption_emptied`.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ NEW_SESSIONS = Relation("yumai_pipelines", "adoption_sessions")
 
 
 def repair(steps: Steps, zone: str, as_of: datetime, why: str) -> None:
-    """Make what rows refer to, as far as foreign keys are not proven yet; idempotent, in batches.
+    """Repair the rows of all foreign keys that are not validated yet, in batches. Idempotent.
 
     Args:
-        steps: who takes them.
-        zone: the zone of naive times.
-        as_of: sessions that were active in the day before it stay open.
-        why: what the sessions of conversations say, that had none.
+        steps: runs the steps.
+        zone: the time zone of naive times.
+        as_of: sessions that were active in the 24 hours before it stay open.
+        why: the reason that is noted in sessions that are created for conversations.
     """
-    # Most keys are obeyed, and the proof of that is the quickest look at them; sessions are never all there.
+    # Most keys hold, and validation is the quickest way to find out. Keys to sessions do not: some rows are missing.
     pending = list_pending_keys(steps.connection)
     violated = find_violated(steps, [key for key in pending if key.referenced != SESSIONS])
     users = [key for key in violated if key.referenced == USERS]
@@ -59,7 +59,7 @@ def repair(steps: Steps, zone: str, as_of: datetime, why: str) -> None:
 
 
 def _recover_users(steps: Steps, keys: list[PendingKey]) -> None:
-    """Look first, without a lock, and make the users then, in a moment: a writer may need one of them."""
+    """Find the missing users first, which blocks nobody, then create them in one short transaction."""
     for key in keys:
         find = sql.SQL(read_sql("adoption", "find_unknown_users.sql")).format(
             table=key.table.identifier, column=sql.Identifier(key.column), name=sql.Literal(str(key.table))
@@ -72,7 +72,7 @@ def _recover_users(steps: Steps, keys: list[PendingKey]) -> None:
 
 
 def _recover_sessions(steps: Steps, zone: str, as_of: datetime, why: str) -> None:
-    """Gather them in one pass over each table, when nobody waits, and make them in batches, when somebody might."""
+    """Gather the missing sessions in one pass over each table, for which nobody waits, then create them in batches."""
     steps.briefly("forget sessions of an earlier run", [], [sql.SQL(read_sql("adoption", "forget_sessions.sql"))])
     gathered = [
         sql.SQL(read_sql("adoption", "gather_sessions.sql")).format(
@@ -116,7 +116,7 @@ def _give_sessions(steps: Steps, table: Table) -> None:
 
 
 def _empty(steps: Steps, key: PendingKey) -> None:
-    # A partition is one of the conversations'.
+    # A table that is not in the registry is a partition of the conversations.
     table = next((each for each in TABLES if each.relation == key.table), table_of(CONVERSATIONS))
     keys = [
         part for name in table.key for part in (sql.Literal(name), sql.SQL("b.whole -> {}").format(sql.Literal(name)))
@@ -142,7 +142,7 @@ def _may_be_null(steps: Steps, table: Table) -> bool:
 
 
 def instant(steps: Steps, table: Table, zone: str) -> sql.Composed:
-    """When a row `t` of a table happened, whatever its time's type is."""
+    """SQL of the instant at which a row `t` of a table happened, whether its time is naive or not."""
     time = sql.SQL("t.{}").format(sql.Identifier(table.time or ""))
     if column_type(steps.connection, table.relation, table.time or "") == NAIVE:
         time = sql.SQL("({} AT TIME ZONE {})").format(time, sql.Literal(zone))

@@ -1,7 +1,6 @@
 """The tables that adoption brings an older database to, frozen at the revision of the target.
 
-The living registry goes on to change: a table that it gets later is made by its migration after the adoption, and no
-older database lacks it.
+`model.registry` may change later. The migrations that run after the adoption create the tables that it gets then.
 """
 
 from __future__ import annotations
@@ -38,17 +37,17 @@ TABLES: tuple[Table, ...] = read_tables(
     ),
     target(),
 )
-"""None refers to one that comes after it."""
+"""In an order in which no table refers to a later one."""
 
 SESSION_CHILDREN: tuple[Table, ...] = tuple(table for table in TABLES if table.session_child)
 """The tables whose rows belong to a session."""
 
 
 def table_of(relation: Relation) -> Table:
-    """The table of a name.
+    """The table with this name.
 
     Raises:
-        KeyError: the target has none.
+        KeyError: the target has no such table.
     """
     for table in TABLES:
         if table.relation == relation:

@@ -1,7 +1,6 @@
-"""An adoption from its beginning to its end: the steps in their order, and why they come in that order.
+"""A whole adoption: its steps, their order, and the reasons for that order.
 
-Each step looks at what is there and does what is missing, so a run that was stopped is gone on with by the next. How a
-step is done stands in the module that it is named for.
+Each step looks at the database and does what is missing, so a run continues where an earlier one was stopped.
 """
 
 from __future__ import annotations
@@ -54,20 +53,20 @@ class AdoptionError(DatabaseError):
 
 
 class NotToBeAdoptedError(AdoptionError):
-    """The database is none of YUMAI's, or something about it must be decided first. Nothing was changed."""
+    """The database is not a YUMAI database, or somebody must decide something first. Nothing was changed."""
 
     def __init__(self, inventory: Inventory) -> None:
-        """Say each reason."""
+        """List the refusals of the inventory."""
         self.inventory = inventory
         reasons = "\n".join(f"  - {reason}" for reason in inventory.refusals)
         super().__init__(f"The database cannot be adopted as it is; nothing was changed:\n{reasons}")
 
 
 class AdoptionIncompleteError(AdoptionError):
-    """All that could be done was done; what is left must be decided by somebody."""
+    """Everything that could be adopted was adopted; somebody must decide about the differences that are left."""
 
     def __init__(self, left: tuple[Difference, ...]) -> None:
-        """Name what is left."""
+        """List the differences that are left."""
         self.left = left
         lines = "\n".join(f"  - {each}" for each in left)
         super().__init__(
@@ -81,12 +80,12 @@ class AdoptionReport:
     """What an adoption found and did.
 
     Attributes:
-        shape: which older database it was; `adopted` when there was nothing to do.
-        run_id: the run, as in `yumai_pipelines.adoption_report`.
-        cases: what was found before.
+        shape: the kind of older database; `adopted` when there was nothing to do.
+        run_id: id of the run in `yumai_pipelines.adoption_report`.
+        cases: kinds of rows, counted before the adoption.
         after: the same, counted afterwards.
-        steps: what was done, in order.
-        unknown: objects that were left alone.
+        steps: the steps that were taken, in order.
+        unknown: objects that the project does not know, which were left alone.
     """
 
     shape: str
@@ -97,7 +96,7 @@ class AdoptionReport:
     unknown: tuple[str, ...] = ()
 
     def in_words(self) -> str:
-        """What people are told: each case with its count before and after."""
+        """The report for people: each case with its counts before and after."""
         if self.shape == ADOPTED:
             return "The database is adopted, or was installed by these migrations: nothing to do."
         after = {(case.what, case.relation): case.found for case in self.after}
@@ -117,11 +116,11 @@ class AdoptionReport:
 
 
 def inspect(url: str, settings: Settings) -> Inventory:
-    """Say what a database is, and what adoption would do with it. Changes nothing.
+    """Describe a database and what adoption would do with it. Changes nothing.
 
     Args:
-        url: of the login that would adopt it.
-        settings: the zone of the months, and of naive times.
+        url: libpq URL of the login that would adopt it.
+        settings: the time zones of the months and of naive times.
     """
     with connect(url, application_name="yumai: inventory", role=None, zone=settings.timezone) as connection:
         return take_inventory(connection, settings)
@@ -135,22 +134,22 @@ def adopt(
     run_id: str | None = None,
     tell: Callable[[StepRecord], None] | None = None,
 ) -> AdoptionReport:
-    """Make an older YUMAI database what a fresh install is, in place, while its application goes on writing.
+    """Bring an older YUMAI database to the state of a fresh install, while its application goes on writing.
 
-    Idempotent; it may be stopped anywhere and run again, and two at once come one after the other. Legacy columns,
-    sections 2 and 8.2 of the database document.
+    Idempotent: it may be stopped anywhere and run again. A second run at the same time waits for the first. Sections 2
+    and 8.2 of the database document.
 
     Args:
-        url: of a login that has what the owners of the objects have, and may work as yumai_pipeline.
+        url: libpq URL of a login that has the rights of the objects' owners, and may SET ROLE to yumai_pipeline.
         settings: time zones and lock policy.
-        as_of: sessions that were active in the day before stay open; now when it is left out.
-        run_id: what the report is filed under.
+        as_of: sessions that were active in the 24 hours before it stay open; now by default.
+        run_id: id of the run in the report; a random one by default.
         tell: called after each step.
 
     Raises:
-        NotToBeAdoptedError: it is no YUMAI database, or something must be decided first; nothing was changed.
-        AdoptionIncompleteError: rows or types are in the way of some objects; the rest is done.
-        LockNotObtainedError: somebody was in the way for as long as the policy's patience; run again.
+        NotToBeAdoptedError: it is not a YUMAI database, or somebody must decide something first; nothing was changed.
+        AdoptionIncompleteError: rows or types prevent some of the changes; all others are done.
+        LockNotObtainedError: others held locks for as long as the policy's patience; run again.
     """
     policy = settings.lock_policy
     run, records = run_id or uuid4().hex, list[StepRecord]()
@@ -184,16 +183,16 @@ def adopt(
 
 
 def finish(url: str, settings: Settings, *, tell: Callable[[StepRecord], None] | None = None) -> FinishReport:
-    """Switch off what lets the older application write to an adopted database; idempotent.
+    """Drop what lets the older application write to an adopted database. Idempotent.
 
     Args:
-        url: of a login that may work as yumai_pipeline.
-        settings: the zone of naive times, and the lock policy.
+        url: libpq URL of a login that may SET ROLE to yumai_pipeline.
+        settings: the time zone of naive times, and the lock policy.
         tell: called after each step.
 
     Raises:
         AdoptionError: the database is not adopted yet; nothing was changed.
-        LockNotObtainedError: somebody was in the way for as long as the policy's patience; run again.
+        LockNotObtainedError: others held locks for as long as the policy's patience; run again.
     """
     policy = settings.lock_policy
     with (
@@ -213,22 +212,22 @@ def _connecting(url: str, settings: Settings, *, role: str | None = OWNER_ROLE) 
 
 
 def _rebuild(steps: Steps, settings: Settings, as_of: datetime) -> None:
-    """All that makes the database what the migrations would have made it."""
+    """Bring the database to the state that the migrations up to the target's would have made."""
     zone = settings.legacy_timezone
     shape = read_value(steps.connection, "SELECT shape FROM yumai_pipelines.adoption_run") or BEFORE
     _make_months(steps, settings)
     structure.make_types_and_functions(steps)
     structure.make_tables(steps)
     structure.add_columns(steps)
-    # From here on the older application may write whatever it likes, so that the rest can be required.
+    # From here on triggers complete what the older application writes, so that constraints can be added.
     accept_older_application(steps, zone)
     wall_time.make_instants(steps, zone)
     structure.fit_columns(steps)
-    # Sessions are looked for by these indexes, and cascades follow them.
+    # The search for sessions and the cascades of foreign keys need these indexes.
     indexes.make_indexes(steps, later=SESSIONS)
     constraints.allow_two_turns_in_one_instant(steps)
     constraints.add_unique_keys(steps)
-    # New rows obey from here on; older ones are repaired, and then proven to obey.
+    # New rows satisfy the keys from here on. Older rows are repaired, then the keys are validated.
     constraints.add_foreign_keys(steps)
     why = "the database had no session_master" if shape == BEFORE else "session_master did not have it"
     repair(steps, zone, as_of, why)
@@ -247,7 +246,7 @@ def _rebuild(steps: Steps, settings: Settings, as_of: datetime) -> None:
 
 
 def _make_months(steps: Steps, settings: Settings) -> None:
-    """Fill the gaps between months, and make the default partition, without which a row of no month is refused."""
+    """Create partitions for gaps between months, and the default partition, which takes the rows of other months."""
     partitions = describe_partitions(steps.connection, settings.zone)
     gaps = missing_months(partitions)
     if gaps or not any(each.is_default for each in partitions):
@@ -255,7 +254,7 @@ def _make_months(steps: Steps, settings: Settings) -> None:
 
 
 def _report(steps: Steps, settings: Settings, run_id: str) -> tuple[tuple[Case, ...], tuple[Case, ...]]:
-    """Count again, hand over to the tables that stay, and drop what was worked with: the end of the adoption."""
+    """Count again, copy the results to the permanent tables, and drop the working tables. This is the last step."""
     connection = steps.connection
     before = tuple(
         Case(what, relation, found, tuple(sample), handling)

@@ -1,7 +1,7 @@
-"""How adoption alters a database in use: briefly under a lock timeout, or gently without stopping a writer.
+"""Runs the steps of an adoption in a database in use: briefly under a lock timeout, or without stopping writers.
 
-Each step announces itself by the audit event of `online_ddl`, so that tests can end the process there, and is timed.
-What is altered stands elsewhere.
+Each step raises the audit event `STEP_EVENT` of `postgres.transactions`, at which tests can end the process, and is
+timed.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 LANES = 2
-"""How many connections share what can be done at once: the server's other cores are its application's."""
+"""Number of connections for tasks that run at the same time; the application needs the server's other cores."""
 
 ONE_ORDER = timedelta(seconds=1)
-"""How long locks are tried for in one order, where there are two."""
+"""How long a step tries one order of its locks before it tries the other, where it has two."""
 
 Statement = sql.SQL | sql.Composed
 
@@ -50,8 +50,8 @@ class StepRecord:
 
     Attributes:
         step: what was done.
-        took: from its beginning to its end, with the attempts that gave way to others.
-        stopped_writers: for how long at most a writer was held up by it.
+        took: time from its beginning to its end, with the attempts that gave way to others.
+        stopped_writers: the longest time for which it held up a writer.
     """
 
     step: str
@@ -66,7 +66,7 @@ class StepRecord:
 
 
 class Steps:
-    """Takes the steps of an adoption, on a connection in autocommit mode, and tells of each."""
+    """Runs the steps of an adoption on a connection in autocommit mode, and reports each."""
 
     def __init__(
         self,
@@ -76,13 +76,13 @@ class Steps:
         *,
         alone: threading.RLock | None = None,
     ) -> None:
-        """Connect.
+        """Open the connection.
 
         Args:
-            connect: gives a connection, and another one for what is done at once.
-            policy: of the locks.
+            connect: opens a connection; also called for tasks that run at the same time.
+            policy: lock timeout and patience.
             tell: called after each step.
-            alone: held by whoever stops writers, or tells, among those that take steps at once.
+            alone: lock for stopping writers and for reporting, shared by tasks that run at the same time.
         """
         self.connection = connect()
         self.policy = policy
@@ -92,18 +92,18 @@ class Steps:
         self._differences: list[Difference] | None = None
 
     def __enter__(self) -> Steps:
-        """Keep the connection until the end."""
+        """Return the steps, whose connection is open already."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close it."""
+        """Close the connection."""
         self.connection.close()
 
     def at_once(self, tasks: Sequence[Callable[[Steps], T]]) -> list[T]:
-        """Do what concerns different tables side by side, each on a connection that no other task uses meanwhile.
+        """Run tasks on different tables at the same time, each on a connection that no other task uses meanwhile.
 
-        Two tasks must not lock the same table for a scan: whoever builds an index waits for the snapshots of all, also
-        of one who waits for that lock.
+        Two tasks must not work on the same table. Building an index concurrently waits for the snapshots of all others,
+        and so for a task that waits for the lock of that build.
 
         Returns:
             What the tasks returned, in their order.
@@ -117,7 +117,7 @@ class Steps:
             return side_by_side(lanes, tasks, lambda lane: lane.connection)
 
     def differences(self) -> list[Difference]:
-        """What is unlike the target now: looked up again after each step, and not more often."""
+        """How the database differs from the target now; looked up again only after a step."""
         if self._differences is None:
             self._differences = differences(self.connection)
         return self._differences
@@ -130,17 +130,18 @@ class Steps:
         *,
         otherwise: Sequence[TableLock] = (),
     ) -> None:
-        """One short transaction: the locks first, within the lock timeout, then what touches the catalogue alone.
+        """Run one short transaction: take the locks within the lock timeout, then do work on the catalogue only.
 
         Args:
-            step: what is done.
+            step: name of the step.
             locks: in the order in which they are taken.
-            work: what is done then.
-            otherwise: the same in another order, tried in turn: writers hold what they have touched, so one that
-                comes to the tables in the other order is in the way of each attempt that it overlaps with.
+            work: a function, or statements to run.
+            otherwise: the same locks in another order; the two orders are tried in turn. Writers keep their locks until
+                they commit, so a writer that locks the tables in the other order makes the attempts fail that it
+                overlaps with.
 
         Raises:
-            LockNotObtainedError: somebody was in the way for as long as the policy's patience.
+            LockNotObtainedError: others held the locks for as long as the policy's patience.
         """
         self._differences = None
         do = work if callable(work) else _statements(self.connection, list(work))
@@ -164,12 +165,12 @@ class Steps:
             self._tell(step, started, transactions.statistics.longest)
 
     def gently(self, step: str, statement: Statement) -> None:
-        """One statement that scans, outside a transaction, under locks that go along with readers and writers.
+        """Run one statement that scans a table, outside a transaction, under locks that stop no reader or writer.
 
-        It may wait for as long as the policy's patience, since nobody waits behind it.
+        It may wait for its locks for as long as the policy's patience, since readers and writers need not wait with it.
 
         Raises:
-            LockNotObtainedError: somebody was in the way for that long.
+            LockNotObtainedError: others held the locks for that long.
         """
         self._differences = None
         sys.audit(STEP_EVENT, step)
@@ -179,14 +180,14 @@ class Steps:
         self._tell(step, started, timedelta())
 
     def vacuum(self, table: Relation) -> None:
-        """Vacuum and analyze a table of which many rows were written: by and by the server would, and be in the way.
+        """Vacuum and analyze a table after many writes; otherwise autovacuum would do it later, and block a step.
 
-        The file is not made shorter, since writers would have to wait for that.
+        The file is not truncated, since writers would have to wait for that.
         """
         self.gently(f"vacuum {table}", sql.SQL("VACUUM (ANALYZE, TRUNCATE FALSE) {}").format(table.identifier))
 
     def in_batches(self, step: str, batches: Iterable[Callable[[], T]]) -> list[T]:
-        """Short transactions, each repeatable, that are told of as one step; what each returned."""
+        """Run short transactions, each repeatable, that are reported as one step; return the result of each."""
         self._differences = None
         started, transactions = time.monotonic(), PatientTransactions(self.connection, self.policy)
         done = [transactions.run(step, [], batch) for batch in batches]
@@ -194,9 +195,9 @@ class Steps:
         return done
 
     def _let_vacuum_end(self, step: str, locks: Sequence[TableLock]) -> None:
-        """Wait for whoever vacuums a table, or analyzes it, before writers have to wait with us.
+        """Wait until nobody vacuums or analyzes the tables, so that the locks of the step need not wait for that.
 
-        The lock goes along with readers and writers, and the server cancels an autovacuum that it waits for.
+        This lock stops no reader or writer, and the server cancels an autovacuum that it waits for.
         """
         lock = sql.SQL("LOCK TABLE ONLY {} IN SHARE UPDATE EXCLUSIVE MODE")
         with self._patiently(step), self.connection.transaction():
@@ -205,7 +206,7 @@ class Steps:
 
     @contextmanager
     def _patiently(self, step: str) -> Iterator[None]:
-        """Let locks be waited for as long as the policy's patience: such as nobody waits behind."""
+        """Set the lock timeout to the policy's patience, for locks that make no reader or writer wait."""
         patience = round(self.policy.patience.total_seconds() * 1000)
         try:
             self.connection.execute("SELECT set_config('lock_timeout', %s, false)", (f"{patience}ms",))
@@ -230,16 +231,16 @@ def _statements(connection: Connection, statements: Sequence[Statement]) -> Call
 
 
 def family(connection: Connection, relation: Relation) -> list[Relation]:
-    """A table and, when it is partitioned, its partitions: the order in which their locks are taken."""
+    """A table and its partitions, if it has any, in the order in which their locks are taken."""
     rows = connection.execute(read_sql("adoption", "list_family.sql"), {"table": relation.quoted}).fetchall()
     return [Relation(*row) for row in rows]
 
 
 def exclusively(*relations: Relation) -> list[TableLock]:
-    """Locks that nobody else goes along with."""
+    """ACCESS EXCLUSIVE locks, which stop readers and writers."""
     return [TableLock(relation, LockMode.ACCESS_EXCLUSIVE) for relation in dict.fromkeys(relations)]
 
 
 def stopping_writers(*relations: Relation) -> list[TableLock]:
-    """Locks that readers go along with."""
+    """SHARE ROW EXCLUSIVE locks, which stop writers but not readers."""
     return [TableLock(relation, LockMode.SHARE_ROW_EXCLUSIVE) for relation in dict.fromkeys(relations)]

@@ -1,7 +1,7 @@
-"""Types, tables, columns, triggers, views, grants and comments that an older database lacks, or has in another shape.
+"""Makes types, tables, columns, triggers, views, grants and comments what they are in the target of adoption.
 
-Driven by the comparison with the target: each function looks at what differs, and does its part of it. Constraints,
-indexes and times have modules of their own; no row is touched here.
+Each function looks up how the database differs from the target, and corrects one kind of difference. Constraints,
+indexes and times have modules of their own: `constraints`, `indexes` and `wall_time`.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 
 def make_types_and_functions(steps: Steps) -> None:
-    """Make missing types, values and trigger functions."""
+    """Create missing types and values of types, and functions that are missing or differ."""
     for each in named(steps.differences(), "type", "function"):
         if each.expected is None or (each.found and each.found.definition == each.expected.definition):
             continue
@@ -63,7 +63,7 @@ def make_types_and_functions(steps: Steps) -> None:
 
 
 def make_tables(steps: Steps) -> None:
-    """Make missing tables with all that belongs to them, those first that others refer to."""
+    """Create missing tables with all their parts; a table comes after those that it refers to."""
     missing = [
         Relation(*each.name.split("."))
         for each in named(steps.differences(), "relation")
@@ -75,23 +75,23 @@ def make_tables(steps: Steps) -> None:
             if others & set(missing):
                 continue
             locks = stopping_writers(*(each for each in relations() if each in others))
-            statements = create_table(relation, indexed=relation != SESSIONS)  # its rows are yet to come
+            statements = create_table(relation, indexed=relation != SESSIONS)  # sessions are indexed once filled
             steps.briefly(f"make {relation}", locks, statements)
             missing.remove(relation)
 
 
 def add_columns(steps: Steps) -> None:
-    """Add missing columns. Rows that are there get a constant default, and NULL where a function would say what."""
+    """Add missing columns. Existing rows get the default when it is a constant, and NULL when it calls a function."""
     by_table(steps, _added, "add columns to")
 
 
 def fit_columns(steps: Steps) -> None:
-    """Give columns the default, the length and the kind of identity of the target; what may be NULL there may here."""
+    """Give columns the default, length and kind of identity of the target; drop NOT NULL where the target has none."""
     by_table(steps, _fitted, "fit columns of")
 
 
 def by_table(steps: Steps, alter: Callable[[Relation, Sequence[Difference]], list[Statement]], step: str) -> None:
-    """Alter each table whose columns differ, all of its columns at once."""
+    """Alter each table whose columns differ, with all its columns in one step."""
     found = named(steps.differences(), "column")
     views = {RECENT_CONVERSATIONS}
     for relation in dict.fromkeys(home(each) for each in found):
@@ -146,7 +146,7 @@ def _default(relation: Relation, name: str, shape: ColumnShape) -> sql.Composed:
 
 
 def make_triggers(steps: Steps) -> None:
-    """Make the triggers that are missing or differ."""
+    """Create the triggers that are missing or differ."""
     for each in named(steps.differences(), "trigger"):
         expected, found = each.expected, each.found
         if expected is None or (found and found.definition == expected.definition):
@@ -160,9 +160,9 @@ def make_triggers(steps: Steps) -> None:
 
 
 def make_view(steps: Steps) -> None:
-    """Make the view of recent conversations beside the older one, if there is one, and put it in its place.
+    """Build the view of recent conversations in another schema, then put it in the place of the older one, if any.
 
-    A view that something unknown depends on stays as it is, and among what differs at the end.
+    An older view that another view depends on stays as it is, and is among the differences at the end.
     """
     name = str(RECENT_CONVERSATIONS)
     found = {each.name: each for each in named(steps.differences(), "relation")}
@@ -201,7 +201,7 @@ def make_view(steps: Steps) -> None:
 
 
 def _is_used(connection: Connection, relation: Relation) -> bool:
-    """Whether a view depends on the relation."""
+    """Whether another view depends on the relation."""
     query = (
         "SELECT EXISTS (SELECT FROM pg_depend AS d JOIN pg_rewrite AS r ON d.classid = 'pg_rewrite'::regclass "
         "AND d.objid = r.oid WHERE d.refobjid = %s::regclass AND r.ev_class <> d.refobjid)"
@@ -210,7 +210,7 @@ def _is_used(connection: Connection, relation: Relation) -> bool:
 
 
 def grant_and_comment(steps: Steps) -> None:
-    """Give the grants and comments of the target: they stop nobody."""
+    """Set the grants and comments of the target, for which nobody has to wait."""
     found = [each for each in steps.differences() if each.expected is not None]
     statements: list[Statement] = []
     for each in found:

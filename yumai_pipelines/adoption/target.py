@@ -1,7 +1,7 @@
-"""What adoption brings an older database to: the objects that the migrations up to `BASE` make, and the DDL for them.
+"""The target of adoption: the objects that the migrations up to `BASE` create, and the DDL for them.
 
-From there on the migrations go on as for any upgrade. The catalogue of that state is kept in `sql/adoption`, frozen
-like the migrations that it comes from; how a database is compared with it stands in `schema_snapshot`.
+The later migrations run after that, as in any upgrade. The target is kept in `sql/adoption/target.jsonl`, frozen like
+the migrations that it comes from. `schema.snapshot` compares a database with it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from yumai_pipelines.schema.snapshot import Difference
 
 BASE = "0004"
-"""The last migration that makes what an older database has in another shape."""
+"""The last migration that creates objects which an older database may have in another form."""
 
 NAIVE = "timestamp without time zone"
 AWARE = "timestamp with time zone"
@@ -50,7 +50,7 @@ def wanted(kind: str, name: str) -> SchemaObject:
     """One object of the target.
 
     Raises:
-        KeyError: the target has none of that name.
+        KeyError: the target has no object of that name.
     """
     for each in target():
         if (each.kind, each.name) == (kind, name):
@@ -64,7 +64,7 @@ def relations() -> list[Relation]:
 
 
 def differences(connection: Connection) -> list[Difference]:
-    """What a database's objects are unlike those of the target; objects that the target does not know included."""
+    """How a database's objects differ from the target's; this includes objects that the target does not have."""
     return compare(target(), describe(connection))
 
 
@@ -80,7 +80,7 @@ def own_name(item: SchemaObject | Difference) -> str:
 
 
 def indexed(definition: str) -> Relation:
-    """The table of an index, of its definition."""
+    """The table of an index, read from its definition."""
     match = re.search(r" ON (?:ONLY )?([a-z_]+)\.([a-z_]+) USING ", definition)
     if match is None:
         raise ValueError(definition)
@@ -88,7 +88,7 @@ def indexed(definition: str) -> Relation:
 
 
 def index_tail(definition: str) -> str:
-    """What an index is without its name and its table, so that those of a table and a partition can be compared."""
+    """An index's definition without its name and table, to compare indexes of a table and of its partitions."""
     match = _INDEX_TAIL.match(definition)
     if match is None:
         raise ValueError(definition)
@@ -96,14 +96,14 @@ def index_tail(definition: str) -> str:
 
 
 def referenced(definition: str) -> Relation | None:
-    """The table that a foreign key points to."""
+    """The table that a foreign key refers to; None when the definition is not of a foreign key."""
     match = _REFERENCED.search(definition)
     return Relation(match[1], match[2]) if match else None
 
 
 @dataclass(frozen=True)
 class ColumnShape:
-    """A column, as the catalogue describes it."""
+    """The definition of a column, as the catalogue describes it."""
 
     type: str
     not_null: bool
@@ -112,14 +112,14 @@ class ColumnShape:
 
     @classmethod
     def parse(cls, definition: str) -> ColumnShape:
-        """Read the definition of a column."""
+        """Parse a column's definition as `schema.snapshot` writes it."""
         kind, *rest = definition.split("\n")
         identity = next((line for line in rest if line.endswith("AS IDENTITY")), None)
         default = next((line.removeprefix("DEFAULT ") for line in rest if line.startswith("DEFAULT ")), None)
         return cls(kind, "NOT NULL" in rest, identity, default)
 
     def declaration(self, name: str) -> sql.Composed:
-        """The column in a CREATE TABLE."""
+        """The column's declaration for CREATE TABLE or ADD COLUMN."""
         parts = [self.type, self.identity, f"DEFAULT {self.default}" if self.default else None]
         if self.not_null:
             parts.append("NOT NULL")
@@ -127,11 +127,11 @@ class ColumnShape:
 
     @property
     def is_constant(self) -> bool:
-        """Whether rows that are there already may be given the default: no function says what they get."""
+        """Whether existing rows may be given the default, because it calls no function."""
         return self.default is None or "(" not in self.default
 
     def widens(self, other: ColumnShape) -> bool:
-        """Whether a column of the other shape gets this one's type without being rewritten."""
+        """Whether a column of the other shape can be given this type without a rewrite of its table."""
         mine, theirs = _LENGTH.fullmatch(self.type), _LENGTH.fullmatch(other.type)
         if theirs is None:
             return False
@@ -139,22 +139,22 @@ class ColumnShape:
 
 
 def constraint_text(definition: str) -> sql.SQL:
-    """A constraint's definition in the spelling that PostgreSQL reads back as the same.
+    """A constraint's definition in a spelling from which PostgreSQL makes the same constraint again.
 
-    It prints a list of varchars as an array of them cast to text, and reads that as an array of texts.
+    PostgreSQL prints a list of varchars as an array that is cast to text[], and would read that as an array of texts.
     """
     return sql.SQL(_VARCHARS.sub(r"ARRAY[\1]::character varying[]", definition))
 
 
 def within(kind: str, relation: Relation) -> list[SchemaObject]:
-    """The target's columns, constraints, triggers or indexes of a relation."""
+    """The target's columns, constraints, triggers or indexes (the `kind`) of a relation."""
     if kind == "index":
         return [each for each in target() if each.kind == kind and indexed(each.definition) == relation]
     return [each for each in target() if each.kind == kind and home(each) == relation]
 
 
 def comment_on(item: SchemaObject) -> sql.Composed:
-    """The statement that gives an object its comment."""
+    """The statement that sets an object's comment."""
     if item.kind in {"constraint", "trigger"}:
         what = sql.SQL(item.kind.upper() + " {} ON {}").format(sql.Identifier(own_name(item)), home(item).identifier)
     elif item.kind == "relation":
@@ -168,7 +168,7 @@ def comment_on(item: SchemaObject) -> sql.Composed:
 
 
 def create_table(relation: Relation, *, indexed: bool = True) -> list[Statement]:
-    """The statements that make one of the target's tables, with all that hangs on it; its indexes may come later."""
+    """The statements that create a table of the target with all its parts; without its indexes unless `indexed`."""
     columns = within("column", relation)
     constraints = within("constraint", relation)
     constraints.sort(key=lambda each: "PUFC".index(each.definition[0]))
@@ -191,7 +191,7 @@ def create_table(relation: Relation, *, indexed: bool = True) -> list[Statement]
 
 
 def grant(item: SchemaObject) -> sql.Composed:
-    """The statement that gives what a grant on a table says."""
+    """The GRANT statement of a grant on a table."""
     table, role = item.name.split(" to ")
     return sql.SQL("GRANT {} ON {} TO {}").format(
         sql.SQL(item.definition), sql.Identifier(*table.split(".")), sql.Identifier(role)
@@ -199,10 +199,10 @@ def grant(item: SchemaObject) -> sql.Composed:
 
 
 def function_text(definition: str) -> sql.SQL:
-    """A function's own statement, of its definition."""
+    """The statement that creates a function, read from its definition."""
     return sql.SQL(definition.rpartition("\nowner ")[0])
 
 
 def named(items: Sequence[Difference], *kinds: str) -> list[Difference]:
-    """Those of the differences that are of one of the kinds and concern something that the target has."""
+    """The differences of these kinds that concern objects of the target."""
     return [each for each in items if each.kind in kinds and each.expected is not None]

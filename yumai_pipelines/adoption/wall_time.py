@@ -1,10 +1,10 @@
-"""Naive columns become instants: wall time of the business, read as such, without a lock for longer than a blink.
+"""Converts naive columns, which hold wall time of the business, to columns of instants, with short locks only.
 
-ALTER COLUMN TYPE would rewrite the table under an exclusive lock. Instead a column of the right type stands beside the
-naive one: a trigger keeps it, batches fill it, and one transaction of catalogue changes puts it in the other's place.
-The cost: each row is written once more, so that the table grows by its own size until it is vacuumed, and the column
-stands last in its table. What depends on the naive column (a view, an index that is not known) keeps it: it stays under
-another name, and goes on being written.
+ALTER COLUMN TYPE would rewrite the table under an exclusive lock. Instead a shadow column of the right type is added:
+a trigger fills it in new rows, batches fill it in older rows, and one transaction of catalogue changes puts it in the
+place of the naive column. The cost: each row is written once more, so the table grows by its own size until it is
+vacuumed, and the column becomes the last of its table. A naive column that something depends on (a view, an unknown
+index) is kept under another name, and is still filled.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ if TYPE_CHECKING:
     from yumai_pipelines.schema.snapshot import Difference, SchemaObject
 
 TRIGGER = "yumai_a_wall_time"
-"""It comes before the trigger of `compatibility`, which reads the time: triggers fire by name."""
+"""Fires before the trigger of `compatibility`, which reads the time: triggers fire in the order of their names."""
 
 SHADOW, KEPT = "yumai_{}", "{}_naive"
 
 
 def list_naive_columns(unlike: Sequence[Difference]) -> dict[Relation, tuple[str, ...]]:
-    """The columns that hold wall time and are to hold instants, by table, of what is unlike the target."""
+    """The columns, by table, that hold wall time and have instants in the target; found in the given differences."""
     found: dict[Relation, tuple[str, ...]] = {}
     for each in named(unlike, "column"):
         if each.expected is None or each.found is None or home(each) == RECENT_CONVERSATIONS:
@@ -62,7 +62,7 @@ def list_naive_columns(unlike: Sequence[Difference]) -> dict[Relation, tuple[str
 
 
 def make_instants(steps: Steps, zone: str) -> None:
-    """Turn each naive column into one of instants."""
+    """Convert every naive column to a column of instants."""
 
     def convert(lane: Steps, table: Relation, columns: tuple[str, ...]) -> None:
         _Conversion(lane, table, columns, zone).run()
@@ -73,13 +73,15 @@ def make_instants(steps: Steps, zone: str) -> None:
 
 @dataclass(frozen=True)
 class _Conversion:
+    """The conversion of the naive columns of one table."""
+
     steps: Steps
     table: Relation
     columns: tuple[str, ...]
     zone: str
 
     def run(self) -> None:
-        self._cast_shadows()
+        self._add_shadow_columns()
         self._fill()
         for column in self.columns:
             for index in self._indexes(column):
@@ -110,8 +112,8 @@ class _Conversion:
     def _building(self, index: str) -> Relation:
         return Relation(self.table.schema, SHADOW.format(index))
 
-    def _cast_shadows(self) -> None:
-        """Add the columns and the trigger that keeps them, at once: from here on no new row lacks one."""
+    def _add_shadow_columns(self) -> None:
+        """Add the shadow columns and the trigger that fills them, together, so that every new row has them."""
         if has_trigger(self.connection, self.table, TRIGGER):
             return
         assignments = [
@@ -133,7 +135,7 @@ class _Conversion:
         self.steps.briefly(what, exclusively(self.table), [*add, function, self._trigger()])
 
     def _instant(self, column: str) -> sql.Composed:
-        """What a new row gets: a time that has to be there is now when it is left out."""
+        """SQL of a new row's instant; a required time that is left out becomes now."""
         instant = sql.SQL("NEW.{} AT TIME ZONE {}").format(sql.Identifier(column), sql.Literal(self.zone))
         return sql.SQL("coalesce({}, now())").format(instant) if column in self._required else instant
 
@@ -148,7 +150,7 @@ class _Conversion:
         )
 
     def _fill(self) -> None:
-        """Fill what was there before: first what says its time, then what does not, from the row before it."""
+        """Fill older rows: first those that have a time, then those that lack a required one, from a row near them."""
         pairs = [(sql.Identifier(column), sql.Identifier(SHADOW.format(column))) for column in self.columns]
         sets = [
             sql.SQL("{shadow} = t.{naive} AT TIME ZONE {zone}").format(
@@ -173,7 +175,7 @@ class _Conversion:
             )
 
     def _lacks(self, column: str) -> bool:
-        """Whether a row does not say when it happened."""
+        """Whether any row lacks a time."""
         query = sql.SQL("SELECT EXISTS (SELECT FROM {} WHERE {} IS NULL)").format(
             self.table.identifier, sql.Identifier(SHADOW.format(column))
         )
@@ -237,7 +239,7 @@ class _Conversion:
 
 
 def reading_function(table: Relation, columns: tuple[str, ...], kept: list[str], zone: str) -> sql.Composed:
-    """The trigger function of a table whose times are instants: what the older application sends is wall time."""
+    """The trigger function of a converted table, which reads what the older application sends as wall time."""
     assignments = [
         sql.SQL(
             "IF NEW.{column} <> now() AND (TG_OP = 'INSERT' OR NEW.{column} IS DISTINCT FROM OLD.{column}) THEN "
@@ -266,12 +268,12 @@ def reading_function(table: Relation, columns: tuple[str, ...], kept: list[str],
 
 
 def wall_time_function(table: Relation) -> Relation:
-    """The trigger function that keeps a table's times."""
+    """The name of the trigger function that converts a table's times."""
     return Relation("yumai_pipelines", f"wall_time_of_{table.name}")
 
 
 def dependents(connection: Connection, table: Relation, column: str, indexes: list[str]) -> list[str]:
-    """What depends on a column, as people say it; the indexes, the default and our triggers aside."""
+    """Descriptions of what depends on a column, except the given indexes, its default and the adoption's triggers."""
     rows = connection.execute(
         read_sql("adoption", "list_dependents.sql"), {"table": table.quoted, "column": column, "indexes": indexes}
     ).fetchall()

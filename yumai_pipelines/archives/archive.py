@@ -1,13 +1,14 @@
-"""Past months leave the conversations: their partitions become files, and a table is dropped when its file is proven.
+"""Archives past months of the conversations: each partition becomes a file, and is dropped when the file is proven.
 
-1. The partition is detached and set aside, in one transaction. It keeps its foreign keys, so a session that goes takes
-   its rows along there too; a trigger notes that.
-2. In one snapshot, PostgreSQL computes the rows' checksum and sends them. They become a Parquet file, which is read
-   back.
-3. One transaction finds that nothing has changed since, and records the file. From then on the table is rubbish. Where
-   sessions never stop going, rows that went during the last export stay in the file, like those that go later.
+1. The partition is detached and moved to the schema `yumai_pipelines`. It keeps its foreign keys, so deleting a session
+   still deletes its rows there; a trigger notes every change.
+2. In one snapshot, PostgreSQL computes the checksum of the rows and sends them. They are written to a Parquet file,
+   which is read back and compared.
+3. One transaction makes sure that the rows have not changed since, and records the file. From then on the table may be
+   dropped. If sessions are deleted during every export, the rows deleted during the last one stay in the file, like
+   rows that are deleted later.
 
-A run killed anywhere leaves the rows in the table or in a proven file, and the next one goes on from there.
+A run killed anywhere leaves the rows in the table or in a proven file, and the next run continues from there.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ if TYPE_CHECKING:
 ArchiveOutcome = Literal["archived", "already archived", "restored, left alone", "no rows"]
 
 ATTEMPTS = 3
-"""Exports of a month whose rows go meanwhile, before that is taken as if they went afterwards."""
+"""Maximum number of exports of a month that changes meanwhile; deletions during the last count as later ones."""
 
 _TRIGGERS = {"yumai_note_rows": "INSERT OR UPDATE OR DELETE", "yumai_note_truncate": "TRUNCATE"}
 
@@ -69,10 +70,10 @@ class ArchiveReport:
     Attributes:
         month: the month.
         action: `archived` now, `already archived`, `restored, left alone`, or `no rows` anywhere.
-        archive: what the ledger has of it; None when it was never taken out.
-        late_rows: rows of the month in the default partition: they came after it had been taken out.
+        archive: the month's entry in the ledger; None when it was never taken out.
+        late_rows: rows of the month in the default partition, which were written after it had been taken out.
         lock_held_ms: time for which others may have had to wait, in milliseconds.
-        retries: attempts that gave way to somebody.
+        retries: attempts that gave up because others held locks.
     """
 
     month: Month
@@ -94,29 +95,30 @@ def archive_months(
     as_of: datetime,
     again: bool = False,
 ) -> Iterator[ArchiveReport]:
-    """Take past months out of the conversations, into proven Parquet files.
+    """Move past months of the conversations into proven Parquet files.
 
-    Idempotent; a run that was killed is made good by the next. Rows of these months in the default partition get their
-    partition first. A writer waits no longer than the lock timeout. Section 7.2 of the database document.
+    Idempotent; the next run completes one that was killed. Rows of these months in the default partition are moved to a
+    partition of their month first. A writer waits no longer than the lock timeout. Section 7.2 of the database
+    document.
 
     Args:
         connection: in autocommit mode, as the owner of the conversations.
-        months: what to archive.
-        store: where the files go.
+        months: the months to archive.
+        store: where the files are written.
         zone: the business's time zone, at whose midnights months begin.
-        policy: how long others may be stopped, and how long to try.
-        kept: whole months before the current one that stay.
-        as_of: now.
-        again: archive months too that were restored.
+        policy: how long others may be made to wait, and how long to try.
+        kept: number of whole months before the current one that are not archived.
+        as_of: the current time.
+        again: whether to archive also months that were restored.
 
     Yields:
-        One report for each month, by month, once it is done.
+        One report for each month, in order, once the month is done.
 
     Raises:
-        ArchiveError: a month is not past, or somebody changes its rows again and again; or the store cannot be written;
-            or a file does not hold what the table holds. The table is kept.
-        BoundsError: a partition stands across a month's bounds.
-        LockNotObtainedError: somebody was in the way for as long as the policy's patience.
+        ArchiveError: a month is not past; its rows are changed during every export; the store cannot be written; or a
+            file does not hold what the table holds. The table is kept.
+        BoundsError: a partition crosses the bounds of a month.
+        LockNotObtainedError: others held locks for as long as the policy's patience.
     """
     oldest = oldest_kept(as_of, zone, kept)
     if young := sorted(month for month in months if month >= oldest):
@@ -131,7 +133,7 @@ def archive_months(
 
 @dataclass(frozen=True)
 class _Departure:
-    """One month's way out."""
+    """The archiving of one month."""
 
     connection: Connection
     month: MonthTable
@@ -145,16 +147,16 @@ class _Departure:
 
     @property
     def table(self) -> Relation:
-        """Where the partition waits for its file."""
+        """The name of the detached table, which is kept until its file is proven."""
         return archived.table_of(self.month.month)
 
     @property
     def entry(self) -> archived.Archive | None:
-        """What the ledger says of the month now."""
+        """The month's present entry in the ledger."""
         return archived.read(self.connection).get(self.month.month)
 
     def run(self, *, again: bool) -> ArchiveReport:
-        """Go on from wherever the month is."""
+        """Continue from the state that the ledger has for the month."""
         action = self._leave(again=again)
         if action == "archived":
             self._prove()
@@ -171,7 +173,7 @@ class _Departure:
         )
 
     def _leave(self, *, again: bool) -> ArchiveOutcome:
-        """See to it that the month's rows are in the detached table, where they are to go and not gone yet."""
+        """Detach the month's partition if necessary; return `archived` when its rows must be exported, else why not."""
         entry = self.entry
         state = entry.state if entry else None
         if state == "archived":
@@ -197,7 +199,7 @@ class _Departure:
         return "archived"
 
     def _partition(self) -> Relation | None:
-        """The month's partition; made first when rows of the month are in the default partition."""
+        """The month's partition, if any. It is created first when the default partition has rows of the month."""
         partitions = describe_partitions(self.connection, self.zone)
         check_bounds(partitions, [self.month.month], self.zone)
         for partition in partitions:
@@ -209,7 +211,7 @@ class _Departure:
         return report.relation
 
     def _set_aside(self, partition: Relation) -> None:
-        """Take a table that is no partition any more out of everybody's sight; from here on, its changes are noted."""
+        """Move the detached table to its own schema and name, and note every change of it from here on."""
         rename(self.connection, partition, self.table)
         for trigger, events in _TRIGGERS.items():
             execute(
@@ -228,7 +230,7 @@ class _Departure:
         archived.record_departure(self.connection, self.month.month, "detached", partition)
 
     def _prove(self) -> None:
-        """Come to a file that holds what the table holds, and record it."""
+        """Export until a file holds exactly what the table holds, and record that file."""
         for attempt in range(ATTEMPTS):
             harmless = {"DELETE"} if attempt == ATTEMPTS - 1 else set()
             if self._record(*self._export(), harmless):
@@ -242,7 +244,8 @@ class _Departure:
     def _export(self) -> tuple[Summary, str]:
         """Write the table's rows into a file, and read it back.
 
-        What has been noted is forgotten in the snapshot of the export: what is noted afterwards is not in the file.
+        The changes noted so far are deleted in the snapshot of the export, so those that are noted afterwards are the
+        changes that the file lacks.
         """
         sys.audit(STEP_EVENT, f"export {self.month.month}")
         directory = f"{PARENT.name}/{self.month.month.key}"
@@ -283,7 +286,7 @@ class _Departure:
             )
 
     def _record(self, summary: Summary, uri: str, harmless: set[str]) -> bool:
-        """Say that the rows are in the file, and that the table may go; False when it was changed meanwhile."""
+        """Record that the rows are in the file and the table may be dropped; False when it has changed meanwhile."""
 
         def work() -> bool:
             if archived.changes(self.connection, self.month.month) - harmless:
@@ -302,6 +305,6 @@ class _Departure:
         return next((partition.relation for partition in partitions if partition.is_default), None)
 
     def _late_rows(self) -> int:
-        """Rows of the month in the default partition."""
+        """The number of rows of the month in the default partition."""
         default = self._default()
         return 0 if default is None else count_rows(self.connection, default, self.month)

@@ -1,7 +1,7 @@
-"""The checksum of a set of rows: computed by PostgreSQL of a table and by Arrow of a file, to compare the two.
+"""The checksum of a set of rows, to compare a table with a file: PostgreSQL computes the table's, Arrow the file's.
 
-A row's text is made of the plain forms of its values: numbers end with a comma, texts begin with their length. It is
-hashed by SHA-256, and the hashes are added up, each quarter of them modulo 2^64, so that no order matters.
+The text of a row is made of the plain forms of its values: numbers end with a comma, texts begin with their length. It
+is hashed by SHA-256, and each quarter of the hashes is summed modulo 2^64, so the order of the rows does not matter.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ ALGORITHM = "sum of SHA-256"
 _TIME = "conversation_time"
 _QUARTERS = 4
 _COLUMNS_AT_ONCE = 30
-"""A function of PostgreSQL takes no more than 100 arguments, and a column is up to three."""
+"""Columns per call of `concat`: it takes no more than 100 arguments, and a column needs up to three."""
 
 
 def print_plainly(connection: Connection) -> None:
-    """For the rest of the transaction, print and read values in the one way that files and checksums are made of."""
+    """Until the end of the transaction, print and read values in the format that files and checksums are made from."""
     connection.execute(
         "SELECT set_config('TimeZone', 'UTC', true), set_config('DateStyle', 'ISO, YMD', true), "
         "set_config('IntervalStyle', 'postgres', true), set_config('bytea_output', 'hex', true), "
@@ -43,7 +43,7 @@ def print_plainly(connection: Connection) -> None:
 
 
 def summarize_table(connection: Connection, table: Relation, columns: Sequence[Column]) -> tuple[Summary, int]:
-    """The summary of a table's rows, and the octets of the longest row, both by PostgreSQL alone."""
+    """The summary of a table's rows, and the octets of the longest row's text; PostgreSQL computes both."""
     statement = sql.SQL(read_sql("archives", "summarize_rows.sql")).format(
         table=table.identifier, time=sql.Identifier(_TIME), text=_row_text(columns)
     )
@@ -55,7 +55,7 @@ def summarize_table(connection: Connection, table: Relation, columns: Sequence[C
 
 
 def summarize_batches(batches: Iterable[pa.RecordBatch], columns: Sequence[Column]) -> Summary:
-    """The summary of a file's rows; one batch at a time is in memory."""
+    """The summary of a file's rows. Only one batch at a time is in memory."""
     rows, sums = 0, np.zeros(_QUARTERS, dtype=np.uint64)
     first = last = None
     for batch in batches:
@@ -68,7 +68,7 @@ def summarize_batches(batches: Iterable[pa.RecordBatch], columns: Sequence[Colum
 
 
 def _row_text(columns: Sequence[Column]) -> sql.Composable:
-    """SQL of a row's text. `concat` leaves a NULL out, and of a text also its length."""
+    """SQL of a row's text. `concat` leaves out a NULL, and its length, which is NULL too."""
     parts = [
         sql.SQL("octet_length({0}), ':', {0}" if column.form.is_text else "{0}, ','").format(column.plain)
         for column in columns
@@ -78,7 +78,7 @@ def _row_text(columns: Sequence[Column]) -> sql.Composable:
 
 
 def _hash(batch: pa.RecordBatch, columns: Sequence[Column]) -> npt.NDArray[np.uint64]:
-    """The four sums of a batch."""
+    """The sums of the four quarters of a batch's hashes."""
     parts = []
     for column in columns:
         text = column.form.format(batch.column(column.name))

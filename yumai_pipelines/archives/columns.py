@@ -1,7 +1,7 @@
-"""How a column of the table becomes one of the file, and again one of the table; nothing is read or written here.
+"""How the columns of a table are converted to columns of a file, and back.
 
-Each value has a plain form, a number or a text, that PostgreSQL and Arrow make alike: rows leave the table in it, and
-the checksum is computed over it.
+Each value has a plain form, a number or a text, which PostgreSQL and Arrow write in the same way. Rows leave the table
+in this form, and the checksum is computed from it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _LISTS = {
     for name, kind in {**_INTEGERS, "text": pa.string(), "character varying": pa.string()}.items()
 }
 _LARGEST_SCALE = 6
-"""Arrow writes small decimals of more digits with an exponent, PostgreSQL does not."""
+"""With more decimal places, Arrow writes small numbers with an exponent, and PostgreSQL does not."""
 
 _to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
@@ -47,12 +47,12 @@ class Form:
     """How the values of an SQL type are written.
 
     Attributes:
-        arrow: their type in the file.
-        plain: SQL of the plain form, with the column as `{}`.
-        plain_type: Arrow's type of the plain form, as it is read from CSV.
-        parse: makes values of plain forms.
-        format: makes the plain forms of values, as text.
-        literal: makes what COPY reads.
+        arrow: Arrow type of the values in the file.
+        plain: SQL of the plain form, with `{}` for the column.
+        plain_type: Arrow type of the plain form in CSV; None when it is that of the values.
+        parse: converts plain forms to values.
+        format: converts values to their plain forms, as text.
+        literal: converts values to what COPY reads.
     """
 
     arrow: pa.DataType
@@ -64,12 +64,12 @@ class Form:
 
     @property
     def is_text(self) -> bool:
-        """Whether the plain form is a text of any content, and no number."""
+        """Whether the plain form is a text, and not a number."""
         return bool(self.csv_type == pa.string())
 
     @property
     def csv_type(self) -> pa.DataType:
-        """Arrow's type of the plain form."""
+        """Arrow type of the plain form in CSV."""
         return self.arrow if self.plain_type is None else self.plain_type
 
 
@@ -83,7 +83,7 @@ def _list_form(arrow: pa.DataType) -> Form:
     def literal(array: pa.Array) -> pa.Array:
         return pa.array([None if value is None else _array_literal(value) for value in array.to_pylist()], pa.string())
 
-    # An array that does not begin at 1 becomes an object, which is refused: as a list it would lose where it begins.
+    # An array whose index does not begin at 1 becomes an object, which is refused: a list would lose that index.
     plain = "CASE WHEN array_lower({0}, 1) <> 1 THEN json_build_object('array', {0}) ELSE array_to_json({0}) END::text"
     return Form(arrow, plain, pa.string(), parse, to_text, literal)
 
@@ -99,7 +99,7 @@ def _element(value: int | str | None) -> str:
 
 
 _AS_TEXT = Form(pa.string(), "{}::text")
-"""What PostgreSQL prints and reads again, for every type that has no other form."""
+"""The form of every other type: the text that PostgreSQL prints and can read again."""
 
 
 def form_of(sql_type: str) -> Form:
@@ -146,7 +146,7 @@ class Column:
         name: its name.
         sql_type: its type, as `format_type` spells it.
         nullable: whether it may be NULL.
-        comment: what the database says of it.
+        comment: its comment in the database.
     """
 
     name: str
@@ -156,17 +156,17 @@ class Column:
 
     @property
     def form(self) -> Form:
-        """How its values are written."""
+        """The form of its type."""
         return form_of(self.sql_type)
 
     @property
     def plain(self) -> sql.Composed:
-        """SQL of its plain form."""
+        """SQL of the plain form of its values."""
         return sql.SQL(self.form.plain).format(sql.Identifier(self.name))
 
     @property
     def field(self) -> pa.Field:
-        """The column of the file."""
+        """The Arrow field of the column in the file."""
         metadata = {TYPE_KEY: self.sql_type.encode()}
         if self.comment:
             metadata[COMMENT_KEY] = self.comment.encode()
@@ -174,17 +174,17 @@ class Column:
 
     @classmethod
     def of_field(cls, field: pa.Field) -> Self:
-        """The column that a column of a file was made from.
+        """The column of a table from which a field of a file was made.
 
         Raises:
-            KeyError: it was made from none.
+            KeyError: the field was not made from a column of a table.
         """
         comment = field.metadata.get(COMMENT_KEY)
         return cls(field.name, field.metadata[TYPE_KEY].decode(), field.nullable, comment and comment.decode())
 
 
 def columns_of(connection: Connection, table: Relation) -> tuple[Column, ...]:
-    """The columns of a table that can be written, in its order: the generated ones are left out."""
+    """The columns of a table that can be written, in its order; generated columns are left out."""
     rows = connection.execute(
         "SELECT attname, format_type(atttypid, atttypmod), NOT attnotnull, col_description(attrelid, attnum) "
         "FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = '' "

@@ -1,7 +1,7 @@
-"""The files of an archived month: one Parquet, and a manifest beside it that says what must be in it.
+"""The files of an archived month: a Parquet file, and a manifest beside it that says what the Parquet file must hold.
 
-Rows stream: what is in memory is one block of CSV and one row group. Which table they come from and go to is decided in
-`archive` and `restore`.
+Rows are streamed: only one block of CSV and one row group are in memory. `archive` and `restore` decide which tables
+the rows come from and go to.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ T = TypeVar("T")
 ROW_GROUP_ROWS = 20_000
 ROW_GROUP_BYTES = 8 * 1024 * 1024
 BLOCK_BYTES = 1024 * 1024
-"""CSV that is parsed at once; more where a single row is longer."""
+"""Size of the CSV block that is parsed at once; larger where a single row is longer."""
 
 BATCH_ROWS = 5_000
 FORMAT = 1
@@ -44,15 +44,15 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Manifest:
-    """What stands beside the Parquet file, as JSON.
+    """The content of the manifest, a JSON file beside the Parquet file.
 
     Attributes:
-        month: `2024-08`.
+        month: such as `2024-08`.
         table: the table that the rows come from.
-        summary: what the database says of them.
-        columns: of the table, in its order.
+        summary: the summary of the rows, computed by PostgreSQL.
+        columns: the columns of the table, in its order.
         lower: first instant of the month.
-        upper: first instant of the next.
+        upper: first instant of the next month.
         bytes: size of the Parquet file.
     """
 
@@ -73,18 +73,18 @@ class Manifest:
 def export_rows(
     connection: Connection, table: Relation, columns: Sequence[Column], file: IO[bytes], longest: int, comment: str
 ) -> None:
-    """Write a table's rows into a Parquet file, by time and id.
+    """Write a table's rows into a Parquet file, ordered by time and id.
 
     Args:
-        connection: its snapshot decides which rows.
-        table: whose rows.
-        columns: what to write of them.
-        file: where to.
-        longest: octets of the longest row; 0 says that there is none.
-        comment: what to say of the file in its metadata.
+        connection: its snapshot decides which rows are written.
+        table: the table to read.
+        columns: the columns to write.
+        file: the file to write to.
+        longest: octets of the longest row's text; 0 when the table is empty.
+        comment: comment for the file's metadata.
 
     Raises:
-        ArchiveError: a value has no place in its column's type, such as NaN or an array of two dimensions.
+        ArchiveError: a value does not fit its column's type in the file, such as NaN or an array of two dimensions.
     """
     schema = pa.schema([column.field for column in columns], metadata={b"comment": comment.encode()})
     query = sql.SQL("COPY (SELECT {} FROM {} ORDER BY conversation_time, id) TO STDOUT (FORMAT csv)").format(
@@ -111,7 +111,7 @@ def write_batches(batches: Iterator[pa.RecordBatch], schema: pa.Schema, file: IO
 
 
 def _parsed(copy: psycopg.Copy, columns: Sequence[Column], longest: int) -> Iterator[pa.RecordBatch]:
-    """Batches of plain forms. NULL is an empty field, and an empty text is a quoted one."""
+    """Yield batches of values, parsed from CSV. An empty field is NULL, and a quoted empty field an empty text."""
     names = [column.name for column in columns]
     reader = csv.open_csv(
         io.BufferedReader(_CopyStream(copy), BLOCK_BYTES),
@@ -133,7 +133,7 @@ def _parsed(copy: psycopg.Copy, columns: Sequence[Column], longest: int) -> Iter
 
 
 def _grouped(batches: Iterator[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.Table]:
-    """Batches put together into row groups."""
+    """Combine batches into row groups."""
     group: list[pa.RecordBatch] = []
     for batch in batches:
         group.append(batch)
@@ -145,7 +145,7 @@ def _grouped(batches: Iterator[pa.RecordBatch], schema: pa.Schema) -> Iterator[p
 
 
 class _CopyStream(io.RawIOBase):
-    """What COPY sends, as a stream to read from."""
+    """A readable stream of what COPY sends."""
 
     def __init__(self, copy: psycopg.Copy) -> None:
         self._copy = copy
@@ -164,10 +164,10 @@ class _CopyStream(io.RawIOBase):
 
 
 def summarize_file(uri: str) -> tuple[Summary, tuple[Column, ...]]:
-    """Read a Parquet file to its end: what its rows come to, and the columns that they were made from.
+    """Read a whole Parquet file; return the summary of its rows, and the columns that they were made from.
 
     Raises:
-        ArchiveError: it is not there, it cannot be read, or it is no such file.
+        ArchiveError: the file is missing, cannot be read, or is not a file of an archived month.
     """
 
     def summarize(file: pq.ParquetFile, columns: tuple[Column, ...]) -> tuple[Summary, tuple[Column, ...]]:
@@ -177,10 +177,10 @@ def summarize_file(uri: str) -> tuple[Summary, tuple[Column, ...]]:
 
 
 def load_rows(connection: Connection, uri: str, table: Relation) -> tuple[Column, ...]:
-    """Copy the rows of a Parquet file into a table, and return the columns that it filled.
+    """Copy the rows of a Parquet file into a table, and return the columns that were filled.
 
     Raises:
-        ArchiveError: the file is not there, it cannot be read, or it is no such file.
+        ArchiveError: the file is missing, cannot be read, or is not a file of an archived month.
     """
 
     def load(file: pq.ParquetFile, columns: tuple[Column, ...]) -> tuple[Column, ...]:
@@ -201,10 +201,10 @@ def load_rows(connection: Connection, uri: str, table: Relation) -> tuple[Column
 
 
 def read_file(uri: str, work: Callable[[pq.ParquetFile, tuple[Column, ...]], T]) -> T:
-    """Do something with a Parquet file of an archived month, and the columns that it was made from.
+    """Open a Parquet file of an archived month, and return the result of `work` on it and on its columns.
 
     Raises:
-        ArchiveError: it is not there, it cannot be read, or it is no such file.
+        ArchiveError: the file is missing, cannot be read, or is not a file of an archived month.
     """
     with reading(uri) as file:
         try:

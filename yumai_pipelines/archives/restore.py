@@ -1,8 +1,8 @@
-"""A month comes back: its rows, read from its file, stand in a partition again.
+"""Restores an archived month: its rows are read from its file and get a partition again.
 
-They are written aside, compared with what they were when they left, and then brought to where they would be had they
-never been away: what has been deleted since takes them along by the rules of the foreign keys. Then they are exchanged
-for the month's place in the default partition, as rows that land there are.
+The rows are loaded into a table of their own and compared with what was archived. Then the foreign keys are applied as
+if the rows had never been away: where a referenced row was deleted meanwhile, a row is deleted or loses the reference.
+Finally the table becomes the month's partition, as `partitions.default` does it for rows of the default partition.
 """
 
 from __future__ import annotations
@@ -39,18 +39,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RestoreReport:
-    """What came back.
+    """The result of restoring a month.
 
     Attributes:
         month: the month.
         relation: its partition.
         rows: rows in the partition.
-        archived_rows: rows that the file has, or the detached table had.
-        gone: rows that were left out, by the foreign key whose row is gone since, and cascades.
-        cleared: rows that lost a reference, by the foreign key whose row is gone since, and sets NULL.
-        late_rows: rows that had come while the month was away, and are in the partition now.
+        archived_rows: rows in the file, or in the detached table.
+        gone: number of rows left out because a referenced row is gone, by foreign key (ON DELETE CASCADE).
+        cleared: number of rows that lost a reference to a row that is gone, by foreign key (ON DELETE SET NULL).
+        late_rows: rows written while the month was archived, which are in the partition too.
         lock_held_ms: time for which others may have had to wait, in milliseconds.
-        retries: attempts that gave way to somebody.
+        retries: attempts that gave up because others held locks.
     """
 
     month: Month
@@ -64,7 +64,7 @@ class RestoreReport:
     retries: int
 
     def in_words(self) -> str:
-        """What came back, and what did not, a line each."""
+        """The report for people: what was restored and what was not, one line each."""
         lines = [
             f"{self.month} is back as {self.relation}: {self.rows:,} rows, of {self.archived_rows:,} archived ones."
         ]
@@ -80,24 +80,24 @@ class RestoreReport:
 def restore_month(
     connection: Connection, month: Month, *, zone: ZoneInfo, policy: LockPolicy, batch_rows: int = 1000
 ) -> RestoreReport:
-    """Bring a month back from its file, or from its detached table when there is no file yet.
+    """Restore a month from its file, or from its detached table when there is no file yet.
 
-    A run that was killed leaves the month archived; run it again. A row whose session or user is gone since is left
-    out, as it would be gone; one whose shop is gone loses the reference. The file stays where it is. Rows of the month
-    that came in the meantime join the others. The month then stays until somebody archives it anew.
+    A run that is killed leaves the month archived; run it again. A row whose session or user was deleted meanwhile is
+    left out; one whose shop was deleted loses the reference. Rows of the month that were written meanwhile are added to
+    the partition. The file is kept. The month is archived again only on request.
 
     Args:
         connection: in autocommit mode, as the owner of the conversations.
-        month: what to bring back.
+        month: the month to restore.
         zone: the business's time zone, at whose midnights months begin.
-        policy: how long others may be stopped, and how long to try.
-        batch_rows: rows that one transaction copies out of the default partition.
+        policy: how long others may be made to wait, and how long to try.
+        batch_rows: number of rows that one transaction copies out of the default partition.
 
     Raises:
-        ArchiveError: the month is not archived, or has a partition, or its file is not there, damaged, or not the one
-            that was written.
-        LockNotObtainedError: somebody was in the way for as long as the policy's patience.
-        PartitionError: a partition stands across the month's bounds, or a row violates a foreign key.
+        ArchiveError: the month is not archived; it has a partition; rows of it are in the default partition as well as
+            in the archive; or its file is missing, damaged, or not the one that was written.
+        LockNotObtainedError: others held locks for as long as the policy's patience.
+        PartitionError: a partition crosses the bounds of the month, or a row violates a foreign key.
     """
     with (
         advisory_lock(connection, AdvisoryLock.ARCHIVES, policy),
@@ -146,7 +146,7 @@ def _archive_of(connection: Connection, table: MonthTable, zone: ZoneInfo) -> ar
 
 @dataclass
 class _Arrival:
-    """An inflow: the rows of an archived month."""
+    """The rows of an archived month, as an `Inflow` of `partitions.default`."""
 
     connection: Connection
     archive: archived.Archive
@@ -156,7 +156,7 @@ class _Arrival:
     cleared: dict[str, int] = field(default_factory=dict)
 
     def fill(self, table: MonthTable) -> None:
-        """The rows as they were when they left."""
+        """Fill the month's table with the rows as they were archived."""
         if self.archive.uri is None:
             columns = sql.SQL(", ").join(sql.Identifier(each.name) for each in columns_of(self.connection, table.aside))
             self.rows = self.connection.execute(
@@ -169,7 +169,7 @@ class _Arrival:
         self._refuse_rows_twice(table)
 
     def reconcile(self, table: MonthTable) -> None:
-        """What the foreign keys would have done, had the rows been there."""
+        """Apply what the foreign keys would have done if the rows had been in the database."""
         for key in table_of(CONVERSATIONS).foreign_keys:
             cascades = key.on_delete is OnDelete.CASCADE
             name = "delete_gone.sql" if cascades else "clear_gone.sql"
@@ -183,14 +183,14 @@ class _Arrival:
             (self.gone if cascades else self.cleared)[key.name] = count
 
     def arrive(self) -> None:
-        """The month is back; what is left of its detached table may go."""
+        """Record that the month is restored; mark its detached table, if it has one, to be dropped."""
         month = Month.parse(self.archive.month)
         archived.record_return(self.connection, month)
         if self.archive.uri is None:
             mark(self.connection, archived.table_of(month))
 
     def _load(self, table: MonthTable, uri: str) -> Summary:
-        """Copy the file into the table, and have PostgreSQL compute what that comes to."""
+        """Copy the file into the table, and compare its rows with the recorded summary."""
         print_plainly(self.connection)
         try:
             columns = load_rows(self.connection, uri, table.aside)
@@ -209,7 +209,7 @@ class _Arrival:
         return found
 
     def _refuse_rows_twice(self, table: MonthTable) -> None:
-        """A row of the file that somebody has inserted again would be there twice, or lose its changes."""
+        """Refuse rows that somebody has inserted again: they would occur twice, or their changes would be lost."""
         query = sql.SQL("SELECT count(*) FROM {} JOIN {} USING (id, conversation_time)").format(
             self.default.identifier, table.aside.identifier
         )

@@ -1,7 +1,6 @@
-"""Where archives are kept: a directory, or whatever else fsspec has a URL for.
+"""The store of the archives: a directory, or any place that fsspec has a URL for.
 
-A file appears under its name whole, and on a disk it is there to stay before anybody is told so. What is in it stands
-in `files`.
+A file gets its name when it is complete. On a local disk, the file and its directory are synced.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ PARTIAL = ".partial"
 
 
 class ArchiveError(DatabaseError):
-    """A month cannot be archived or restored. Its rows are where they were: in a table, or in a file that is whole."""
+    """A month cannot be archived or restored. Its rows are where they were: in a table, or in a complete file."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +33,8 @@ class Store:
     """A directory of archives.
 
     Attributes:
-        filesystem: what it is on.
-        root: its path there.
+        filesystem: the file system of the directory.
+        root: its path in the file system.
     """
 
     filesystem: AbstractFileSystem
@@ -43,7 +42,7 @@ class Store:
 
     @classmethod
     def at(cls, url: str) -> Self:
-        """The store at a path or a URL; nothing is made or looked for yet.
+        """The store at a path or a URL. Nothing is created or looked up yet.
 
         Raises:
             ArchiveError: fsspec does not know such URLs, or lacks the package for them.
@@ -54,12 +53,12 @@ class Store:
             raise ArchiveError(f"Archives cannot be kept at {url} (YUMAI_ARCHIVE_URL): {error}") from error
 
     def uri(self, name: str) -> str:
-        """The URL of a file."""
+        """The URL of a file of the store."""
         return str(self.filesystem.unstrip_protocol(self._path(name)))
 
     @contextmanager
     def writing(self, name: str) -> Iterator[IO[bytes]]:
-        """A new file, which has its name once it is whole; an older one of that name is replaced."""
+        """Open a new file, which gets its name when it is complete; an older file of that name is replaced."""
         path = self._path(name)
         with explained(self.uri(name)):
             self.filesystem.makedirs(path.rpartition("/")[0], exist_ok=True)
@@ -70,12 +69,12 @@ class Store:
             self._sync_directory(path)
 
     def files(self, pattern: str) -> list[str]:
-        """The URLs of the files whose names match."""
+        """The URLs of the files whose names match a glob pattern."""
         with explained(self.uri(pattern)):
             return [str(self.filesystem.unstrip_protocol(path)) for path in self.filesystem.glob(self._path(pattern))]
 
     def remove_partial(self, directory: str) -> None:
-        """Remove what a run that was killed has left unfinished in a directory."""
+        """Remove the unfinished files that killed runs have left in a directory."""
         with explained(self.uri(directory)):
             for path in self.filesystem.glob(f"{self._path(directory)}/*{PARTIAL}"):
                 self.filesystem.rm_file(path)
@@ -99,7 +98,7 @@ class Store:
 
 @contextmanager
 def reading(uri: str) -> Iterator[IO[bytes]]:
-    """A file of any store, by its URL."""
+    """Open a file of any store by its URL."""
     with explained(uri):
         filesystem, path = url_to_fs(uri)
         with filesystem.open(path, "rb") as file:
@@ -107,21 +106,21 @@ def reading(uri: str) -> Iterator[IO[bytes]]:
 
 
 def size_of(uri: str) -> int:
-    """The bytes of a file of any store, by its URL."""
+    """The size of a file of any store, in bytes, by its URL."""
     with explained(uri):
         filesystem, path = url_to_fs(uri)
         return int(filesystem.size(path))
 
 
 def exists(uri: str) -> bool:
-    """Whether a file of any store is there, by its URL."""
+    """Whether a file of any store exists, by its URL."""
     with explained(uri):
         filesystem, path = url_to_fs(uri)
         return bool(filesystem.exists(path))
 
 
 def remove(uri: str) -> None:
-    """Remove a file of any store, by its URL."""
+    """Remove a file of any store by its URL."""
     with explained(uri):
         filesystem, path = url_to_fs(uri)
         filesystem.rm_file(path)
@@ -129,10 +128,10 @@ def remove(uri: str) -> None:
 
 @contextmanager
 def explained(uri: str) -> Iterator[None]:
-    """A file that cannot be read or written becomes a message for people.
+    """Turn an error in reading or writing a file into a message for people.
 
     Raises:
-        ArchiveError: saying which file, and what the operating system or the service said.
+        ArchiveError: names the file, and the error of the operating system or the service.
     """
     try:
         yield

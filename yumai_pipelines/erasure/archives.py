@@ -1,7 +1,7 @@
-"""A person's rows leave the archived months: a file that has some is written anew without them, and then removed.
+"""Removes a person's rows from the archived months: a file that has some is rewritten without them, then removed.
 
-The old files go when all new ones are recorded: a session may be known by a file of another month. Rows in tables are
-erased by `erasure`, which holds the lock of the archives meanwhile.
+The old files are removed only when all new ones are recorded, since the file of one month may be needed to find the
+person's sessions in another. `erasure.erase` erases the rows in tables, and holds the lock of the archives meanwhile.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ if TYPE_CHECKING:
 
 
 REPLACED = "replaced-files.json"
-"""In the store while old files are being removed: their URLs, so that the run after a killed one removes the others."""
+"""A list in the store of old files that are to be removed, so that the run after a killed one removes the rest."""
 
 
 @dataclass(frozen=True)
 class Rewritten:
-    """Files that were written anew.
+    """The result of rewriting files.
 
     Attributes:
-        rows: that are not in the new ones, by month.
-        replaced: the URLs of the old ones, which are still there.
+        rows: number of rows that the new files leave out, by month.
+        replaced: URLs of the old files, which still exist.
     """
 
     rows: dict[str, int]
@@ -51,19 +51,19 @@ class Rewritten:
 
 
 def rewrite_archives(connection: Connection, store: Store, user_id: int, sessions: Iterable[str]) -> Rewritten:
-    """Write each file anew that has rows of a person: rows that name them, and the others of the same sessions.
+    """Rewrite each file that has rows of a person: rows that name the person, and other rows of the same sessions.
 
-    Every file of the store is looked into, also one that a later archive of its month has replaced. What a killed run
-    has left is removed first.
+    Every file of the store is searched, including those that a later archive of their month has replaced. What a killed
+    run has left behind is removed first.
 
     Args:
         connection: in autocommit mode, as the owner of the ledger, with the lock of the archives.
         store: where archives are kept.
-        user_id: whose rows.
-        sessions: of theirs, as far as the database knows.
+        user_id: id of the person.
+        sessions: the person's sessions that the database knows.
 
     Raises:
-        ArchiveError: a file cannot be read or written, or does not hold what it should. The old ones are there.
+        ArchiveError: a file cannot be read or written, or does not hold what it should. The old files still exist.
     """
     store.remove_partial("conversations/*")
     remove_listed(store)
@@ -80,7 +80,7 @@ def rewrite_archives(connection: Connection, store: Store, user_id: int, session
 
 
 def remove_replaced(store: Store, uris: Sequence[str]) -> None:
-    """Remove the old files; killed in between, `remove_listed` goes on."""
+    """Remove the old files. If the process is killed meanwhile, `remove_listed` removes the rest in the next run."""
     if uris:
         sys.audit(STEP_EVENT, "list the replaced files")
         with store.writing(REPLACED) as file:
@@ -105,7 +105,7 @@ def remove_listed(store: Store) -> None:
 
 
 def _sessions(uri: str, user_id: int) -> set[str]:
-    """The sessions of a file's rows that name the person."""
+    """The sessions of those rows of a file that name the person."""
 
     def find(file: pq.ParquetFile, _: tuple[Column, ...]) -> set[str]:
         found: set[str] = set()
@@ -117,7 +117,7 @@ def _sessions(uri: str, user_id: int) -> set[str]:
 
 
 def _rewrite(connection: Connection, store: Store, uri: str, user_id: int, sessions: pa.Array) -> int:
-    """Write a file anew without the person's rows; returns how many it had."""
+    """Rewrite a file without the person's rows, if it has any; return their number."""
 
     def rewrite(file: pq.ParquetFile, columns: tuple[Column, ...]) -> int:
         named = file.iter_batches(BATCH_ROWS, columns=["user_id", "session_id"])
@@ -135,19 +135,19 @@ def _rewrite(connection: Connection, store: Store, uri: str, user_id: int, sessi
 
 
 def _others(file: pq.ParquetFile, user_id: int, sessions: pa.Array) -> Iterator[pa.RecordBatch]:
-    """The rows of everybody else."""
+    """The rows of a file that are not the person's."""
     for batch in file.iter_batches(BATCH_ROWS):
         yield batch.filter(pc.invert(_theirs(batch, user_id, sessions)))
 
 
 def _theirs(batch: pa.RecordBatch, user_id: int, sessions: pa.Array) -> pa.BooleanArray:
-    """Which rows are the person's."""
+    """For each row of a batch, whether it is the person's."""
     named = pc.fill_null(pc.equal(batch["user_id"], user_id), False)
     return pc.or_(named, pc.is_in(batch["session_id"], sessions))
 
 
 def _record(connection: Connection, store: Store, old: str, stem: str, kept: Summary) -> None:
-    """Prove the new file, and record it where the old one was recorded."""
+    """Check the new file, and record it in the place of the old one."""
     new = store.uri(f"{stem}.parquet")
     found, _ = summarize_file(new)
     if found != kept:
@@ -156,7 +156,7 @@ def _record(connection: Connection, store: Store, old: str, stem: str, kept: Sum
         )
     old_manifest = _manifest_of(old)
     manifest = {}
-    if exists(old_manifest):  # else a killed run has left the file
+    if exists(old_manifest):  # a file that a killed run has left may have none
         with reading(old_manifest) as file:
             manifest = json.load(file)
     with store.writing(f"{stem}.json") as file:

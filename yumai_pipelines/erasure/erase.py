@@ -1,6 +1,6 @@
-"""A person's data removed: all that hangs on a user, wherever it stands. Orders and reviews stay, without the person.
+"""Erases a person: removes all data of a user from tables and files. Orders and reviews stay, without the person.
 
-What is out of reach (backups, Dagster's own records) is told in `docs/integrity.md`.
+`docs/integrity.md` lists what cannot be reached, such as backups and Dagster's own records.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ if TYPE_CHECKING:
 
 OF_THE_PERSON = tuple(table for table in TABLES if table.user_key)
 KEPT = tuple(table for table in OF_THE_PERSON if table.user_key and table.user_key.on_delete is OnDelete.SET_NULL)
-"""Records of the business: they outlive the user, and no longer say whose they were."""
+"""Tables of business records: their rows outlive the user, and no longer say whose they were."""
 
 
 class UnknownUserError(DatabaseError):
-    """There is nobody to erase."""
+    """No user, row or file of the person was found, so there is nobody to erase."""
 
 
 class TellingReasonError(DatabaseError):
@@ -58,13 +58,12 @@ class Erasure:
     """What was erased.
 
     Attributes:
-        counts: rows that were deleted, or stay without the person, by table and archived month; as the audit row has
-            them.
-        months: first days of the months whose extracts were built from such rows, or have pseudonyms under a secret
-            that is not known, and are to be built anew.
-        out_of_reach: first days of months whose extracts have pseudonyms under a secret that is not known, and cannot
-            be built anew, since retention has deleted what they were built from: they may hold rows of the person's
-            still.
+        counts: number of rows that were deleted, or that stay without the person, by table and archived month; the same
+            as in the audit row.
+        months: first days of months whose extracts must be built again, because they were built from such rows, or
+            have pseudonyms made with an unknown secret.
+        out_of_reach: first days of months whose extracts may still hold rows of the person: their pseudonyms were made
+            with an unknown secret, and retention has deleted their sources, so they cannot be built again.
     """
 
     counts: dict[str, int]
@@ -86,29 +85,30 @@ def erase_user(
 ) -> Erasure:
     """Remove a person's data: first from the archived months, then from the database, in one transaction.
 
-    Killed anywhere, run it again in the same words: the person is in the database until the last step. Rows are deleted
-    table by table, not by the cascade of the foreign keys, so that they are counted, and go even where triggers are
-    disabled. A person whose row in users is gone already can be erased by id.
+    A run that was killed can be repeated with the same arguments: the user is in the database until the last step. Rows
+    are deleted table by table, not by cascading foreign keys, so that they are counted, and are deleted even where
+    triggers are disabled. A person whose row in users is gone already can be erased by id.
 
     Args:
         connection: in autocommit mode, as the owner of the tables.
         reason: why, in words that name nobody; kept in the audit row.
-        run_id: the run, for the audit row.
+        run_id: id of the run, for the audit row.
         zone: the business's time zone, for the months.
-        user_key_secrets: what the pseudonyms in the extracts were made with; asked for when there are any.
+        user_key_secrets: returns the secrets of the pseudonyms in the extracts; called only when there are pseudonyms.
         store: where archives are kept.
         policy: how long to wait for a run that archives or restores.
-        user_id: the person's id.
-        external_user_id: or their id outside.
+        user_id: the person's id; give either this or the external id.
+        external_user_id: the person's external id.
 
     Raises:
-        UnknownUserError: neither the users, nor any other table, nor a file know them. Nothing was changed.
-        TellingReasonError: the reason holds an id, a name, an address or a number of theirs. Nothing was changed.
-        UserKeySecretError: there are pseudonyms, and nothing to make theirs with. Nothing was changed.
-        ArchiveError: a file cannot be read or written, or does not hold what it should. It is there, and so is
-            everything in the database.
+        UnknownUserError: no user, no row of any table and no file is the person's. Nothing was changed.
+        TellingReasonError: the reason contains an id, a name, an address or a number of the person. Nothing was
+            changed.
+        UserKeySecretError: there are pseudonyms, but no secret to compute the person's with. Nothing was changed.
+        ArchiveError: a file cannot be read or written, or does not hold what it should. The file and everything in the
+            database still exist.
         LockNotObtainedError: another run went on for as long as the policy's patience. Nothing was changed.
-        ValueError: both ids or none are given, or no reason.
+        ValueError: both ids or neither are given, or no reason.
     """
     if (user_id is None) == (external_user_id is None) or not reason.strip():
         raise ValueError("Erasing somebody takes a reason, and either user_id or external_user_id.")
@@ -147,7 +147,7 @@ def erase_user(
 
 
 class _Audit:
-    """The row of `yumai_pipelines.erasures` that tells of an erasure; made with the first counts, and added to."""
+    """The audit row of an erasure in `yumai_pipelines.erasures`: inserted with the first counts, then updated."""
 
     def __init__(self, connection: Connection, reason: str, run_id: str) -> None:
         self.counts: dict[str, int] = {}
@@ -156,7 +156,7 @@ class _Audit:
         self._id: int | None = None
 
     def note(self, counts: dict[str, int]) -> None:
-        """Note what was deleted, or is about to be."""
+        """Add the counts of rows that were deleted or are about to be; without any, do nothing."""
         self.counts |= counts
         if not counts:
             return
@@ -166,7 +166,7 @@ class _Audit:
 
 
 def _find(connection: Connection, user_id: int | None, external_user_id: str | None) -> tuple[int, Sequence[str]]:
-    """The person's id, and what names them; a person of whom only the id is left has no name."""
+    """The person's id, and the texts that name them; none when only the id is left."""
     person = connection.execute(
         read_sql("erasure", "find_person.sql"), {"user_id": user_id, "external_user_id": external_user_id}
     ).fetchone()
@@ -188,7 +188,7 @@ def _refuse_telling(reason: str, names: Sequence[str]) -> None:
 
 
 def _months(connection: Connection, user: int, zone: ZoneInfo) -> set[date]:
-    """The months of the person's rows in the sources of the extracts."""
+    """The months in which the sources of the extracts have rows of the person."""
     sources = {source for extract in EXTRACTS for source in extract.sources}
     return {
         month
@@ -202,7 +202,7 @@ def _months(connection: Connection, user: int, zone: ZoneInfo) -> set[date]:
 
 
 def _erase(connection: Connection, user: int) -> dict[str, int]:
-    """Delete what is theirs, and take them out of what stays; returns rows by table."""
+    """Delete the person's rows, remove the person from rows that stay, and return the counts by table."""
     counts = {
         "yumai_pipelines.quarantine": connection.execute(
             read_sql("erasure", "delete_quarantined_rows.sql"),
@@ -217,7 +217,7 @@ def _erase(connection: Connection, user: int) -> dict[str, int]:
         counts[f"{table.relation}, which stay"] = connection.execute(
             _statement("forget_rows.sql", table, user, emptied=emptied)
         ).rowcount
-    # Whoever writes into one of their sessions waits now, and is refused when it is gone.
+    # From here on, whoever writes into one of the person's sessions waits, and fails when the session is deleted.
     connection.execute("SELECT FROM chatbot.session_master WHERE user_id = %s FOR UPDATE", (user,))
     for detached in _detached(connection):
         month = replace(table_of(CONVERSATIONS), relation=detached)
@@ -231,7 +231,7 @@ def _erase(connection: Connection, user: int) -> dict[str, int]:
 
 
 def _detached(connection: Connection) -> list[Relation]:
-    """The tables of months that are on their way into a file."""
+    """The tables of detached months that still exist."""
     tables = map(archived.table_of, archived.read(connection))
     return [table for table in tables if relation_exists(connection, table)]
 
@@ -246,14 +246,14 @@ def _has_pseudonyms(connection: Connection, extract: Extract) -> bool:
 
 
 def _secrets(connection: Connection, user_key_secrets: Callable[[], Sequence[SecretStr]]) -> Sequence[SecretStr]:
-    """The secrets, where there are pseudonyms."""
+    """The secrets, if any extract has pseudonyms; else none."""
     return user_key_secrets() if any(_has_pseudonyms(connection, extract) for extract in EXTRACTS) else ()
 
 
 def _erase_extracted(
     connection: Connection, user: int, extract: Extract, secrets: Sequence[SecretStr]
 ) -> dict[str, int]:
-    """Delete what an extract holds under the person's pseudonyms; retention may have deleted where it came from."""
+    """Delete an extract's rows under the person's pseudonyms: it cannot be built again once its sources are purged."""
     statement = sql.SQL(read_sql("erasure", "delete_extracted_rows.sql")).format(
         extract=extract.relation.identifier, user_key=sql.Identifier(extract.user_key or ""), user=sql.Literal(user)
     )
@@ -265,7 +265,7 @@ def _erase_extracted(
 def _under_unknown_secrets(
     connection: Connection, extract: Extract, secrets: Sequence[SecretStr]
 ) -> list[tuple[date, bool]]:
-    """The months whose pseudonyms cannot be made, and whether retention has deleted what they were built from."""
+    """The months with pseudonyms made with an unknown secret, and whether retention has deleted their sources."""
     parameters = {"extract": extract.relation.name, "user_key_ids": [key_id(secret) for secret in secrets]}
     return connection.execute(read_sql("erasure", "list_months_under_unknown_secrets.sql"), parameters).fetchall()
 

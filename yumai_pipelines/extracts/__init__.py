@@ -1,1 +1,1 @@
-"""The monthly tables for analysts: built, kept account of, proven and read."""
+"""The monthly tables for analysts: how they are built, recorded in the ledger, checked and read."""

@@ -1,8 +1,8 @@
-"""Building months of the extracts: the logs are read once into temporary tables, from which all extracts are filled.
+"""Builds months of the extracts. The logs are read once into temporary tables, from which all extracts are filled.
 
-One snapshot: the extracts agree with each other. A reader sees a month as it was or as it is built, in all extracts,
-and a run that is killed leaves months as they were. A range of months is shared out among connections, whose
-transactions are committed when all of them are done. No row passes through Python.
+Everything is read in one snapshot, so the extracts agree with each other. A reader sees a month as it was before or as
+it is afterwards, in all extracts, and a run that is killed changes nothing. A range of months is divided among
+connections, whose transactions are committed when all of them are done. No row passes through Python.
 """
 
 from __future__ import annotations
@@ -37,21 +37,21 @@ if TYPE_CHECKING:
     from yumai_pipelines.postgres.connections import Connection
 
 Summaries = dict[str, list[dict[str, Any]]]
-"""For each extract, by its name, one row for each month."""
+"""One row for each month of each extract, by the extract's name."""
 
 STAGES = ("stage_recommendations.sql", "stage_feedback.sql", "stage_opinions.sql", "stage_sources.sql")
 SERVER_SETTINGS = {"work_mem": "128MB", "default_statistics_target": "10"}
-"""Of the transactions that read months of the logs. The server's 4 MB would spill even a month's sorts to its disk; and
-the plans over the temporary tables need no statistics of a hundred values."""
+"""Settings of transactions that read months of the logs. With the server's 4 MB, even the sorts of one month would go
+to disk; and the plans for the temporary tables need no statistics of a hundred values."""
 
 
 @dataclass(frozen=True)
 class Privacy:
-    """What keeps people from being recognised.
+    """The settings that keep people from being recognised in the extracts.
 
     Attributes:
-        secret: makes the users' pseudonyms.
-        min_group_users: groups of fewer users are merged; 1 merges none.
+        secret: the secret that the users' pseudonyms are made with.
+        min_group_users: groups with fewer users are merged; 1 merges none.
     """
 
     secret: SecretStr
@@ -59,7 +59,7 @@ class Privacy:
 
 
 def month_parameters(months: Sequence[Month], zone: ZoneInfo) -> dict[str, Any]:
-    """Adjoining months as the statements take them: `months`, their first days, and `bounds`, instants."""
+    """Statement parameters of adjoining months: `months`, first days; `bounds`, their starts and the last one's end."""
     return {
         "months": first_days(months),
         "bounds": [month.start(zone) for month in months] + [month.end(zone) for month in months[-1:]],
@@ -67,14 +67,14 @@ def month_parameters(months: Sequence[Month], zone: ZoneInfo) -> dict[str, Any]:
 
 
 def code_version(extract: Extract) -> str:
-    """The fingerprint of the SQL that builds an extract."""
+    """The fingerprint of the SQL files that build an extract, including their comments."""
     files = [*(("extracts", name) for name in STAGES), ("extracts", extract.relation.name, "insert_months.sql")]
     files += [("functions", path.name) for path in sorted(sql_path("functions").glob("*_of*.sql"))]
     return hashlib.sha256("\n".join(read_sql(*file) for file in files).encode()).hexdigest()[:12]
 
 
 def apply_server_settings(connection: Connection) -> None:
-    """Set the transaction up for reading months of the logs."""
+    """Apply `SERVER_SETTINGS` until the end of the transaction."""
     for setting in SERVER_SETTINGS.items():
         connection.execute("SELECT set_config(%s, %s, true)", setting)
 
@@ -99,23 +99,24 @@ def build_months(
     *,
     run_id: str | None = None,
 ) -> Summaries:
-    """Build months of extracts anew.
+    """Build months of extracts, replacing what the extracts have of them.
 
     Args:
-        connections: in autocommit mode, as the owner of the extracts. Each builds its share of the months, at once.
-        extracts: what to build.
+        connections: in autocommit mode, as the owner of the extracts; each builds a share of the months, at the same
+            time as the others.
+        extracts: the extracts to build.
         months: adjoining months, in order.
-        zone: the business's time zone, at whose midnights they begin.
+        zone: the business's time zone, at whose midnights months begin.
         privacy: the secret of the user keys, and the smallest group.
         policy: how long to wait for another build, or for retention.
-        run_id: for the ledger.
+        run_id: id of the run, for the ledger.
 
     Returns:
-        What then stands there.
+        A summary of each month of each extract, as built.
 
     Raises:
         PurgedError: retention has deleted some of the sources.
-        LockNotObtainedError: another run of them did not end.
+        LockNotObtainedError: another build or retention did not end in time.
     """
     parameters = {
         "user_key_secret": privacy.secret.get_secret_value(),
@@ -140,7 +141,7 @@ def build_months(
 
 @contextmanager
 def _one_snapshot(connections: Sequence[Connection]) -> Iterator[None]:
-    """Transactions that see the same, and are committed together: none of them before all are done."""
+    """Open transactions that share a snapshot, and commit them when the work of all is done."""
     first, *others = connections
     with ExitStack() as transactions:
         for connection in connections:

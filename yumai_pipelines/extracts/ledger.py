@@ -1,4 +1,4 @@
-"""`extracts.ledger`: what each month of each extract was built from, whether it was proven, what was purged since."""
+"""`extracts.ledger`: what each month of each extract was built from, whether it passed its checks, what was purged."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 
 class PurgedError(DatabaseError):
-    """A month of an extract cannot be built anew, since retention has deleted what it was built from."""
+    """A month of an extract cannot be built again, since retention has deleted what it was built from."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A row of the ledger; its columns' comments say what stands in them."""
+    """A row of the ledger. The comments of its columns in the database explain them."""
 
     extract: str
     month: date
@@ -50,17 +50,17 @@ class Entry:
 
 
 def entries(connection: Connection, months: Sequence[Month]) -> dict[tuple[str, Month], Entry]:
-    """The ledger's rows of these months, by extract and month."""
+    """The ledger's rows of these months, by name of the extract and month."""
     with connection.cursor(row_factory=class_row(Entry)) as cursor:
         rows = cursor.execute("SELECT * FROM extracts.ledger WHERE month = ANY(%s)", (first_days(months),)).fetchall()
     return {(row.extract, Month(row.month.year, row.month.month)): row for row in rows}
 
 
 def refuse_purged(connection: Connection, extracts: Sequence[Extract], months: Sequence[Month]) -> None:
-    """Refuse to build months anew of whose sources something is gone for good.
+    """Refuse to build months again when retention has deleted some of their sources.
 
     Raises:
-        PurgedError: naming the ledger's rows.
+        PurgedError: names the ledger's rows.
     """
     known = entries(connection, months)
     purged = [
@@ -88,7 +88,7 @@ def record_checks(
     passed: Mapping[Month, bool],
     checked: Mapping[tuple[str, Month], Entry],
 ) -> None:
-    """Note for each month whether it passed, unless it was built anew since its entry was read for the check."""
+    """Record for each month whether it passed, unless it was built again since `checked`, its entry, was read."""
     with connection.cursor() as cursor:
         cursor.executemany(
             "UPDATE extracts.ledger SET checks_passed = %s, checked_at = now() "

@@ -1,6 +1,6 @@
-"""What can be wrong with an extract: rows that cannot be, sums that its sources do not have, months unlike the others.
+"""Measures what may be wrong with an extract: impossible rows, sums that differ from the sources, unusual months.
 
-Only measured here; how Dagster shows it, and what to do, stands in `checks.extracts`.
+`defs.extracts.checks` shows the results in Dagster, and says what to do.
 """
 
 from __future__ import annotations
@@ -25,32 +25,32 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 HISTORY = 6
-"""Months before a month that it is compared with, and at least half of them."""
+"""A month is compared with this number of months before it; at least half of them must have rows."""
 
 FACTOR = 2.0
-"""A measure is unlike the others when it is more than so many times their median, or less than one over that."""
+"""A measure is unusual when it is more than this many times the median of the months before, or less than 1 / this."""
 
 RATE_FACTOR = 1.25
-"""The same of a rate, a mean or a time where they are of many; those of a few vary as much as counts do."""
+"""The same limit for rates, means and times of large extracts; those of small ones vary as much as counts do."""
 
 MANY = 30_000
-"""The median of an extract's largest count from which on its rates are of many."""
+"""An extract is large from this median of its largest count on."""
 
 FEWEST = 100
-"""Counts whose median is smaller jump by themselves; where all counts of an extract are so small, its rates do too."""
+"""Counts with a smaller median vary too much to be judged; so do the rates of an extract with only such counts."""
 
 
 def differing_measures(
     connection: Connection, extract: Extract, months: Sequence[Month], zone: ZoneInfo
 ) -> dict[Month, list[Row]]:
-    """For each month, the extract's measures beside an independent count: `name`, `in_source`, `in_extract`."""
+    """For each month, the extract's measures and an independent count: `name`, `in_source`, `in_extract`."""
     return _by_month(connection, read_sql("extracts", extract.relation.name, "reconcile_months.sql"), months, zone)
 
 
 def invalid_rows(
     connection: Connection, extract: Extract, months: Sequence[Month], zone: ZoneInfo
 ) -> dict[Month, list[Row]]:
-    """For each month, the keys of the rows that cannot be right, with what is `wrong`."""
+    """For each month, the keys of the rows that cannot be right, and what is `wrong` with them."""
     query = sql.SQL(read_sql("extracts", "list_invalid_rows.sql")).format(
         extract=extract.relation.identifier,
         key=sql.SQL(", ").join(map(sql.Identifier, extract.key)),
@@ -62,7 +62,7 @@ def invalid_rows(
 def unlike_before(
     connection: Connection, extract: Extract, months: Sequence[Month], zone: ZoneInfo
 ) -> dict[Month, list[Row]]:
-    """For each month, the measures that are far from their median of the months before it, if there are enough."""
+    """For each month, the measures that are far from their median in the months before; none if those are too few."""
     query = read_sql("extracts", extract.relation.name, "summarize_months.sql")
     span = [*(months[0] - HISTORY).through(months[-1])]
     summaries = {month: rows[0] for month, rows in _by_month(connection, query, span, zone).items()}
@@ -70,7 +70,7 @@ def unlike_before(
 
 
 def unlike(month: Month, summaries: Mapping[Month, Row]) -> Iterator[Row]:
-    """The measures of a month that are far from their median of those before: `value`, `usual`, and the `limit`."""
+    """The measures of a month far from their median in the months before: `name`, `value`, `usual` value, `limit`."""
     before = [summaries[each] for each in (month - HISTORY).through(month - 1) if summaries[each]["rows"]]
     volume = median(map(_volume, before)) if before else 0
     if len(before) * 2 < HISTORY or volume < FEWEST:
@@ -115,7 +115,7 @@ def _is_merged(extract: Extract) -> sql.Composable:
 
 
 def _is_no_share(share: Share, merged: sql.Composable) -> sql.Composed:
-    """A merged group of too few users has no rate."""
+    """SQL that is true where a rate is wrong. A merged group with too few users may have NULL instead of a rate."""
     return sql.SQL(
         "{share} IS DISTINCT FROM round({part}::numeric / nullif({whole}, 0), 5) AND NOT ({share} IS NULL AND {merged})"
     ).format(
@@ -143,7 +143,7 @@ def _by_month(
     months: Sequence[Month],
     zone: ZoneInfo,
 ) -> dict[Month, list[Row]]:
-    """The rows of a statement on months, without their month."""
+    """The rows that a statement returns for each month, without the column `month`."""
     rows: dict[Month, list[Row]] = {month: [] for month in months}
     with connection.cursor(row_factory=dict_row) as cursor:
         for row in cursor.execute(query, month_parameters(months, zone)):

@@ -1,6 +1,6 @@
-"""Reading the extracts: as pandas frames with the right types, or as files. What they hold stands in docs/extracts.md.
+"""Reads the extracts into pandas frames with the right types, or into files. docs/extracts.md describes the extracts.
 
-pandas, SQLAlchemy and PyArrow are imported when they are needed: the pipeline does without them.
+pandas, SQLAlchemy and PyArrow are imported when they are needed, since the pipeline does not need them.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ if TYPE_CHECKING:
     from yumai_pipelines.model.entries import Extract
 
 CHUNK = 50_000
-"""Rows on their way at a time, whatever the extract holds."""
+"""Number of rows that are fetched at a time."""
 
 
 def read_extract(name: str, *, months: Iterable[Month | str] | None = None, url: str | None = None) -> pd.DataFrame:
     """An extract as a pandas frame, ordered by its key.
 
-    Types are Arrow's, so that whole numbers stay whole where some are missing: `month` is a date, times are in the
-    business's time zone, rates and scores are floats, words of which there are few are categories.
+    Types are Arrow's, so whole numbers stay whole where some are missing. `month` is a date, times are in the
+    business's time zone, rates and scores are floats, and columns of few different words are categories.
 
     Args:
-        name: such as `shop_performance`.
-        months: such as `["2025-06", "2025-07"]`; all without it.
-        url: libpq URL of a login that may read the extracts; without it YUMAI_DATABASE_URL, or the embedded server.
+        name: name of the extract, such as `shop_performance`.
+        months: such as `["2025-06", "2025-07"]`; all months by default.
+        url: libpq URL of a login that may read the extracts; by default YUMAI_DATABASE_URL, or the embedded server.
 
     Raises:
-        KeyError: there is no such extract; the message names those that there are.
-        ValueError: one of the months is none.
+        KeyError: there is no such extract; the message lists those that exist.
+        ValueError: one of the months is not a month.
     """
     import pandas as pd
 
@@ -51,13 +51,13 @@ def read_extract(name: str, *, months: Iterable[Month | str] | None = None, url:
 
 
 def export(name: str, path: Path, *, months: Iterable[Month | str] | None = None, url: str | None = None) -> int:
-    """Write an extract to a file, Parquet or CSV by its suffix, and return how many rows it has.
+    """Write an extract to a Parquet or CSV file, depending on the suffix, and return the number of rows.
 
-    The file appears when it is whole; memory does not grow with the extract.
+    The file appears when it is complete. Memory does not grow with the extract.
 
     Raises:
         KeyError: there is no such extract.
-        ValueError: the suffix is another one, or one of the months is none.
+        ValueError: the suffix is neither .parquet nor .csv, or one of the months is not a month.
     """
     import pyarrow as pa
     import pyarrow.csv
@@ -82,7 +82,7 @@ def export(name: str, path: Path, *, months: Iterable[Month | str] | None = None
 
 
 def _chunks(extract: Extract, months: Iterable[Month | str] | None, url: str | None) -> Iterator[pd.DataFrame]:
-    """The rows, so many at a time, at least once; a cursor of the server keeps the others."""
+    """Yield the rows in chunks, at least one chunk. A server-side cursor keeps the rows that are not fetched yet."""
     import pandas as pd
     from sqlalchemy import NullPool, create_engine
 
@@ -104,7 +104,7 @@ def _chunks(extract: Extract, months: Iterable[Month | str] | None, url: str | N
 
 
 def _query(extract: Extract, months: list[Any] | None) -> sql.Composed:
-    """Numbers as floats: a rate needs no decimals of arbitrary length."""
+    """The query of an extract. Numerics become floats, which are exact enough for a rate."""
     columns = [
         sql.SQL("{0}::double precision AS {0}" if column.type.startswith("numeric") else "{0}").format(
             sql.Identifier(column.name)
@@ -121,7 +121,7 @@ def _query(extract: Extract, months: list[Any] | None) -> sql.Composed:
 
 
 def _types(extract: Extract, timezone: str) -> dict[str, pd.ArrowDtype]:
-    """Arrow's type of each column."""
+    """The Arrow type of each column."""
     import pandas as pd
     import pyarrow as pa
 

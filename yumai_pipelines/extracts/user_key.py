@@ -1,6 +1,6 @@
-"""The secret under which users get their pseudonyms in the extracts. Analysts must not have it.
+"""The secret with which the users' pseudonyms in the extracts are made. Analysts must not have it.
 
-Whoever has it can tell from a user's id which rows of `recommendation_outcomes` are theirs.
+With the secret, anybody can tell from a user's id which rows of `recommendation_outcomes` are that user's.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from yumai_pipelines.settings import Settings
 
 FILE = "user-key-secret"
-"""Below the home of the embedded server, readable by its owner alone."""
+"""The file with the secret, in the home of the embedded server; only the owner can read it."""
 
 
 class UserKeySecretError(DatabaseError):
@@ -29,14 +29,14 @@ class UserKeySecretError(DatabaseError):
 
 
 def user_key_secret(settings: Settings, *, embedded: bool) -> SecretStr:
-    """The secret of the settings; for the embedded server, one that is made when it is first needed.
+    """The secret in the settings; without one, for the embedded server, a secret that is created when first needed.
 
     Args:
-        settings: where it stands.
+        settings: the settings, which may have the secret.
         embedded: whether the database is the embedded server's.
 
     Raises:
-        UserKeySecretError: none is set, and the database is somebody's own.
+        UserKeySecretError: no secret is set, and the database is not the embedded server's.
     """
     if settings.user_key_secret is not None:
         return settings.user_key_secret
@@ -50,10 +50,10 @@ def user_key_secret(settings: Settings, *, embedded: bool) -> SecretStr:
 
 
 def user_key_secrets(settings: Settings, *, embedded: bool) -> tuple[SecretStr, ...]:
-    """The present secret, and the earlier ones that are known, under which months may still have been built.
+    """The present secret, then the known earlier ones, with which some months may have been built.
 
     Raises:
-        UserKeySecretError: there is no present one.
+        UserKeySecretError: there is no present secret.
     """
     present = user_key_secret(settings, embedded=embedded)
     kept = settings.home / FILE
@@ -62,12 +62,12 @@ def user_key_secrets(settings: Settings, *, embedded: bool) -> tuple[SecretStr, 
 
 
 def key_id(secret: SecretStr) -> str:
-    """The secret's fingerprint: tells whether two months were built under the same one, and nothing about it."""
+    """The fingerprint of a secret: shows whether two months were built with the same one, without revealing it."""
     return hmac.new(secret.get_secret_value().encode(), b"yumai user key", hashlib.sha256).hexdigest()[:8]
 
 
 def _kept_secret(path: Path) -> SecretStr:
-    """The secret in a file; made, whole or not at all, by whoever comes first."""
+    """The secret in a file. The first process that needs it creates the file, in one atomic step."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
@@ -76,7 +76,7 @@ def _kept_secret(path: Path) -> SecretStr:
         try:
             os.link(draft, path)
         except FileExistsError:
-            pass  # somebody was quicker
+            pass  # another process has just created it
         finally:
             draft.unlink()
     return SecretStr(path.read_text())

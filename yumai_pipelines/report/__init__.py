@@ -1,1 +1,1 @@
-"""The monthly report on the recommendations: one page that needs nothing else, made from the extracts alone."""
+"""The monthly report on the recommendations: one self-contained page, made from the extracts alone."""

@@ -1,4 +1,4 @@
-"""What the report of a month says, read from the extracts. How it looks stands in `page` and `plots`."""
+"""The figures of a month's report, read from the extracts. `page` and `plots` decide how they look."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 TREND = 12
-"""Months of the trend, with the report's own."""
+"""Number of months in the trend, including the report's own."""
 
 USUAL = 3
-"""Months before, from which a shop's usual rate is taken."""
+"""Number of months before from which a shop's usual rate is computed."""
 
 SHOPS = 10
 FEWEST = 10
-"""Lists that a sinking shop stood in: of fewer, two standard errors say nothing."""
+"""A sinking shop was in at least this number of lists: of fewer, two standard errors say nothing."""
 
 
 @dataclass(frozen=True)
 class Numbers:
-    """What the report of a month says.
+    """The figures of a month's report.
 
     Attributes:
-        month: which.
-        trend: one row for each month up to it that has recommendations, and the month itself.
-        methods: from recommendation to rating, by method.
-        calibration: tenths of the confidence score, by method.
+        month: the month.
+        trend: one row for each month up to this one that has recommendations, and one for the month itself.
+        methods: recommendations, selections and ratings by method.
+        calibration: scores and selection rates by method and tenth of the confidence score.
         top: shops that were chosen most.
-        sinking: shops that lost most against their usual rate.
-        feedback: what was said, by type.
-        ledger: what the extracts say of themselves, by their name.
+        sinking: shops that lost most selections compared with their usual rate.
+        feedback: numbers of feedback and ratings by type.
+        ledger: the ledger's entries of the month, by name of the extract.
     """
 
     month: Month
@@ -56,18 +56,18 @@ class Numbers:
 
     @property
     def this(self) -> Row:
-        """The month's own figures."""
+        """The month's own row of the trend."""
         return self.trend[-1][1]
 
     @property
     def before(self) -> Row | None:
-        """The figures of the month before, if it has any."""
+        """The trend's row of the month before, if there is one."""
         previous = dict(self.trend).get(self.month - 1)
         return previous or None
 
 
 def read_numbers(connection: Connection, month: Month) -> Numbers:
-    """Read all that the report of a month says, in one snapshot."""
+    """Read all figures of a month's report in one snapshot."""
     span = [*(month - (TREND - 1)).through(month)]
     this, *_ = first_days([month])
     before = first_days((month - USUAL).through(month - 1))

@@ -1,4 +1,4 @@
-"""The report as one HTML page: no script, no font and no picture from elsewhere, so that it can be sent on."""
+"""The report as one HTML page that loads no script, font or picture, so that it can be sent as a file."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MONTHS = (
 
 @dataclass(frozen=True)
 class Figure:
-    """One of the figures at the top of the page: its value, and how it changed."""
+    """A key figure at the top of the page: its value, and how it has changed."""
 
     name: str
     value: str
@@ -34,8 +34,8 @@ class Figure:
 
 
 def render(numbers: Numbers) -> str:
-    """The page."""
-    # Names of shops come from outside: everything is escaped that is not drawn here.
+    """The page as HTML."""
+    # Names of shops come from outside, so everything except the plots is escaped.
     environment = Environment(
         loader=PackageLoader("yumai_pipelines.report", ""), autoescape=True, undefined=StrictUndefined
     )
@@ -55,7 +55,7 @@ def render(numbers: Numbers) -> str:
 
 
 def write(text: str, path: Path) -> None:
-    """Put the page where it belongs: the old one or the new one, whole."""
+    """Write the page to a file. Readers see the old file or the new one, each complete."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.part")
     draft.write_text(text, encoding="utf-8")
@@ -63,12 +63,12 @@ def write(text: str, path: Path) -> None:
 
 
 def name_of(month: Month) -> str:
-    """`June 2026`."""
+    """The name of a month, such as `June 2026`."""
     return f"{MONTHS[month.number - 1]} {month.year}"
 
 
 def lead(numbers: Numbers) -> str:
-    """The month in two sentences."""
+    """Two sentences that sum up the month."""
     this, before = numbers.this, numbers.before
     if not this["rows"]:
         return "Nothing was recommended in this month."
@@ -86,7 +86,7 @@ def lead(numbers: Numbers) -> str:
 
 
 def figures(numbers: Numbers) -> list[Figure]:
-    """The figures at the top, each with its change on the month before."""
+    """The key figures at the top, each with its change since the month before."""
     this, before = numbers.this, numbers.before or {}
 
     def figure(name: str, column: str, shape: str, change: str, better: int) -> Figure:
@@ -111,7 +111,7 @@ def figures(numbers: Numbers) -> list[Figure]:
 
 
 def provenance(numbers: Numbers) -> str:
-    """What the page rests on, and what to keep in mind."""
+    """The footer: which data the page was made from, and what the reader should keep in mind."""
     this = numbers.this
     invalid = sum(row["invalid_ratings"] for row in numbers.feedback)
     flaws = (

@@ -1,6 +1,6 @@
-"""The report's plots. Names of shops and categories are never drawn: the page writes them, in the reader's own fonts.
+"""The report's plots. Names of shops and categories are left to the page, which shows them in the reader's own fonts.
 
-Figures are made without pyplot, which keeps every one that it makes.
+Figures are made without pyplot, which would keep every figure in memory.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 INK, PALE, GRID = "#23313f", "#8a97a3", "#e4e9ed"
 COLORS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9")
-"""Okabe and Ito's, which people who see fewer colours tell apart."""
+"""The palette of Okabe and Ito, whose colours people with colour blindness can tell apart."""
 
 FEWEST = 20
-"""Recommendations of a tenth that is drawn: fewer say nothing about a score."""
+"""A tenth is drawn if it has at least this number of recommendations: fewer say nothing about a score."""
 
 STYLE: dict[Any, Any] = {
     "font.size": 9,
@@ -47,9 +47,9 @@ STYLE: dict[Any, Any] = {
     "grid.color": GRID,
     "axes.axisbelow": True,
     "legend.frameon": False,
-    # Text stays text: it can be searched, and has the reader's fonts.
+    # Text stays text, so that it can be searched, and is shown in the reader's fonts.
     "svg.fonttype": "none",
-    # The same figures, the same file.
+    # The same figures give the same file.
     "svg.hashsalt": "yumai",
 }
 
@@ -62,21 +62,21 @@ def trend(numbers: Numbers) -> str:
 
 
 def funnel(numbers: Numbers) -> str:
-    """From recommendation to selection to rating, by method, in shares of its recommendations."""
+    """Selections and ratings by method, as shares of its recommendations."""
     figure = Figure(figsize=(5.1, 3.1), layout="constrained")
     _funnel(figure.subplots(), numbers.methods)
     return _svg(figure)
 
 
 def calibration(numbers: Numbers) -> str:
-    """What the confidence score promised and what came true."""
+    """The selection rates that the confidence score predicted, against the actual ones."""
     figure = Figure(figsize=(5.1, 3.1), layout="constrained")
     _calibration(figure.subplots(), numbers)
     return _svg(figure)
 
 
 def feedback(numbers: Numbers) -> str:
-    """What kinds of feedback there were, and which ratings."""
+    """Numbers of feedback by kind, and of ratings by stars."""
     figure = Figure(figsize=(10.4, 2.4), layout="constrained")
     kinds, stars = figure.subplots(1, 2)
     _kinds(kinds, numbers.feedback)
@@ -85,7 +85,7 @@ def feedback(numbers: Numbers) -> str:
 
 
 def preview(numbers: Numbers) -> bytes:
-    """The report at a glance, as a small PNG."""
+    """A small PNG of the report's main plots."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(9, 4.6), layout="constrained", dpi=80)
         places = figure.subplot_mosaic(
@@ -187,7 +187,7 @@ def _stars(axis: Axes, rows: Sequence[Row]) -> None:
 
 
 def _beside(axis: Axes, x: float, y: float, words: str) -> None:
-    """Write at the end of a bar."""
+    """Write a text at the end of a bar."""
     axis.annotate(words, (x, y), (4, 0), textcoords="offset points", va="center", fontsize=8)
 
 
@@ -197,7 +197,7 @@ def _spread(values: Sequence[float]) -> float:
 
 
 def _svg(figure: Figure) -> str:
-    """The figure as an element of a page."""
+    """The figure as an SVG element for a page."""
     text = _rendered(figure, "svg").decode()
     return text[text.index("<svg") :]
 
@@ -206,7 +206,7 @@ def _rendered(figure: Figure, kind: str) -> bytes:
     sink = io.BytesIO()
     options: dict[str, Any] = {"metadata": {"Date": None}} if kind == "svg" else {}
     with warnings.catch_warnings():
-        # A method may have a name that the font lacks: in an SVG, the reader's font has it.
+        # The font may lack characters of a method's name. In an SVG, the reader's fonts are used instead.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure.savefig(sink, format=kind, **options)
     return sink.getvalue()

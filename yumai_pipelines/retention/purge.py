@@ -1,9 +1,9 @@
-"""Deleting sessions that are past their age (section 7.2), and never what the extracts have not got.
+"""Deletes sessions that are past their age (section 7.2), but only what the extracts already contain.
 
-A month is purged when every extract of it is built, has passed its checks, and was built from what is there now. A
-session goes when each of its rows is one that those extracts know, as it is now; all that is checked under locks, in
-the transaction that deletes the session and says so in the ledger. Where conversations are to be archived, neither a
-month nor a session goes before its own are. A run that is killed has done whole batches.
+A month may be purged when each of its extracts was built from the rows that exist now, and has passed its checks. A
+session is deleted when those extracts know each of its rows as it is now. That is checked under locks, in the
+transaction that deletes the session and updates the ledger. Where conversations are to be archived, a month or session
+is purged only after its conversations were archived. A run that is killed has completed whole batches.
 """
 
 from __future__ import annotations
@@ -38,28 +38,28 @@ if TYPE_CHECKING:
     from yumai_pipelines.postgres.connections import Connection
 
 BATCH = 1000
-"""Sessions of one transaction: its locks are held for a fraction of a second."""
+"""Sessions per transaction, so that its locks are held for a fraction of a second."""
 
 _PROOF = ("lock_recommendations.sql", "lock_feedback.sql", "keep_unknown_sessions.sql", "record_purge.sql")
-"""What comes between the picking of a batch's sessions and their end, in this order."""
+"""The statements between picking the sessions of a batch and deleting them, in this order."""
 
 _TEMPORARY = ("known_rows", "purge_batch", "purge_rows")
 
 
 class RetentionRefusedError(DatabaseError):
-    """A month may not be purged. Nothing of it was deleted; the message says why, and what to do."""
+    """A month may not be purged. Nothing was deleted; the message says why, and what to do."""
 
 
 @dataclass(frozen=True)
 class Purge:
-    """What became of the sessions that ended in a month.
+    """The result of purging the sessions that ended in a month.
 
     Attributes:
-        month: which.
-        deleted: sessions that are gone.
-        kept: sessions that stay, since the extracts do not have all that is in them, or the archives.
-        batches: transactions.
-        longest: the longest of them.
+        month: the month.
+        deleted: number of sessions that were deleted.
+        kept: number of sessions that stay, because the extracts or the archives do not have all their rows.
+        batches: number of transactions.
+        longest: duration of the longest transaction.
     """
 
     month: Month
@@ -71,7 +71,7 @@ class Purge:
 
 @dataclass(frozen=True)
 class _Batch:
-    """What one transaction did: how many sessions it looked at and deleted, and which was the last."""
+    """The result of one transaction: the numbers of sessions it picked and deleted, and the last one that it picked."""
 
     picked: int
     deleted: int
@@ -90,22 +90,22 @@ def purge_month(
     archived_only: bool = False,
     batch: int = BATCH,
 ) -> Purge:
-    """Delete the sessions that ended in a month, with all that hangs on them.
+    """Delete the sessions that ended in a month, with all rows that belong to them.
 
     Args:
         connection: in autocommit mode, as the owner of the tables.
-        month: in which they ended.
+        month: the month in which the sessions ended.
         zone: the business's time zone.
-        policy: how long to stop others, and how long to wait for them.
-        as_of: now.
-        days: age of the sessions from which they may go.
-        archived_only: leave sessions alone that have conversations which are not archived.
-        batch: sessions of one transaction.
+        policy: how long others may be made to wait, and how long to try.
+        as_of: the current time.
+        days: the age, in days, from which a session may be deleted.
+        archived_only: whether to keep sessions that have conversations which are not archived.
+        batch: number of sessions per transaction.
 
     Raises:
-        RetentionRefusedError: the extracts of the month do not stand for what is there; or its conversations are not
-            archived, though they are to be.
-        LockNotObtainedError: somebody was in the way until patience ended.
+        RetentionRefusedError: the month is too young; its extracts do not match its rows; or its conversations are not
+            archived although they are to be.
+        LockNotObtainedError: others held locks for as long as the policy's patience.
     """
     if month > latest_month(as_of, zone, days):
         raise RetentionRefusedError(
@@ -116,7 +116,7 @@ def purge_month(
     with ExitStack() as locks:
         locks.enter_context(advisory_lock(connection, AdvisoryLock.EXTRACTS, policy))
         if archived_only:
-            # No month leaves for its file in the meantime.
+            # No month is archived or restored in the meantime.
             locks.enter_context(advisory_lock(connection, AdvisoryLock.ARCHIVES, policy))
             _refuse_unarchived(connection, month, zone)
         try:
@@ -132,7 +132,7 @@ def purge_month(
 
 
 def _refuse_unarchived(connection: Connection, month: Month, zone: ZoneInfo) -> None:
-    """Refuse to purge a month whose conversations would go with its sessions, and those of any that is half-way out."""
+    """Refuse to purge a month that has conversations in the database, or while any month is only partly archived."""
     half_way = [
         f"the conversations of {each} are {archive.place}"
         for each, archive in archives.read(connection).items()
@@ -151,9 +151,9 @@ def _refuse_unarchived(connection: Connection, month: Month, zone: ZoneInfo) -> 
 
 
 def _remember_known_rows(connection: Connection, month: Month, zone: ZoneInfo) -> None:
-    """Compare what is there with what the extracts were built from; keep the rows of the months that are safe.
+    """Compare the rows with what the extracts were built from, and list the rows of safe months in `known_rows`.
 
-    The month before is looked at too, since a session may begin in it.
+    The month before is compared too, since a session may have begun in it.
     """
     months = [month - 1, month]
     with connection.transaction():
@@ -185,7 +185,7 @@ def _remember_known_rows(connection: Connection, month: Month, zone: ZoneInfo) -
 
 
 def _faults(month: Month, ledger: Mapping[tuple[str, Month], Entry], found: int) -> list[str]:
-    """Why the extracts of a month do not stand for its rows."""
+    """The reasons why the extracts of a month do not match its rows; none when they do."""
     faults = []
     for extract in EXTRACTS:
         entry = ledger.get((extract.relation.name, month))
@@ -223,7 +223,7 @@ def _delete_batch(
     *,
     archived_only: bool,
 ) -> _Batch:
-    # The cascade asks each index for the few rows of one session, over and over: a bitmap takes longer to set up.
+    # The cascade looks up the few rows of each session in every index; setting up a bitmap for that takes longer.
     connection.execute("SET LOCAL enable_bitmapscan = off")
     picked, last_end, last_id = _run(
         connection,
@@ -245,5 +245,5 @@ def _delete_batch(
 
 
 def _run(connection: Connection, statement: str, **parameters: object) -> tuple[Any, ...]:
-    """The only row of a statement."""
+    """Run a statement of `sql/retention`, and return its only row."""
     return connection.execute(read_sql("retention", statement), parameters).fetchone() or ()

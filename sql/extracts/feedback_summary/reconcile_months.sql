@@ -1,5 +1,6 @@
--- What the logs hold and what the extract says, for the months %(months)s (their first days), which adjoin and begin at
--- %(bounds)s. One row per month and measure. Counted month by month, not as the extract is built.
+-- Compares what the logs hold with what the extract says, for the adjoining months %(months)s (their first days), whose
+-- bounds are %(bounds)s. One row per month and measure. The counts are made month by month, so not in the way that the
+-- extract is built.
 WITH period AS (
     SELECT
         wanted.month,

@@ -1,4 +1,4 @@
--- What stands in the months %(months)s (their first days): one row per month, for the metadata of its materialization.
+-- Sums up the months %(months)s (their first days): one row per month, for the metadata of its materialization.
 SELECT
     wanted.month,
     count(e.month) AS rows,

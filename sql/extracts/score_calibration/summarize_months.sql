@@ -1,6 +1,6 @@
--- What stands in the months %(months)s (their first days): one row per month, for the metadata of its materialization.
--- The expected calibration error of a score is the distance of its selection rates from its mean scores, averaged over
--- its methods and tenths by their recommendations: 0 for a score that says what happens.
+-- Sums up the months %(months)s (their first days): one row per month, for the metadata of its materialization. The expected
+-- calibration error of a score is the mean distance of its selection rates from its mean scores, over its methods and
+-- tenths, weighted by their recommendations: 0 for a score that predicts exactly what happens.
 WITH by_score AS (
     SELECT
         e.month,
