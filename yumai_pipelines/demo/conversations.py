@@ -26,7 +26,7 @@ from yumai_pipelines.demo.columns import (
     render,
     thousandths,
 )
-from yumai_pipelines.demo.recommendations import recommended_shops
+from yumai_pipelines.demo.recommendation_rows import recommended_shops
 from yumai_pipelines.demo.sessions import INTENTS, QUESTIONS, strategies
 from yumai_pipelines.demo.world import CATEGORIES, DISHES, HUBS, PLATFORMS
 from yumai_pipelines.model import registry

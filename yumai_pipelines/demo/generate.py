@@ -17,7 +17,7 @@ from yumai_pipelines.demo.conversations import conversation_rows, nlu_rows, sess
 from yumai_pipelines.demo.feedback import feedback_rows
 from yumai_pipelines.demo.interactions import interaction_rows
 from yumai_pipelines.demo.orders import order_batches
-from yumai_pipelines.demo.recommendations import recommendation_rows
+from yumai_pipelines.demo.recommendation_rows import recommendation_rows
 from yumai_pipelines.demo.stretch import Stretch, happen
 from yumai_pipelines.demo.world import make_world, world_batches
 from yumai_pipelines.model.months import Month

@@ -10,7 +10,7 @@ import pyarrow as pa
 from yumai_pipelines.demo import vocabulary
 from yumai_pipelines.demo.batches import Batch
 from yumai_pipelines.demo.columns import any_of, fill, instants, natural, pick
-from yumai_pipelines.demo.recommendations import recommended_shops
+from yumai_pipelines.demo.recommendation_rows import recommended_shops
 from yumai_pipelines.demo.sessions import strategies
 from yumai_pipelines.demo.world import CATEGORIES, HUBS
 from yumai_pipelines.model import registry
