@@ -1,4 +1,4 @@
-"""Compares the integrity checks, of everything and of a month, with bare anti-joins; measures what foreign keys cost."""
+"""Compares the integrity checks, of everything and of a month, with bare anti-joins, and measures foreign keys."""
 
 from __future__ import annotations
 
