@@ -1,12 +1,12 @@
-# Everything runs in a virtual environment of its own, with the versions of constraints.txt. Another Python needs another
-# one, as in: make test PYTHON=python3.12 VENV=.venv-3.12
+# Everything runs in a virtual environment with the versions of constraints.txt. Each Python needs its own environment:
+# make test PYTHON=python3.12 VENV=.venv-3.12
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PORT ?= 3000
-# More than there are cores: tests often wait for the server, or for a lock.
+# May be more than the number of cores, since tests often wait for the server or for a lock.
 WORKERS ?= 4
-# The files of tests to run; all of them, if none is named.
+# The test files or folders to run. Empty means all.
 TESTS ?=
 
 .PHONY: help install run test check schema bench clean reset
@@ -22,25 +22,25 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable . --group dev
 	@touch $@
 
-run: install  ## the whole thing: PostgreSQL, demonstration data, the Dagster UI on PORT
+run: install  ## start PostgreSQL, make demonstration data, serve the Dagster UI on PORT
 	$(BIN)/yumai demo --if-empty
 	$(BIN)/yumai dev --port $(PORT)
 
 test: install  ## run the tests
 	$(BIN)/pytest --numprocesses $(WORKERS) $(TESTS)
 
-check: install  ## lint, types, and what may import what
+check: install  ## lint, check types and what may import what, lint the SQL
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/sqlfluff lint --nocolor --disable-progress-bar sql
 
-schema: install  ## write anew what is made from the migrations, the functions and the registry
+schema: install  ## write the files that are made from the migrations, the functions and the registry
 	$(BIN)/python -m scripts.write_schema
 
 SCALE ?= small
-bench: install  ## measure what is promised, against what one would do without it (SCALE=small|medium|large)
+bench: install  ## measure what the project promises, and what one would do without it (SCALE=small|medium|large)
 	$(BIN)/python -m benchmarks --scale $(SCALE)
 
 clean:  ## remove the virtual environment and caches; the data stays

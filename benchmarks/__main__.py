@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: measures what this project promises, against what one would do without it."""
+"""Measures what this project promises, and what one would do without it: `python -m benchmarks`."""
 
 from benchmarks.adoption import TIME, WAIT
 from benchmarks.backfill import BACKFILL

@@ -1,4 +1,4 @@
--- Section 8.2 of the database document, put right where it fails, with what a fresh install has: by plain statements.
+-- Does what the adoption does, with plain statements: section 8.2 of the database document with its errors corrected.
 CREATE TABLE chatbot.session_master (
     session_id uuid PRIMARY KEY DEFAULT public.uuid_generate_v4(),
     user_id int REFERENCES chatbot.users (id) ON DELETE CASCADE,

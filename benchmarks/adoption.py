@@ -1,7 +1,7 @@
-"""An older database of up to three million conversations is adopted while its application writes.
+"""Adopts an older database of up to three million conversations while its application writes.
 
-The other side is the same by plain statements, as section 8.2 of the database document goes about it, put right where
-it fails: the sessions in one INSERT, ALTER COLUMN TYPE, CREATE INDEX, and ALTER TABLE … ADD FOREIGN KEY on each table.
+The other side does the same with plain statements, as in section 8.2 of the database document with its errors
+corrected: the sessions in one INSERT, ALTER COLUMN TYPE, CREATE INDEX, and ALTER TABLE … ADD FOREIGN KEY on each table.
 """
 
 from __future__ import annotations
@@ -67,10 +67,10 @@ ROWS = (
 
 
 class OlderApplication:
-    """Clients that insert a conversation every ten milliseconds, without a session, and how long that took."""
+    """Clients that insert a conversation without a session every ten milliseconds, and measure how long that takes."""
 
     def __init__(self, url: str) -> None:
-        """They begin at once."""
+        """Start the clients."""
         self.longest = 0.0
         self.inserted = 0
         self.failed = 0
@@ -96,7 +96,7 @@ class OlderApplication:
                 time.sleep(due - ended)
 
     def stop(self) -> None:
-        """Let each finish its insert."""
+        """Stop the clients after their current insert."""
         self._over.set()
         self._pool.shutdown()
         for each in self._running:
@@ -104,7 +104,7 @@ class OlderApplication:
 
 
 def make_older(url: str, scale: Scale) -> None:
-    """Put an older database with rows in the place of the schema."""
+    """Replace the schema by that of an older database with rows."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("DROP SCHEMA chatbot, ml_features, analytics, extracts, yumai_pipelines CASCADE")
         connection.execute((LEGACY / "schema.sql").read_bytes())
@@ -112,18 +112,18 @@ def make_older(url: str, scale: Scale) -> None:
             values = {"conversations": CONVERSATIONS[scale], "turns": TURNS}
             connection.execute(statement.encode(), values)
         connection.execute("VACUUM ANALYZE")
-        # What was loaded is not to be written to disk while something else is measured.
+        # The loaded rows must not be written to disk during the measurement.
         connection.execute("CHECKPOINT")
 
 
 def plainly(url: str) -> None:
-    """The same by plain statements."""
+    """Do the work of the adoption with plain statements."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(PLAIN.read_bytes())
 
 
 def while_it_writes(url: str, scale: Scale, work: Callable[[], object]) -> tuple[OlderApplication, float]:
-    """Do it while the older application writes; what that saw of it, and how long it took."""
+    """Do the work while the older application writes. Return the application, which has measured, and the seconds."""
     make_older(url, scale)
     application = OlderApplication(url)
     try:

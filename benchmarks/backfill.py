@@ -1,4 +1,4 @@
-"""A backfill of 24 months: one run of Dagster for all of them, or a run for each."""
+"""Compares a backfill of 24 months in one run of Dagster with a run for each month."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MONTHS = list(FIRST.through(FIRST + 23))
 
 
 def materialize(url: str, *partitions: Sequence[str]) -> Measure:
-    """Runs of `chatbot/conversations`, each in a process of its own, as the run launcher starts them; in seconds."""
+    """Materialize `chatbot/conversations`, each run in its own process as the run launcher does. Return the seconds."""
     dagster = Path(sys.executable).with_name("dagster")
     command = [str(dagster), "asset", "materialize", "-m", "yumai_pipelines.definitions"]
     command += ["--select", "key:chatbot/conversations"]
@@ -35,12 +35,12 @@ def materialize(url: str, *partitions: Sequence[str]) -> Measure:
 
 
 def ours(url: str, _scale: Scale) -> Measure:
-    """One run."""
+    """Do all months in one run."""
     return materialize(url, ["--partition-range", f"{MONTHS[0].partition_key}...{MONTHS[-1].partition_key}"])
 
 
 def theirs(url: str, _scale: Scale) -> Measure:
-    """A run for each month."""
+    """Do each month in a run of its own."""
     return materialize(url, *(["--partition", month.partition_key] for month in MONTHS))
 
 

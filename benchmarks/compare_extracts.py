@@ -1,7 +1,7 @@
 """Compares every cell of every extract with pandas over the raw rows, on two years of the demonstration.
 
-`python -m benchmarks.compare_extracts`: 200,000 recommendations or more; it takes minutes, and is no part of the tests,
-which do the same on dirty rows. Exit status 1 if one cell differs.
+`python -m benchmarks.compare_extracts` compares 200,000 recommendations or more, which takes minutes. It is not part of
+the tests, which compare the extracts on dirty rows. Exit status 1 if a cell differs.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ NOW = MONTHS[-1].end(SEOUL)
 
 
 def main() -> int:
-    """Fill, build, compare, and say how many cells differ."""
+    """Fill, build and compare, and print how many cells differ."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sessions", type=int, default=160_000, help="of the demonstration (160000)")
     sessions = parser.parse_args().sessions

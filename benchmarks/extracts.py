@@ -1,4 +1,4 @@
-"""All five extracts of 24 months, as the pipeline builds them, against the bare SQL by psql, and against pandas."""
+"""Compares the pipeline's build of all five extracts of 24 months with the bare SQL in psql and with pandas."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ HERE = Path(__file__).parent
 
 
 def fill(url: str, scale: Scale) -> None:
-    """The logs of two years."""
+    """Fill the logs with two years of rows."""
     with psycopg.connect(url, autocommit=True) as admin:
         for statement in (HERE / "fill_logs.sql").read_text(encoding="utf-8").split(";"):
             admin.execute(statement.encode(), {"recommendations": RECOMMENDATIONS[scale]})
 
 
 def in_a_process(module: str, url: str, scale: Scale) -> Measure:
-    """What a process of its own reports of itself: seconds, and its peak memory."""
+    """Run a module in a process of its own, which reports its seconds and its peak memory."""
     fill(url, scale)
     done = subprocess.run(
         [sys.executable, "-m", module, url],
@@ -49,17 +49,17 @@ def in_a_process(module: str, url: str, scale: Scale) -> Measure:
 
 
 def ours(url: str, scale: Scale) -> Measure:
-    """The Dagster asset, over all months in one run."""
+    """Materialize Dagster's assets over all months in one run."""
     return in_a_process("benchmarks.extracts_by_dagster", url, scale)
 
 
 def by_pandas(url: str, scale: Scale) -> Measure:
-    """What one would write in a notebook."""
+    """Build the extracts with pandas, as one would in a notebook."""
     return in_a_process("benchmarks.extracts_by_pandas", url, scale)
 
 
 def by_psql(url: str, scale: Scale) -> Measure:
-    """The statements alone, in one transaction."""
+    """Run only the SQL statements, in one transaction."""
     fill(url, scale)
     with NamedTemporaryFile("w", suffix=".sql") as script:
         script.write(bare_sql(url))
@@ -69,7 +69,7 @@ def by_psql(url: str, scale: Scale) -> Measure:
 
 
 def bare_sql(url: str) -> str:
-    """What a DBA would paste: nothing for the ledger, no lock, no refusal."""
+    """Return the statements that a DBA would paste, without ledger, locks or refusals."""
     parameters: dict[str, Any] = {
         **month_parameters(MONTHS, SEOUL),
         "user_key_secret": SECRET,

@@ -1,4 +1,4 @@
-"""Builds the extracts as a run of Dagster does, in the process of its own that `benchmarks.extracts` measures."""
+"""Builds the extracts in a run of Dagster. `benchmarks.extracts` measures its process."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from yumai_pipelines.defs.resources import RESOURCES, PostgresResource
 
 
 def main(url: str) -> None:
-    """Materialize all extracts over all months, and report."""
+    """Materialize all extracts over all months, and report seconds and memory."""
     months = {
         "dagster/asset_partition_range_start": MONTHS[0].partition_key,
         "dagster/asset_partition_range_end": MONTHS[-1].partition_key,

@@ -1,6 +1,6 @@
-"""The extracts as one would make them in a notebook: read_sql, groupby, to_sql. Its columns are those of the tables.
+"""Builds the extracts as one would in a notebook: read_sql, groupby, to_sql. The columns are those of the tables.
 
-Written to be quick where pandas can be: JSON is read by a function for each row, everything else by column.
+It is fast where pandas can be: only JSON is read by a function call for each row, everything else by column.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ RECOMMENDATIONS = """
 
 
 def shops_of(places: Json) -> list[int | None]:
-    """The listed shops, by rank."""
+    """Return the listed shops, by rank."""
     if not isinstance(places, list):
         return []
     return [place.get("shop_id") if isinstance(place, dict) else None for place in places]
 
 
 def rating_of(content: Json) -> float | None:
-    """The valid rating of one feedback."""
+    """Return the valid rating of a feedback, if it has one."""
     try:
         rating = float(content["rating"])
     except (TypeError, KeyError, ValueError):
@@ -44,14 +44,14 @@ def rating_of(content: Json) -> float | None:
 
 
 def month_of(times: pd.Series[Any]) -> pd.Series[Any]:
-    """First days of the months in Seoul."""
+    """Return the first days of the months in Seoul."""
     local = times.dt.tz_convert("Asia/Seoul").dt.tz_localize(None)
     months: pd.Series[Any] = local.dt.to_period("M").dt.to_timestamp()
     return months
 
 
 def read(engine: Engine) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Recommendations, feedback and shops."""
+    """Read recommendations, feedback and shops."""
     made = pd.read_sql(RECOMMENDATIONS, engine)
     said = pd.read_sql("SELECT * FROM analytics.user_feedback", engine)
     shops = pd.read_sql("SELECT id, shop_name, category FROM chatbot.shops", engine)
@@ -84,7 +84,7 @@ def read(engine: Engine) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
 
 
 def outcomes(made: pd.DataFrame, shops: pd.DataFrame) -> pd.DataFrame:
-    """One row per recommendation."""
+    """Make one row per recommendation."""
     known = set(shops["category"])
     food = made["request_food_type"]
     ranks = [
@@ -124,7 +124,7 @@ def outcomes(made: pd.DataFrame, shops: pd.DataFrame) -> pd.DataFrame:
 
 
 def funnel(made: pd.DataFrame, said: pd.DataFrame) -> pd.DataFrame:
-    """By month, method and category."""
+    """Make one row per month, method and category."""
     key = ["month", "method", "category"]
     groups = made.assign(answered=made["feedbacks"] > 0).groupby(key)
     counted = groups.agg(
@@ -156,7 +156,7 @@ def funnel(made: pd.DataFrame, said: pd.DataFrame) -> pd.DataFrame:
 
 
 def shop_performance(made: pd.DataFrame, said: pd.DataFrame, shops: pd.DataFrame) -> pd.DataFrame:
-    """By month and shop."""
+    """Make one row per month and shop."""
     places = made[["month", "id", "user_id", "chosen", "listed"]].explode("listed").dropna(subset=["listed"])
     places["rank"] = places.groupby("id").cumcount() + 1
     places = places.drop_duplicates(["id", "listed"])
@@ -195,7 +195,7 @@ def shop_performance(made: pd.DataFrame, said: pd.DataFrame, shops: pd.DataFrame
 
 
 def feedback_summary(said: pd.DataFrame) -> pd.DataFrame:
-    """By month, type and target."""
+    """Make one row per month, type and target."""
     stars = said["rating"].round()
     invalid = said["rating"].isna() & (said["feedback_type"] == "rating")
     return (
@@ -218,7 +218,7 @@ def feedback_summary(said: pd.DataFrame) -> pd.DataFrame:
 
 
 def score_calibration(made: pd.DataFrame) -> pd.DataFrame:
-    """By month, method, score and tenth."""
+    """Make one row per month, method, score and tenth."""
     scores = ["confidence", "wide", "deep", "rag"]
     long = made.rename(columns={f"{score}_score": score for score in scores}).melt(
         ["month", "method", "selected"], scores, "score", "value"
@@ -233,7 +233,7 @@ def score_calibration(made: pd.DataFrame) -> pd.DataFrame:
 
 
 def main(url: str) -> None:
-    """Make all five, and report."""
+    """Make all five extracts, and report seconds and memory."""
     engine = create_engine(
         "postgresql+psycopg://", creator=lambda: connect(url, application_name="benchmark: pandas", autocommit=False)
     )

@@ -1,4 +1,4 @@
--- Two years of recommendations, %(recommendations)s of them, half as many feedbacks, and what both hang on.
+-- Makes two years of recommendations, %(recommendations)s in number, half as many feedbacks, and what both refer to.
 SET session_replication_role = replica;
 INSERT INTO users (external_user_id) SELECT n FROM generate_series(1, 50000) AS n;
 INSERT INTO shops (shop_name, category)

@@ -1,4 +1,4 @@
-"""The checks of integrity, over everything and over a month, against the bare anti-joins; what foreign keys cost."""
+"""Compares the integrity checks, of everything and of a month, with bare anti-joins, and measures foreign keys."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ FILL = """
 
 
 def fill(url: str, scale: Scale) -> None:
-    """Two years of sessions, with what hangs on them."""
+    """Fill the database with two years of sessions and the rows that refer to them."""
     with connect(url, application_name="benchmark: fill") as owner:
         ensure_months(owner, MONTHS, zone=SEOUL, policy=LockPolicy())
     with psycopg.connect(url, autocommit=True) as admin:
@@ -61,7 +61,7 @@ def fill(url: str, scale: Scale) -> None:
 
 
 def check(connection: psycopg.Connection[Any], table: Table, months: Sequence[Month] | None = None) -> None:
-    """Orphans and foreign keys of a table, constraints included, as the asset checks look at them."""
+    """Check a table for orphans and broken foreign keys, constraints included, as the asset checks do."""
     scope = Scope.of(connection, table, months, SEOUL)
     references = References.follow(connection, scope, table.foreign_keys)
     constraints = Constraints.read(connection, scope)
@@ -73,13 +73,13 @@ def check(connection: psycopg.Connection[Any], table: Table, months: Sequence[Mo
 
 
 def check_everything(connection: psycopg.Connection[Any]) -> None:
-    """Every table of the registry."""
+    """Check every table of the registry."""
     for table in TABLES:
         check(connection, table)
 
 
 def anti_joins(connection: psycopg.Connection[Any]) -> None:
-    """What section 7.3 of the document does, for each foreign key."""
+    """Run the query of section 7.3 of the document for each foreign key."""
     for key in (key for table in TABLES for key in table.foreign_keys):
         connection.execute(
             sql.SQL(
@@ -95,7 +95,7 @@ def anti_joins(connection: psycopg.Connection[Any]) -> None:
 
 
 def everything(url: str, scale: Scale) -> Measure:
-    """All checks, the second time, when the cache is warm."""
+    """Run all checks and measure the second run, which has a warm cache."""
     fill(url, scale)
     with connect(url, application_name="benchmark: checks") as owner:
         check_everything(owner)
@@ -103,7 +103,7 @@ def everything(url: str, scale: Scale) -> Measure:
 
 
 def bare(url: str, scale: Scale) -> Measure:
-    """All anti-joins, the second time."""
+    """Run all anti-joins and measure the second run."""
     fill(url, scale)
     with connect(url, application_name="benchmark: anti-joins") as owner:
         anti_joins(owner)
@@ -111,17 +111,17 @@ def bare(url: str, scale: Scale) -> Measure:
 
 
 def month(url: str, scale: Scale) -> Measure:
-    """One month of the conversations, the second time."""
+    """Check one month of the conversations and measure the second run."""
     return conversations(url, scale, [MONTHS[11]])
 
 
 def all_months(url: str, scale: Scale) -> Measure:
-    """All of the conversations, the second time."""
+    """Check all of the conversations and measure the second run."""
     return conversations(url, scale, None)
 
 
 def conversations(url: str, scale: Scale, months: Sequence[Month] | None) -> Measure:
-    """Milliseconds for the checks of the conversations."""
+    """Measure the checks of the conversations in milliseconds."""
     fill(url, scale)
     with connect(url, application_name="benchmark: conversations") as owner:
         check(owner, table_of(CONVERSATIONS), months)
@@ -129,7 +129,7 @@ def conversations(url: str, scale: Scale, months: Sequence[Month] | None) -> Mea
 
 
 def insert(url: str, scale: Scale, *, keys: bool) -> Measure:
-    """Microseconds for each conversation, in statements of a thousand, with the foreign keys or without."""
+    """Measure the microseconds per inserted conversation, a thousand rows a statement, with or without foreign keys."""
     fill(url, Scale.SMALL)
     rows = INSERTED[scale]
     with connect(url, application_name="benchmark: insert") as owner:

@@ -1,4 +1,4 @@
-"""The longest wait of a writer while twelve months are added, and somebody reads and somebody writes for long."""
+"""Measures the longest wait of a writer while twelve months are added beside a long read and a long write."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 SEOUL = ZoneInfo("Asia/Seoul")
-# Of the real month, since pg_partman counts from today.
+# This must be the real month, since pg_partman counts from today.
 NOW = datetime.now(SEOUL).replace(day=20, hour=12)
 PRESENT = Month.of(NOW, SEOUL)
 ADDED = list((PRESENT + 1).through(PRESENT + 12))
@@ -38,13 +38,13 @@ READ = "SELECT input_text, response_text FROM chatbot.conversations WHERE sessio
 
 
 class Clients:
-    """Writers that insert a row every ten milliseconds, and one that reads a session as often.
+    """Writers that insert a row every ten milliseconds, and a client that reads a session as often.
 
-    Each has a connection of its own.
+    Each of them has its own connection.
     """
 
     def __init__(self, url: str, session: object) -> None:
-        """They begin at once."""
+        """Start the clients."""
         self._url = url
         self._over = threading.Event()
         self._pool = ThreadPoolExecutor(WRITERS + 1)
@@ -68,7 +68,7 @@ class Clients:
         return longest, failed
 
     def stop(self) -> tuple[float, float, int]:
-        """Let each finish; the longest waits of a writer and of the reader, in milliseconds, and the failed inserts."""
+        """Stop the clients. Return the longest waits of a writer and of the reader in ms, and the failed inserts."""
         self._over.set()
         self._pool.shutdown()
         waits, failures = zip(*(each.result() for each in self._writers), strict=True)
@@ -77,7 +77,7 @@ class Clients:
 
 @contextmanager
 def long_transactions(url: str, session: object) -> Iterator[None]:
-    """A SELECT of 30 s, and a transaction that writes and stays open for 20 s."""
+    """Keep a SELECT of 30 s and a writing transaction of 20 s open."""
 
     def read() -> None:
         with psycopg.connect(url, application_name="benchmark: a long SELECT") as connection:
@@ -98,13 +98,13 @@ def long_transactions(url: str, session: object) -> Iterator[None]:
 
 
 def present_month(url: str) -> None:
-    """The partition of the month in which everybody writes."""
+    """Make the partition of the month into which everybody writes."""
     with connect(url, application_name="benchmark") as owner:
         ensure_months(owner, [PRESENT], zone=SEOUL, policy=LockPolicy())
 
 
 def partitions(url: str) -> int:
-    """How many partitions there are."""
+    """Return the number of partitions."""
     with connect(url, application_name="benchmark") as owner:
         query = "SELECT FROM pg_inherits WHERE inhparent = 'chatbot.conversations'::regclass"
         return len(owner.execute(query).fetchall())
@@ -113,7 +113,7 @@ def partitions(url: str) -> int:
 def longest_wait(
     url: str, scale: Scale, add_months: Callable[[], object], prepare: Callable[[str], object] = present_month
 ) -> Measure:
-    """The longest wait of a writer, in milliseconds, while months are added to a table with rows."""
+    """Measure the longest wait of a writer, in milliseconds, while months are added to a table with rows."""
     prepare(url)
     before = partitions(url)
     with connect(url, application_name="benchmark") as owner:
@@ -137,7 +137,7 @@ def longest_wait(
 
 
 def ours(url: str, scale: Scale) -> Measure:
-    """`ensure_months`."""
+    """Add the months with `ensure_months`."""
 
     def add() -> None:
         with connect(url, application_name="benchmark: ours") as owner:
@@ -147,7 +147,7 @@ def ours(url: str, scale: Scale) -> Measure:
 
 
 def theirs(url: str, scale: Scale) -> Measure:
-    """`CREATE TABLE … PARTITION OF`, as in section 8.1 of the database document."""
+    """Add the months with `CREATE TABLE … PARTITION OF`, as in section 8.1 of the database document."""
 
     def add() -> None:
         with connect(url, application_name="benchmark: CREATE TABLE") as owner:
@@ -164,7 +164,7 @@ def theirs(url: str, scale: Scale) -> Measure:
 
 
 def partman(url: str, scale: Scale) -> Measure:
-    """pg_partman's `run_maintenance`, which makes the months ahead of today in one transaction."""
+    """Add the months with pg_partman's `run_maintenance`, which makes the months after today in one transaction."""
 
     def prepare(url: str) -> None:
         with psycopg.connect(url, options=f"-c TimeZone={SEOUL.key}") as admin:

@@ -1,4 +1,4 @@
-"""A month's sessions deleted by retention, with proofs and in batches, against one DELETE, by number of partitions."""
+"""Compares retention, which deletes a month's sessions with proofs and in batches, with a single DELETE."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ FILL = """
 
 
 def fill(url: str, partitions: int) -> None:
-    """A month of sessions with what hangs on them, among so many partitions."""
+    """Fill the database with a month of sessions and the rows that refer to them, with this number of partitions."""
     with connect(url, application_name="benchmark: fill") as owner:
         months = [*(MONTH - (partitions - 1)).through(MONTH)]
         ensure_months(owner, months, zone=SEOUL, policy=LockPolicy())
@@ -58,7 +58,7 @@ def fill(url: str, partitions: int) -> None:
 
 
 def ours(url: str, _scale: Scale, *, partitions: int) -> Measure:
-    """What the asset does once the extracts of the month are built and proven."""
+    """Purge the month as the asset does, after the month's extracts were built and proven."""
     fill(url, partitions)
     with connect(url, application_name="benchmark: purge") as owner:
         build_months([owner], EXTRACTS, [MONTH - 1, MONTH], SEOUL, Privacy(SecretStr("x" * 32)), LockPolicy())
@@ -74,7 +74,7 @@ def ours(url: str, _scale: Scale, *, partitions: int) -> Measure:
 
 
 def in_one_statement(url: str, _scale: Scale, *, partitions: int) -> Measure:
-    """One DELETE, whose cascade holds all its locks until it ends."""
+    """Purge the month with one DELETE, whose cascade holds all its locks until it ends."""
     fill(url, partitions)
     with connect(url, application_name="benchmark: purge") as owner:
         bounds = (MONTH.start(SEOUL), MONTH.end(SEOUL))

@@ -1,6 +1,6 @@
-"""What every benchmark shares: a server, a database for each side, both sides in turn, medians and their ratio.
+"""Runs benchmarks: a server, a database for each side, both sides in turn, and medians with their ratio.
 
-What is measured, and against what, stands in a module of its own for each row of the table.
+What is measured, and against what, is in the other modules.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class Scale(StrEnum):
-    """How much data: `large` must fit a machine of 2 cores and 24 GiB."""
+    """How much data is used. `large` must fit a machine with 2 cores and 24 GiB."""
 
     SMALL = "small"
     MEDIUM = "medium"
@@ -38,11 +38,11 @@ class Scale(StrEnum):
 
 @dataclass(frozen=True)
 class Measure:
-    """What one side came to.
+    """The result of one side.
 
     Attributes:
-        value: the measure.
-        remarks: what else is to be said, such as inserts that failed.
+        value: the measured value.
+        remarks: what else there is to know, such as inserts that failed.
     """
 
     value: float
@@ -54,14 +54,14 @@ class Benchmark:
     """One row of the table.
 
     Attributes:
-        name: for the command line.
+        name: name on the command line.
         what: what is measured.
         against: what it is compared with.
-        goal: what is to be reached.
-        unit: of the measures; less is better.
+        goal: the result to reach.
+        unit: unit of the measured values, of which less is better.
         ours: measures our side, on a database of its own.
-        theirs: measures the other.
-        needs: the extension without which the other side cannot be measured.
+        theirs: measures the other side, on a database of its own.
+        needs: the extension that the other side needs, if any.
     """
 
     name: str
@@ -76,14 +76,14 @@ class Benchmark:
 
 @dataclass
 class Server:
-    """A server, and a template with the schema."""
+    """A server on which databases with the schema are made."""
 
     url: str
     _numbers: Iterator[int] = field(default_factory=count)
 
     @contextmanager
     def database(self) -> Iterator[str]:
-        """The URL of a new database with the schema and no rows."""
+        """Make a database with the schema and without rows, and yield its URL. It is dropped at the end."""
         name = f"yumai_benchmark_{next(self._numbers)}"
         with psycopg.connect(self.url, autocommit=True) as admin:
             drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
@@ -97,7 +97,7 @@ class Server:
                 admin.execute(drop)
 
     def lacks(self, extension: str | None) -> bool:
-        """Whether an extension is needed that is not installed beside this server."""
+        """Return whether an extension is needed that is not available on this server."""
         with psycopg.connect(self.url) as connection:
             query = "SELECT FROM pg_available_extensions WHERE name = %s"
             return extension is not None and connection.execute(query, (extension,)).fetchone() is None
@@ -105,12 +105,12 @@ class Server:
 
 @contextmanager
 def running_server(url: str | None) -> Iterator[Server]:
-    """The server of a URL, or an embedded one for this run alone."""
+    """Yield the server at this URL, or start an embedded one for this run."""
     if url is not None:
         yield Server(url)
         return
     with TemporaryDirectory(prefix="yumai-benchmarks-") as home:
-        Path(home).chmod(0o755)  # the account under which root starts the server must be able to enter
+        Path(home).chmod(0o755)  # the account that runs the server must be able to enter
         server = LocalServer(Path(home))
         server.start()
         try:
@@ -120,7 +120,7 @@ def running_server(url: str | None) -> Iterator[Server]:
 
 
 def run(benchmarks: Sequence[Benchmark]) -> None:
-    """Run what the command line names, and print the table."""
+    """Run the benchmarks that the command line names, and print the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", help=f"of {', '.join(each.name for each in benchmarks)}; all without any")
     parser.add_argument("--scale", type=Scale, choices=list(Scale), default=Scale.SMALL)
@@ -161,7 +161,7 @@ def _show(measures: Sequence[Measure], unit: str) -> str:
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """How long something takes."""
+    """Return how many seconds the work takes."""
     started = time.monotonic()
     work()
     return time.monotonic() - started

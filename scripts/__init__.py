@@ -1,1 +1,1 @@
-"""Programs for whoever changes this project. `make schema` runs the one that writes what is made from other files."""
+"""Programs for people who change this project. `make schema` runs the one that writes the files made from others."""

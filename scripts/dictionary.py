@@ -1,6 +1,6 @@
 """Makes the data dictionary of the extracts, `docs/extracts.md`, from the comments of their tables.
 
-What is no dictionary is in `docs/extracts/`, and is put in before and after.
+The text before the dictionary and the queries after it come from `docs/extracts/`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 
 
 def dictionary(catalogue: Sequence[SchemaObject]) -> str:
-    """The whole file, by the objects of a fresh install."""
+    """Return the text of the file, made from the objects of a fresh install."""
     queries = (DOCS / "extracts" / "queries.sql").read_text(encoding="utf-8").strip()
     parts = [(DOCS / "extracts" / "introduction.md").read_text(encoding="utf-8").strip(), "## The tables"]
     keys = {extract.relation: extract.key for extract in EXTRACTS} | {LEDGER: ("extract", "month")}
@@ -35,7 +35,7 @@ def dictionary(catalogue: Sequence[SchemaObject]) -> str:
 
 
 def _table(relation: Relation, key: str, catalogue: Sequence[SchemaObject]) -> Iterator[str]:
-    """The section of a table, line by line."""
+    """Yield the lines of a table's section."""
     yield f"### {relation}\n"
     yield f"{snapshot.comment(relation, catalogue)} {key}\n"
     yield "| column | type | meaning |"

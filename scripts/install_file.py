@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-# The table of revisions is the one that Alembic makes.
+# The revision table in this text is the one that Alembic makes.
 _TEXT = sql.SQL("""\
 -- Written by `make schema` from the files of bootstrap, migrations and functions: what is changed here by hand is lost.
 -- Installs the whole schema with psql alone, into an empty database, in one transaction (section 2.2):
@@ -39,7 +39,7 @@ COMMIT;
 
 
 def install_file() -> str:
-    """The whole file."""
+    """Return the text of the file."""
     migrations = migration_files()
     files = [*_files("bootstrap"), *migrations.values(), *_files("functions")]
     return _TEXT.format(files=sql.SQL(_includes(files)), revision=sql.Literal(next(reversed(migrations)))).as_string()

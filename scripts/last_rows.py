@@ -1,6 +1,6 @@
-"""Makes the lines of `sql/functions/clean_inactive_sessions.sql` that ask each table with a session for its last row.
+"""Makes the lines of `sql/functions/clean_inactive_sessions.sql` that find the last row of a session in each table.
 
-They are between two comments of that file, so that the rest of the function is written by hand where it is read.
+The lines are between two comments of that file. The rest of the function is written by hand.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ _LAST_ROW = sql.SQL("""\
 
 
 def session_tables() -> dict[str, str | None]:
-    """The tables of the registry with a session, each with the column that says when a row happened."""
+    """Return the registry's tables with a session, each with the column that holds the time of a row."""
     return {str(entry.relation): entry.time for entry in TABLE_ENTRIES if entry.session_child}
 
 
 def with_last_rows(text: str, tables: Mapping[str, str | None]) -> str:
-    """The text of the function, with the lines between the two comments made anew.
+    """Return the text of the function, with new lines between the two comments.
 
     Raises:
-        ValueError: the two comments are not there, or a table has no column of a time.
+        ValueError: the two comments are missing, or the registry does not name a table's column of time.
     """
     place = _PLACE.search(text)
     if place is None:
@@ -44,7 +44,7 @@ def with_last_rows(text: str, tables: Mapping[str, str | None]) -> str:
     untimed = [table for table, time in tables.items() if time is None]
     if untimed:
         raise ValueError(f"the registry does not say which column is the time of {', '.join(untimed)}")
-    # The names as they are: the linter wants no quotes about names that need none.
+    # The names are not quoted, since the linter refuses quotes around names that need none.
     rows = sql.SQL(",\n").join(
         _LAST_ROW.format(table=sql.SQL(table), time=sql.SQL(time)) for table, time in tables.items() if time
     )

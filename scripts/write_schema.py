@@ -1,8 +1,8 @@
-"""Writes all that is made from the migrations, the functions and the registry: `make schema`.
+"""Writes all files that are made from the migrations, the functions and the registry: `make schema`.
 
 These are some lines of `sql/functions/clean_inactive_sessions.sql`; `sql/install.sql` and `sql/migrations/SHA256SUMS`;
-what a fresh install looks like: `sql/schema.sql` and `sql/catalogue.jsonl`; and the data dictionary of the extracts:
-`docs/extracts.md`. With --check it writes nothing, and fails when one of the files is not what it would write.
+`sql/schema.sql` and `sql/catalogue.jsonl`, which show a fresh install; and the data dictionary of the extracts,
+`docs/extracts.md`. With --check it writes nothing, and fails if a file is not up to date.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ SCHEMAS = ("chatbot", "ml_features", "analytics", "extracts", "yumai_pipelines")
 
 
 def dump(url: str) -> str:
-    """The schema as pg_dump prints it, without what differs from one run or server to the next."""
+    """Return the schema as pg_dump prints it, without what differs between runs or servers."""
     parts = conninfo_to_dict(url)
     dumped = subprocess.run(
         [program("pg_dump"), "--schema-only", *(f"--schema={name}" for name in SCHEMAS)],
@@ -57,9 +57,9 @@ def dump(url: str) -> str:
 
 
 def fresh_install() -> tuple[tuple[SchemaObject, ...], str]:
-    """What the files of `sql/` make of an empty database: its objects, and its dump."""
+    """Install the files of `sql/` into an empty database, and return its objects and its dump."""
     with tempfile.TemporaryDirectory() as home:
-        # The account under which root starts the server must be able to enter.
+        # The account that runs the server must be able to enter.
         Path(home).chmod(0o755)
         server = LocalServer(Path(home))
         server.start()
@@ -73,7 +73,7 @@ def fresh_install() -> tuple[tuple[SchemaObject, ...], str]:
 
 
 def files() -> Iterator[tuple[Path, str]]:
-    """The path and text of each file that this script keeps; write each before you ask for the next."""
+    """Yield the path and text of each file. Write each file before asking for the next, which may be made from it."""
     root = sql_path()
     function = sql_path("functions", "clean_inactive_sessions.sql")
     yield function, with_last_rows(function.read_text(encoding="utf-8"), session_tables())
@@ -87,7 +87,7 @@ def files() -> Iterator[tuple[Path, str]]:
 
 
 def main() -> int:
-    """Write the files, or compare them."""
+    """Write the files, or check them."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; fail when a file is out of date")
     check = parser.parse_args().check

@@ -1,4 +1,4 @@
-"""Sessions that read and write while something is done to the tables, and how long each of them waited."""
+"""Client sessions that read and write while something is done to the tables, and how long they wait."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from psycopg import IsolationLevel
 
 GENEROUS = 5.0
-"""Seconds: no stall that is measured may come near it; what is measured is printed."""
+"""Limit in seconds for a wait. It is far above the waits that are expected, which are logged."""
 
 MEASURED = logging.getLogger(__name__)
 
 
 class Clients:
-    """Sessions that do something over and over until they are called off, and what they did and waited."""
+    """Client sessions that repeat their work until they are stopped. They measure how long each round takes."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -50,7 +50,7 @@ class Clients:
                 self.waits[work.__name__].append(time.monotonic() - started)
 
     def call_off(self) -> None:
-        """Stop everybody; whatever went wrong for one of them is raised here."""
+        """Stop all clients. Raise the error of a client that failed."""
         self.over.set()
         self._pool.shutdown()
         for future in self._futures:

@@ -1,6 +1,6 @@
-"""What the tests share: one PostgreSQL server for the whole run, and a database of its own for each test.
+"""Shared fixtures: one PostgreSQL server for the whole run, and a database of its own for each test.
 
-`pytest --postgres embedded` (the wheel's server, the default), `docker` (a container) or the DSN of any server.
+`pytest --postgres` chooses the server: `embedded` (from the wheel, the default), `docker` (a container), or a DSN.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 class Server:
-    """The server of the run: started by the first who asks, stopped after the last test."""
+    """The server of the run. It is started when its URL is first needed, and stopped after the last test."""
 
     def __init__(self, choice: str) -> None:
         self.choice = choice
@@ -57,13 +57,13 @@ class Server:
 
     @property
     def url(self) -> str:
-        """The login's URL."""
+        """The URL of a superuser of the server."""
         if self._url is None:
             self._url = self._running.enter_context(_running_server(self.choice))
         return self._url
 
     def description(self) -> str:
-        """Its version and place."""
+        """Return the server's version and place."""
         try:
             with psycopg.connect(self.url) as connection:
                 place = f"{connection.info.host}:{connection.info.port}"
@@ -79,7 +79,7 @@ SERVER = pytest.StashKey[Server]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # The settings of whoever runs the tests are none of theirs; this comes before anything reads them.
+    # Tests must not see the settings of the person who runs them. They are removed before anything reads them.
     for name in [name for name in os.environ if name.startswith("YUMAI_") and name not in OF_THE_TESTS]:
         del os.environ[name]
     url_of_the_run = getattr(config, "workerinput", {}).get("server_url")
@@ -88,7 +88,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: WorkerController) -> None:
-    """The workers of one run (`pytest -n 4`) share its server."""
+    """Give the URL of the server to each worker of the run (`pytest -n 4`): all share one server."""
     node.workerinput["server_url"] = node.config.stash[SERVER].url
 
 
@@ -98,12 +98,12 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
-    """What the tests run on, when workers share it."""
+    """Return a line about the server in the header, if workers share it."""
     return [config.stash[SERVER].description()] if config.getoption("numprocesses", None) else []
 
 
 def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
-    """What the tests run on, when a test of those that were chosen needs a server."""
+    """Return a line about the server, if a chosen test needs it and the header could not tell."""
     needed = any("server_url" in getattr(item, "fixturenames", ()) for item in items)
     return [config.stash[SERVER].description()] if needed else []
 
@@ -116,7 +116,7 @@ def _running_server(choice: str) -> Iterator[str]:
                 server = LocalServer(home)
                 server.start()
                 try:
-                    # What the tests write is gone afterwards, so it need not reach the disk.
+                    # What the tests write is deleted afterwards, so it need not reach the disk.
                     with psycopg.connect(server.url("postgres"), autocommit=True) as admin:
                         admin.execute("ALTER SYSTEM SET fsync = off")
                         admin.execute("SELECT pg_reload_conf()")
@@ -139,7 +139,7 @@ def server_url(pytestconfig: pytest.Config) -> str:
 
 
 class Databases:
-    """Databases under names that no other run of the tests has."""
+    """Makes databases, under names that no other run of the tests uses."""
 
     def __init__(self, admin: Connection, server_url: str) -> None:
         self._admin = admin
@@ -149,7 +149,7 @@ class Databases:
 
     @contextmanager
     def create(self, template: str = "template0") -> Iterator[str]:
-        """The name of a new database, which goes at the end."""
+        """Create a database, and yield its name. It is dropped at the end."""
         name = f"{self._prefix}_{next(self._numbers)}"
         self._admin.execute(
             sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
@@ -161,10 +161,10 @@ class Databases:
 
     @contextmanager
     def clone(self, template: str) -> Iterator[str]:
-        """The login's URL of a new database, a copy of one with the schema, which nobody may be connected to."""
+        """Copy a database with the schema, to which nobody may be connected. Yield the URL of the copy."""
         with self.create(template) as name:
             with psycopg.connect(self.url(name), autocommit=True) as connection:
-                # What is set for a database is not copied with it.
+                # The settings of a database are not copied with it.
                 configure_database(connection, Settings().timezone)
             yield self.url(name)
 
@@ -178,14 +178,14 @@ class Databases:
 
 @pytest.fixture(scope="session")
 def databases(server_url: str) -> Iterator[Databases]:
-    """Who makes and drops databases."""
+    """The object that makes and drops databases."""
     with psycopg.connect(server_url, autocommit=True, application_name="test: databases") as admin:
         yield Databases(admin, server_url)
 
 
 @pytest.fixture(scope="session")
 def template(databases: Databases) -> Iterator[str]:
-    """The name of a database with the schema, to be cloned."""
+    """The name of a database with the schema, which tests clone."""
     with databases.create() as name:
         upgrade(databases.url(name), Settings())
         yield name
@@ -193,7 +193,7 @@ def template(databases: Databases) -> Iterator[str]:
 
 @pytest.fixture
 def _environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """What a database of somebody's own needs; archives and reports are written beside nobody else's."""
+    """Settings that a database other than the embedded one needs. Each test has its own home and archives."""
     monkeypatch.setenv("YUMAI_USER_KEY_SECRET", "of the tests, which nobody has to guess")
     monkeypatch.setenv("YUMAI_ARCHIVE_URL", str(tmp_path / "archive"))
     monkeypatch.setenv("YUMAI_HOME", str(tmp_path / "home"))
@@ -201,28 +201,28 @@ def _environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture
 def database(_environment: None, databases: Databases, template: str) -> Iterator[str]:
-    """The login's URL of a new database with the schema and no rows."""
+    """The URL of a new database with the schema and no rows."""
     with databases.clone(template) as url:
         yield url
 
 
 @pytest.fixture
 def empty_database(_environment: None, databases: Databases) -> Iterator[str]:
-    """The login's URL of a new database without the schema."""
+    """The URL of a new database without the schema."""
     with databases.create() as name:
         yield databases.url(name)
 
 
 @pytest.fixture
 def connection(database: str) -> Iterator[Connection]:
-    """The login's connection to `database`, autocommit."""
+    """A superuser's connection to `database`, in autocommit mode."""
     with psycopg.connect(database, autocommit=True, application_name="test") as connection:
         yield connection
 
 
 @pytest.fixture
 def instance(_environment: None) -> Iterator[dg.DagsterInstance]:
-    """A Dagster instance that forgets."""
+    """An ephemeral Dagster instance."""
     with dg.DagsterInstance.ephemeral() as instance:
         yield instance
 
@@ -230,7 +230,7 @@ def instance(_environment: None) -> Iterator[dg.DagsterInstance]:
 @pytest.fixture
 def graph(database: str, instance: dg.DagsterInstance) -> Graph:
     """The graph on `database`."""
-    # Imported here: what needs no graph can be tested when Dagster has moved what the graph needs.
+    # Imported here, so that tests without the graph still run if Dagster has moved something that the graph needs.
     from tests.graph import Graph
 
     return Graph.on(database, instance)

@@ -1,4 +1,4 @@
-"""Runs of the graph against a test's database, and what they said."""
+"""Runs of the graph on a test's database, and their results."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FUNNEL = dg.AssetKey(["extracts", "recommendation_funnel"])
 
 
 def months(first: str, last: str | None = None) -> dict[str, str]:
-    """The tags of a run for one month, or for a range of them, as Dagster's UI sets them."""
+    """Return the tags of a run for one month or a range of months, as Dagster's UI sets them."""
     if last is None:
         return {"dagster/partition": f"{first}-01"}
     return {
@@ -35,7 +35,7 @@ class Run:
         return self.outcome.success
 
     def materialized(self, *path: str) -> dict[str | None, dict[str, Any]]:
-        """The metadata of each materialization of an asset, by partition."""
+        """Return the metadata of each materialization of an asset, by partition."""
         return {
             event.materialization.partition: {key: value.value for key, value in event.materialization.metadata.items()}
             for event in (each.step_materialization_data for each in self.outcome.get_asset_materialization_events())
@@ -43,7 +43,7 @@ class Run:
         }
 
     def evaluations(self, *path: str) -> dict[str | None, dg.AssetCheckEvaluation]:
-        """The evaluations of a check (its asset's path, then its name), by partition."""
+        """Return the evaluations of a check (its asset's path, then its name), by partition."""
         *asset, name = path
         return {
             each.partition: each
@@ -52,12 +52,12 @@ class Run:
         }
 
     def evaluation(self, *path: str) -> dg.AssetCheckEvaluation:
-        """The only evaluation of a check."""
+        """Return the only evaluation of a check."""
         (evaluation,) = self.evaluations(*path).values()
         return evaluation
 
     def failed_checks(self) -> set[str]:
-        """Each failed check, as `chatbot/conversations:no_orphans`."""
+        """Return the failed checks, as in `chatbot/conversations:no_orphans`."""
         return {
             f"{each.asset_key.to_user_string()}:{each.check_name}"
             for each in self.outcome.get_asset_check_evaluations()
@@ -67,7 +67,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Graph:
-    """The graph on one database, with a Dagster instance that forgets."""
+    """The graph on one database, with an ephemeral Dagster instance."""
 
     definitions: dg.Definitions
     instance: dg.DagsterInstance
@@ -77,7 +77,7 @@ class Graph:
         return cls(build_definitions({"postgres": PostgresResource(url=url)}), instance)
 
     def run(self, job: str, tags: dict[str, str] | None = None, **config: object) -> Run:
-        """Run a job to its end, whatever that is; `config` is that of its only op."""
+        """Run a job, whether it succeeds or not. `config` is the configuration of its only op."""
         definition = self.definitions.resolve_job_def(job)
         run_config = {"ops": {definition.nodes[0].name: {"config": config}}} if config else None
         return Run(
@@ -87,7 +87,7 @@ class Graph:
         )
 
     def materialize(self, *keys: dg.AssetKey, tags: dict[str, str] | None = None) -> Run:
-        """Materialize assets as from the UI: their own checks come along."""
+        """Materialize assets as from the UI, which also runs their checks."""
         everything = self.definitions.resolve_implicit_global_asset_job_def()
         return self._execute(everything.get_subset(asset_selection=set(keys)), tags)
 

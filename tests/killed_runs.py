@@ -1,7 +1,7 @@
-"""Runs that are killed at each of their steps, and begun again: the life of a month, an erasure, an adoption.
+"""Runs that are killed at each of their steps and begun again: the life of a month, an erasure, an adoption.
 
-`python -m tests.killed_runs RUN URL ARGUMENT`, which `killed` starts, begins the run again and again. Each time is a
-process that kills itself at the first step at which none before it was killed, until one comes to the end.
+`killed` starts `python -m tests.killed_runs RUN URL ARGUMENT`, which begins the run again and again, each time in a new
+process. The process kills itself at the first step at which no process was killed before. The last one reaches the end.
 """
 
 from __future__ import annotations
@@ -46,9 +46,10 @@ END = "the end"
 
 
 class StepKiller:
-    """Kills once at each step; a step is the same for every month, and not the same in every stage if `strict`.
+    """Kills at each step once.
 
-    Where a pattern is set, `of_interest`, it kills only at the steps that this is found in, for every month anew.
+    Steps of different months are the same step. With `strict`, steps of different stages are different steps. If the
+    pattern `of_interest` is set, only steps that match it count, and those of each month count separately.
     """
 
     def __init__(self, kill: Callable[[str], None], *, strict: bool) -> None:
@@ -57,7 +58,7 @@ class StepKiller:
         self.met: set[str] = set()
         self._kill = kill
         self._strict = strict
-        # Of two connections that are at a step at once, one kills, and the other not before the next time.
+        # If two connections reach a step at the same time, one kills, and the other has to wait for the next run.
         self._one_at_a_time = threading.Lock()
 
     def on_audit(self, event: str, arguments: tuple[object, ...]) -> None:
@@ -75,7 +76,7 @@ class StepKiller:
 
 
 def make_archive_and_restore(url: str, store: str, killer: StepKiller) -> None:
-    """Make the months, archive August, and bring it back, as far as that has not been done."""
+    """Make the months, archive August, and bring it back, unless earlier runs have done it."""
     with connect(url, application_name="test: to be killed") as owner:
         archive = archived.read(owner).get(AUGUST)
         killer.stage = "make"
@@ -90,7 +91,7 @@ def make_archive_and_restore(url: str, store: str, killer: StepKiller) -> None:
 
 
 def erase(url: str, store: str, killer: StepKiller) -> None:
-    """Erase whoever is known outside as `person`."""
+    """Erase the person whose external id is `person`."""
     with connect(url, application_name="test: to be killed") as owner:
         killer.stage = "erase"
         erase_user(
@@ -107,7 +108,7 @@ def erase(url: str, store: str, killer: StepKiller) -> None:
 
 
 def adopt(url: str, steps: str, killer: StepKiller) -> None:
-    """Adopt an older database; the steps of interest are those that a pattern is found in."""
+    """Adopt an older database. `steps` is a pattern of the steps at which to kill."""
     killer.of_interest, killer.stage = steps, "adopt"
     adoption.adopt(url, Settings(lock_patience_s=120), as_of=ADOPTED_AS_OF)
     killer.stage = ""
@@ -145,7 +146,7 @@ def end_here(step: str) -> None:
 
 
 def run_in_processes(run: str, url: str, argument: str) -> None:
-    """One process after the other; whoever listens says the step back before the next begins."""
+    """Start one process after the other. Print each step, and read it back from stdin before the next process."""
     killer = StepKiller(end_here, strict=True)
     sys.addaudithook(killer.on_audit)
     while True:

@@ -1,6 +1,6 @@
-"""Programs that tests start. Every wait for one is bounded, and it is ended together with what it started.
+"""Starts programs for tests. Every wait is bounded, and a program is ended with everything that it started.
 
-The linter sees to it that tests start them by these functions alone; `watchdog.py` ends what a test left all the same.
+The linter makes sure that tests start programs only with these functions. `watchdog.py` ends what a test still leaves.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PATIENCE = 200.0
-"""Seconds within which a program must have ended by itself; below the timeout of a test, which would say less."""
+"""Seconds within which a program must end by itself. It is less than the timeout of a test, which would say less."""
 
 _SECONDS_TO_END = 10.0
 
@@ -28,7 +28,7 @@ Finished = subprocess.CompletedProcess[str]
 
 
 class Options(TypedDict, total=False):
-    """What a program is started with, as `subprocess.Popen` has it."""
+    """Options for starting a program, as in `subprocess.Popen`."""
 
     bufsize: int
     cwd: Path | str | None
@@ -39,14 +39,14 @@ class Options(TypedDict, total=False):
     user: int | None
 
 
-# A fork of the tests' own process would have a copy of the locks that its other threads held at that moment, and could
-# wait for them for ever. The fork server has no threads; it imports once what its forks need.
+# A fork of the tests' own process would copy the locks that its other threads hold at that moment, and could wait for
+# them for ever. The fork server has no threads, and imports once what its forks need.
 _forks = multiprocessing.get_context("forkserver")
 _forks.set_forkserver_preload(["yumai_pipelines.local.server", "pytest"])
 
 
 def finished(command: Sequence[str], *, timeout: float = PATIENCE, **options: Unpack[Options]) -> Finished:
-    """Run a command to its end: its exit status, and as text what it printed."""
+    """Run a command to its end. Return its exit status and what it printed, as text."""
     options |= {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with started(command, **options) as process:
         printed, complained = process.communicate(timeout=timeout)
@@ -55,7 +55,7 @@ def finished(command: Sequence[str], *, timeout: float = PATIENCE, **options: Un
 
 @contextmanager
 def started(command: Sequence[str], **options: Unpack[Options]) -> Iterator[Program]:
-    """A command that runs meanwhile. If it has not ended by itself, it is ended then, with all that it started."""
+    """Run a command in the background. At the end, end it with everything that it started, if it still runs."""
     process = subprocess.Popen(command, text=True, **options)
     try:
         yield process
@@ -67,7 +67,7 @@ def started(command: Sequence[str], **options: Unpack[Options]) -> Iterator[Prog
 
 
 def _end(process: Program) -> None:
-    """Ask a process to end, and then kill what is left of it and of its descendants."""
+    """Ask a process to end. Then kill it if it does not, and all of its descendants."""
     descendants = psutil.Process(process.pid).children(recursive=True)
     process.terminate()
     try:
@@ -79,7 +79,7 @@ def _end(process: Program) -> None:
 
 
 def kill_what_does_not_end(family: Sequence[psutil.Process], seconds: float) -> list[psutil.Process]:
-    """Those that have not ended by themselves within some seconds, and were killed. A zombie has ended."""
+    """Wait for processes, and kill those that do not end in time. Return the killed ones. A zombie has ended."""
     late = wait_for_end(family, seconds)
     for each in late:
         with suppress(psutil.NoSuchProcess):
@@ -88,9 +88,9 @@ def kill_what_does_not_end(family: Sequence[psutil.Process], seconds: float) -> 
 
 
 def forked(work: Callable[..., object], *arguments: object, timeout: float = PATIENCE) -> int:
-    """Call a function of a module in a process of its own, which may give up its rights or be killed.
+    """Call a module's function in another process, which may give up its rights or be killed.
 
-    Returns: its exit code: 0, 1 after an exception, or the negative number of the signal that ended it.
+    Returns: the exit code: 0, 1 after an exception, or the negative number of the signal that ended the process.
     """
     child = _forks.Process(target=work, args=arguments)
     child.start()

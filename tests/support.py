@@ -1,4 +1,4 @@
-"""Helpers that tests of the database share. Fixtures stand in conftest.py."""
+"""Helpers for tests that use the database. Fixtures are in conftest.py."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ Value = Any
 
 
 def one(connection: Connection, query: str, *values: object) -> Value:
-    """The first column of the first row."""
+    """Return the first column of the first row."""
     row = connection.execute(query, values or None).fetchone()
     assert row is not None
     return row[0]
 
 
 def every(connection: Connection, query: str, *values: object) -> list[Any]:
-    """All rows."""
+    """Return all rows."""
     return connection.execute(query, values or None).fetchall()
 
 
 @contextmanager
 def login(admin: Connection, url: str, options: str) -> Iterator[str]:
-    """The URL of a login role of its own."""
+    """Create a login role, and yield its URL. The role is dropped at the end."""
     name = f"yumai_test_{uuid4().hex[:12]}"
     role = sql.Identifier(name)
     admin.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD 'secret' {}").format(role, sql.SQL(options)))
@@ -53,14 +53,14 @@ MEMORY = Path("/dev/shm")
 """A directory that Linux keeps in memory."""
 
 ROOM = 4 << 30
-"""Bytes that the server of the tests may need."""
+"""Bytes that the tests' server may need."""
 
 
 @contextmanager
 def server_home(mode: int = 0o755) -> Iterator[Path]:
-    """A directory that every account may enter, since root starts a server under another one.
+    """Make a directory that every account may enter, since root starts the server under another account.
 
-    It is in memory, where there is room: each database of a test is a thousand files, made and removed again.
+    It is in memory if there is room, since each database of a test is a thousand files that are made and removed again.
     """
     roomy = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM
     with TemporaryDirectory(prefix="yumai-tests-", dir=MEMORY if roomy else None) as directory:
@@ -69,7 +69,7 @@ def server_home(mode: int = 0o755) -> Iterator[Path]:
 
 
 def wait_until(condition: Callable[[], object]) -> None:
-    """Wait for what takes a moment; half a minute is none."""
+    """Wait for something that should happen soon, at most half a minute."""
     deadline = time.monotonic() + 30
     while not condition():
         assert time.monotonic() < deadline
@@ -77,7 +77,7 @@ def wait_until(condition: Callable[[], object]) -> None:
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody has at this moment."""
+    """Return a TCP port of 127.0.0.1 that is free at this moment."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port: int = probe.getsockname()[1]
         return port

@@ -1,4 +1,4 @@
-"""`yumai` as people run it: what it prints, with which exit status, in a process of its own."""
+"""`yumai` as people run it, in a process of its own: what it prints, and its exit status."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ INSTANCE_FILE = Path(__file__).parents[1] / "dagster.yaml"
 
 @pytest.fixture
 def instance(empty_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
-    """The instance of dagster.yaml, on a database that has nothing yet."""
+    """The instance of dagster.yaml, on an empty database."""
     monkeypatch.setenv("YUMAI_DAGSTER_URL", empty_database)
     (tmp_path / "dagster.yaml").write_bytes(INSTANCE_FILE.read_bytes())
     with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
@@ -40,7 +40,7 @@ def test_runs_and_events_are_kept_in_the_database(instance: dg.DagsterInstance, 
 
 
 def test_events_share_a_connection(instance: dg.DagsterInstance, empty_database: str) -> None:
-    """dagster-postgres by itself makes one for each event, which is half of the time of a run of many months."""
+    """dagster-postgres itself opens a connection for each event, which is half of the time of a run of many months."""
     with psycopg.connect(empty_database, autocommit=True) as connection:
         sessions = "SELECT sessions FROM pg_stat_database WHERE datname = current_database()"
         before = one(connection, sessions)

@@ -1,4 +1,4 @@
-"""The run, or the server, is killed at each step: no row is lost or twice, and the next run goes on to the end."""
+"""The run or the server is killed at each step. No row is lost or doubled, and the next run goes on to the end."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 STEPS = 30
-"""There are more; each telling gets one further."""
+"""A run has more steps than this. Each new process gets one step further."""
 
 
 def plant(connection: Connection) -> None:
-    """Rows of three months, of one that gets no partition, and decades off."""
+    """Insert rows of three months, of one that gets no partition, and of 1970."""
     session = one(connection, "INSERT INTO chatbot.session_master DEFAULT VALUES RETURNING session_id")
     connection.execute(
         """
@@ -46,7 +46,7 @@ def plant(connection: Connection) -> None:
 
 
 def whereabouts(connection: Connection) -> Counter[int]:
-    """Where each row is: in the conversations, in the detached table, or in the file."""
+    """Count each row by id in the conversations, in the detached table, and in the file."""
     ids = Counter(i for (i,) in every(connection, "SELECT id FROM chatbot.conversations"))
     archive = archived.read(connection).get(AUGUST)
     if archive is not None and archive.state == "detached":
@@ -97,7 +97,7 @@ def test_a_telling_that_fails_is_not_waited_for(tmp_path: Path) -> None:
 
 
 def plant_people(connection: Connection) -> None:
-    """A person and another, with turns in August, in September and now; not each turn of the person names them."""
+    """Insert two people with turns in August, in September and now. Only some turns of a person name them."""
     connection.execute("INSERT INTO chatbot.users (external_user_id) VALUES ('person'), ('other')")
     connection.execute("INSERT INTO chatbot.session_master (user_id) SELECT 1 + n / 2 FROM generate_series(0, 3) AS n")
     connection.execute(
@@ -113,7 +113,7 @@ def plant_people(connection: Connection) -> None:
 
 
 def spoken(connection: Connection, store: Path) -> Counter[str]:
-    """What was said, in the conversations and in the files that the ledger knows."""
+    """Count what was said, in the conversations and in the files that the ledger knows."""
     texts = Counter(text for (text,) in every(connection, "SELECT input_text FROM chatbot.conversations"))
     for archive in archived.read(connection).values():
         texts += Counter(pq.read_table(str(archive.uri).removeprefix("file://"))["input_text"].to_pylist())
@@ -131,7 +131,7 @@ def test_an_erasure_killed_at_any_step_is_made_good_by_the_next(
         ensure_months(owner, months, zone=SEOUL, policy=POLICY)
         store = Store.at(str(tmp_path))
         list(archive_months(owner, months, store=store, zone=SEOUL, policy=POLICY, kept=6, as_of=AS_OF))
-    if purged:  # then the files alone know whose their sessions were
+    if purged:  # then only the files know whose turns these were
         connection.execute("DELETE FROM chatbot.session_master")
     everybody = spoken(connection, tmp_path)
     assert everybody["of user 1"] == (4 if purged else 6)
@@ -158,14 +158,14 @@ def test_an_erasure_killed_at_any_step_is_made_good_by_the_next(
 
 @pytest.fixture
 def mortal() -> Iterator[LocalServer]:
-    """A server of this test alone, which may be killed."""
+    """A server for one test, which may kill it."""
     with server_home() as home:
         server = LocalServer(home)
         server.start()
         try:
             upgrade(server.url(), Settings())
             with psycopg.connect(server.url(), autocommit=True) as connection:
-                # What a killed process has written is the operating system's, and stays.
+                # What a killed process has written is with the operating system, and is not lost.
                 connection.execute("ALTER SYSTEM SET fsync = off")
                 connection.execute("SELECT pg_reload_conf()")
             yield server
@@ -182,7 +182,7 @@ def test_a_server_killed_at_any_step_has_every_row_and_the_next_run_goes_on(
 
     def kill(step: str) -> None:
         pid = mortal.status().pid
-        if pid is None:  # since a step that has not asked it anything yet
+        if pid is None:  # already killed: the run has not used the server since the last kill
             killer.met.discard(step)
             return
         postmaster = psutil.Process(pid)

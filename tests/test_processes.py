@@ -1,4 +1,4 @@
-"""What tests start is ended with them, whatever becomes of them."""
+"""Whatever happens to a test, the processes that it started are ended."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_of_a_group(number):
 
 
 def run_pytest(directory: Path, tests: str, *arguments: str, options: str = "") -> Finished:
-    """A run of its own, of these tests alone, watched as ours is."""
+    """Run pytest on these tests alone, with the watchdog that our tests use."""
     (directory / "test_of_its_own.py").write_text(tests)
     configuration = directory / "pytest.ini"
     configuration.write_text(f"[pytest]\n{options}")
@@ -89,7 +89,7 @@ def test_a_fork_tells_how_it_ended() -> None:
 
 
 def test_the_tests_of_a_group_share_a_worker_and_what_it_made_for_them(tmp_path: Path) -> None:
-    """A pytest that pytest-xdist does not know yet leaves the groups out without a word."""
+    """With a version of pytest that it does not know, pytest-xdist would ignore the groups without a warning."""
     run = run_pytest(tmp_path, GROUPED_TESTS, "-n", "2", "--dist=loadgroup", options="timeout = 60\n")
     assert run.returncode == 0, run.stdout
     assert len(list(tmp_path.glob("gw*"))) == 1

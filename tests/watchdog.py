@@ -1,7 +1,7 @@
-"""No test hangs, and nothing that a test started outlives the run: a plugin of pytest.
+"""A plugin of pytest: no test hangs, and no process that a test started outlives the run.
 
-pytest-timeout raises an error in a test that takes too long. It does so once; a wait in what cleans up after that error
-is ended here, with the whole process that it is in. pytest-xdist then calls the test failed, and goes on.
+pytest-timeout raises an error in a test that takes too long, but only once. If the cleanup after that error waits as
+well, this plugin ends the whole process. pytest-xdist then reports the test as failed, and goes on.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _SECONDS_TO_END = 5
 
 RUN = "PYTEST_WATCHED_RUN"
-"""Variable in the environment of every process that the run starts; its value is of this run alone."""
+"""Environment variable of every process that the run starts. Its value is unique to this run."""
 
 STDERR = pytest.StashKey[IO[str]]()
 
@@ -35,10 +35,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # At this moment it is the run's; during a test it is captured.
+    # This is still the run's own stderr. During a test, stderr is captured.
     config.stash[STDERR] = os.fdopen(os.dup(2), "w")
-    # A background job of a script starts with SIGINT ignored. After its first run in a process, Dagster would have
-    # SIGTERM ignored too, by all that is started from then on.
+    # A background job of a script starts with SIGINT ignored. If it stayed so, Dagster's first run in a process would
+    # make all processes started later ignore SIGTERM too.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if not _is_worker(config):
         os.environ[RUN] = secrets.token_hex(8)
@@ -58,7 +58,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 
 
 def _give_up(reason: str, stderr: IO[str]) -> None:
-    """End this process, whatever its threads wait for, and say where each of them was."""
+    """End this process, whatever its threads wait for, and print where each thread was."""
     print(f"\n{reason} Its process is ended.", file=stderr, flush=True)
     faulthandler.dump_traceback(stderr)
     os._exit(1)
@@ -66,7 +66,7 @@ def _give_up(reason: str, stderr: IO[str]) -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, object]:
-    """After the workers of the run have ended: what its tests left behind is ended, and is a failure."""
+    """After the workers have ended, end the processes that tests left behind. If there are any, the run has failed."""
     result = yield
     if not _is_worker(session.config):
         left = end_what_is_left_of(os.environ[RUN])
@@ -78,10 +78,10 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, obj
 
 
 def end_what_is_left_of(run: str) -> list[str]:
-    """Kill every process that has the mark of a run; the command of each.
+    """Kill every process that has the mark of a run, and return their commands.
 
-    Some are about to end by themselves, such as Dagster's watchers of a process that was killed: they get a moment.
-    This process and the helpers of its `multiprocessing`, which end with it, are none.
+    Processes that are about to end, such as Dagster's watchers of a killed process, get a moment to do so. This process
+    and the helpers of its `multiprocessing`, which end with it, are left alone.
     """
     marked = {}
     for process in psutil.process_iter():

@@ -8,7 +8,7 @@ FROM extracts.recommendation_funnel
 GROUP BY month, recommendation_method
 ORDER BY month, recommendation_method;
 
--- Which shops do people choose when they stand first, in the last month there is?
+-- Which shops do people choose when they are listed first, in the latest month?
 SELECT
     shop_name,
     shop_category,
@@ -20,7 +20,7 @@ WHERE month = (SELECT max(month) FROM extracts.shop_performance) AND shop_id > 0
 ORDER BY selection_rate DESC NULLS LAST, listed_top DESC
 LIMIT 20;
 
--- At which rank does the choice fall, and how fast?
+-- Which ranks are chosen, and how fast?
 SELECT
     selected_rank,
     count(*) AS choices,
@@ -30,7 +30,7 @@ WHERE was_selected
 GROUP BY selected_rank
 ORDER BY selected_rank;
 
--- How many users come back in the month after?
+-- How many users come back in the next month?
 SELECT
     this.month,
     count(*) AS users,
@@ -41,7 +41,7 @@ LEFT JOIN (SELECT DISTINCT month, user_key FROM extracts.recommendation_outcomes
 GROUP BY this.month
 ORDER BY this.month;
 
--- Which score keeps its word best? (expected calibration error; 0 is perfect)
+-- Which score is best calibrated? (expected calibration error; 0 is perfect)
 SELECT
     score,
     round(sum(recommendations * abs(mean_score - selection_rate)) / sum(recommendations), 4) AS calibration_error

@@ -1,4 +1,4 @@
-"""An older database is adopted: what it becomes, what becomes of its rows, what is refused and what is left alone."""
+"""Adopting an older database: what it becomes, what happens to its rows, what is refused and what is left alone."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ EXTENSIONS = b"""
 
 @contextmanager
 def older(databases: Databases, *files: str, options: str = "") -> Iterator[tuple[str, str]]:
-    """An older database of a shape: the URL of the tests' login, and that of the role that owns all of it."""
+    """Make an older database of a given shape. Yield the URLs of a superuser and of the role that owns its objects."""
     with (
         databases.create() as name,
         psycopg.connect(databases.url(name), autocommit=True) as admin,
@@ -70,7 +70,7 @@ def older(databases: Databases, *files: str, options: str = "") -> Iterator[tupl
         database = sql.Identifier(admin.info.dbname)
         admin.execute(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(database, role))
         admin.execute(sql.SQL("ALTER DATABASE {} SET TimeZone = 'Asia/Seoul'").format(database))
-        # Nobody pulls the plug here, and there are many short transactions.
+        # Safety on a crash is not needed here, and there are many short transactions.
         admin.execute(sql.SQL("ALTER DATABASE {} SET synchronous_commit = off").format(database))
         with psycopg.connect(owner, autocommit=True) as connection:
             for file in ("schema", "rows", *files):
@@ -80,7 +80,7 @@ def older(databases: Databases, *files: str, options: str = "") -> Iterator[tupl
 
 @pytest.fixture
 def plain(databases: Databases) -> Iterator[tuple[str, str]]:
-    """From before session_master, with every defect."""
+    """An older database from before session_master, with every defect."""
     with older(databases) as urls:
         yield urls
 
@@ -91,13 +91,13 @@ def catalogue(url: str) -> dict[tuple[str, str], snapshot.SchemaObject]:
 
 
 def lacking(url: str, fresh: str) -> list[str]:
-    """What a fresh install has that a database has not, or has otherwise."""
+    """Return the objects of a fresh install that the database lacks, or has with another definition."""
     found = catalogue(url)
     return [f"{kind} {name}" for (kind, name), each in catalogue(fresh).items() if found.get((kind, name)) != each]
 
 
 def rows_of(url: str) -> dict[str, Counter[str]]:
-    """Every row of every older table, with its times as instants and without what adoption fills in."""
+    """Return every row of every older table, with its times as instants and without the columns that adoption fills."""
     changing = "{session_id,time_stamp,time_stamp_naive,updated_at}"
     rows = {}
     with psycopg.connect(url, autocommit=True) as connection:
@@ -113,7 +113,7 @@ def rows_of(url: str) -> dict[str, Counter[str]]:
 
 
 def instants_of(url: str) -> set[tuple[str, int, datetime]]:
-    """The times of the logs as instants, whatever their type."""
+    """Return the times of the logs as instants, whatever the type of their columns."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("SET TimeZone = 'Asia/Seoul'")
         found = set()
@@ -130,14 +130,14 @@ def adopted(url: str, settings: Settings = SETTINGS) -> AdoptionReport:
 
 
 def is_extra(name: str) -> bool:
-    """What adoption adds for the older application, and takes away again when that is switched off."""
+    """Return whether adoption made this object for the older application; `finish` removes such objects."""
     return ".yumai_" in name or name.startswith(
         ("yumai_pipelines.accept_", "yumai_pipelines.wall_time_of_", "yumai_pipelines.recover_user")
     )
 
 
 def is_kept(before: snapshot.SchemaObject | None, after: snapshot.SchemaObject) -> bool:
-    """Whether an unknown object is what it was; PostgreSQL prints the new name of the naive column that it reads."""
+    """Return whether an unknown object is unchanged, except for the new name of the naive column that it reads."""
     spelled = after.definition.replace("time_stamp_naive AS time_stamp", "time_stamp")
     return before is not None and before.definition == spelled.replace("time_stamp_naive", "time_stamp")
 
@@ -248,7 +248,7 @@ def test_the_inventory_counts_every_case_and_changes_nothing(plain: tuple[str, s
         "analytics.user_feedback": ("12",),
     }
     assert "relation chatbot.session_master is missing" in inventory.differences
-    # Neither what is replaced, nor what is renamed, stands among what is left alone.
+    # The objects that are left alone do not include those that are replaced or renamed.
     assert inventory.unknown == (
         "function chatbot.update_updated_at_column()",
         "trigger chatbot.users.update_users_updated_at",
@@ -316,7 +316,7 @@ def test_sessions_are_recovered_from_what_was_done_in_them(plain: tuple[str, str
             "WHERE t.id IN (12, 13) ORDER BY t.id",
         )
         assert given == [(7, True, False, "the row had no session"), (8, True, False, "the row had no session")]
-        # A row that does not say when it happened gets the time of the row before it.
+        # A row without a time gets the time of the row before it.
         time = "SELECT time_stamp AT TIME ZONE 'Asia/Seoul' FROM ml_features.user_interactions WHERE id = 13"
         assert one(connection, time) == at("2025-02-03 00:00")
 
@@ -366,7 +366,7 @@ def test_months_of_another_time_zone_are_refused_and_what_to_set_is_said(plain: 
     report = adopted(url, Settings(timezone="UTC", lock_patience_s=60))
     assert report.shape == "from before session_master"
     with psycopg.connect(url) as connection:
-        # Wall time is still Seoul's.
+        # Wall time is still read in Seoul's time zone.
         time = "SELECT time_stamp FROM ml_features.user_interactions WHERE id = 11"
         assert one(connection, time) == datetime(2024, 9, 3, tzinfo=UTC)
 

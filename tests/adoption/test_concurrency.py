@@ -1,6 +1,6 @@
-"""An older database is adopted while its application writes, and while it is stopped at every step.
+"""An older database is adopted while its application writes, and while the adoption is killed at every step.
 
-The application knows nothing of sessions: it lets the database make up session ids, or names none, and sends wall time.
+The application does not know of sessions: it lets the database make up session ids, or names none, and sends wall time.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ SETTINGS = Settings(lock_patience_s=120)
 START = datetime(2024, 8, 1, tzinfo=ZoneInfo("Asia/Seoul"))
 
 NOWHERE = 4_711_000
-"""A shop, and a recommendation, that is not there."""
+"""The id of a shop and of a recommendation that do not exist."""
 INTERACTIONS, RECOMMENDATIONS, FEEDBACK = (
     "ml_features.user_interactions",
     "analytics.recommendations_log",
@@ -58,13 +58,17 @@ ORPHANS = """
 
 
 class Application:
-    """What the older application has written: the ids of its conversations, the instant of each row of its logs, and
-    the references of its rows that lead nowhere.
+    """The older application.
+
+    It remembers the ids of its conversations, the instant of each row of its logs, and the broken references that it
+    has written.
     """
 
     def __init__(self, shape: str = "", *, refers_to_nothing: bool = False) -> None:
-        """Write what the foreign keys allow that are there before: an interim one wants sessions that logs name to be
-        opened, the script's half done one those of the conversations of August.
+        """Take over the shape of the database, whose foreign keys the application respects.
+
+        With an interim session_master, it opens the sessions that its logs name; with the script half done, it writes
+        no conversations of August.
         """
         self.opens_sessions = shape == "interim_sessions"
         self.days = (62, 63) if shape == "half_done_script" else (1, 2, 3, 62, 63)
@@ -75,7 +79,7 @@ class Application:
         self._lock = threading.Lock()
 
     def write(self, writer: Connection, random: Random) -> None:
-        """A turn of a new session, and what comes with it, in one transaction, in whatever time zone the client is."""
+        """Write a turn of a new session and the rows around it, in one transaction and in a random time zone."""
         writer.execute(random.choice((b"SET TimeZone = 'UTC'", b"SET TimeZone = 'Asia/Seoul'")))
         at = START + timedelta(days=random.choice(self.days), seconds=random.randrange(86_400))
         later = at + timedelta(minutes=1)
@@ -141,19 +145,19 @@ class Application:
         time.sleep(0.01)
 
     def write_in_a_snapshot(self, writer: Connection, random: Random) -> None:
-        """As above, at REPEATABLE READ, where a transaction has to expect to be told to begin anew."""
+        """Write at REPEATABLE READ, where a transaction must expect to be told to start again."""
         with suppress(psycopg.errors.SerializationFailure):
             self.write(writer, random)
         time.sleep(0.01)
 
 
 def wall(at: datetime) -> str:
-    """What the application sends: wall time in Seoul, without a zone."""
+    """Return the time as the application sends it: wall time in Seoul, without a zone."""
     return f"{at:%Y-%m-%d %H:%M:%S}"
 
 
 def more_rows(connection: Connection) -> None:
-    """Enough for some batches: 400 sessions of the older application, each with rows in all four tables."""
+    """Plant rows for several batches: 400 sessions of the older application, each with rows in all four tables."""
     for statement in (
         "INSERT INTO chatbot.conversations (session_id, user_id, conversation_time) "
         "SELECT md5('many ' || n % 400)::uuid, 1 + n % 20, timestamptz '2024-08-01 0:00+9' + n * interval '20 minutes' "
@@ -197,7 +201,7 @@ def test_every_row_of_four_writers_is_there_once_and_none_is_refused(databases: 
 
 
 def sessions_of(connection: Connection) -> set[tuple[object, ...]]:
-    """The sessions that the database knows, of whichever shape it is."""
+    """Return the sessions that the database knows, whatever its shape."""
     if one(connection, "SELECT to_regclass('chatbot.session_master')") is None:
         return set()
     return set(every(connection, "SELECT session_id, user_id, session_start FROM chatbot.session_master"))
@@ -205,11 +209,11 @@ def sessions_of(connection: Connection) -> set[tuple[object, ...]]:
 
 EVERY_STEP = ""
 OF_SESSIONS = r"roles|session_master|start_session|forget|bring|recover|foreign keys|session_id_fkey|report"
-"""The steps that are others, or find something else, where a session_master is there already."""
+"""The steps that differ, or find something else, if session_master exists before the adoption."""
 
 
 def references_kept(connection: Connection) -> dict[tuple[str, int], int]:
-    """What the rows in quarantine referred to. Each is there once, and its row remains, without the reference."""
+    """Return what the rows in quarantine referred to. Check that each row is there once and lost the reference."""
     kept = every(
         connection,
         """

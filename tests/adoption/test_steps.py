@@ -1,4 +1,4 @@
-"""How the adoption takes its steps: whom it waits for, and what it does at once."""
+"""How adoption runs its steps: whom they wait for, and which run at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Past months leave for files that are proven, and come back as they would be had they never been away."""
+"""Past months become files that are proven, and come back as if they had never been away."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ POLICY = LockPolicy(lock_timeout=timedelta(milliseconds=100), patience=timedelta
 IMPATIENT = LockPolicy(lock_timeout=timedelta(milliseconds=100), patience=timedelta(seconds=1))
 AS_OF = datetime(2025, 6, 15, 12, tzinfo=SEOUL)
 HARD = ["", None, '떡볶이 "2인분", 매운맛', "a\nb\r\n,'\t", "\\N", '"', "NULL", "\x01\x7f \\ \\n 🍜", "{a}", "null"]
-"""Texts that get lost in CSV, JSON and array literals."""
+"""Texts that CSV, JSON and array literals may spoil."""
 
 
 def ensure(url: str, *months: str) -> None:
@@ -76,7 +76,7 @@ def restore(url: str, month: str) -> RestoreReport:
 
 
 def plant(connection: Connection, *, rows: int = 100) -> Value:
-    """Rows of August 2024 that make every column hard, and of September; returns their session."""
+    """Plant rows of August 2024 with difficult values in every column, and rows of September. Return their session."""
     user = one(connection, "INSERT INTO chatbot.users (external_user_id) VALUES ('u') RETURNING id")
     shop = one(connection, "INSERT INTO chatbot.shops (shop_name) VALUES ('s') RETURNING id")
     session = one(connection, "INSERT INTO chatbot.session_master (user_id) VALUES (%s) RETURNING session_id", user)
@@ -104,7 +104,7 @@ def plant(connection: Connection, *, rows: int = 100) -> Value:
 
 
 def contents(connection: Connection) -> list[Value]:
-    """All rows, printed by PostgreSQL."""
+    """Return all rows, as PostgreSQL prints them."""
     return every(connection, "SELECT c::text FROM chatbot.conversations AS c ORDER BY id")
 
 
@@ -245,7 +245,7 @@ def test_six_whole_seoul_months_are_kept(database: str, tmp_path: Path, as_of: s
 def test_neither_the_clients_time_zone_nor_its_date_style_makes_a_difference(
     database: str, connection: Connection, tmp_path: Path
 ) -> None:
-    """In a zone with daylight saving time, a month whose first and last instants are of different offsets."""
+    """The zone has daylight saving time, and the month's first and last instants have different offsets."""
     new_york, march = ZoneInfo("America/New_York"), Month(2025, 3)
     edges = ["2025-03-01 05:00+00", "2025-04-01 03:59:59.999999+00"]
     for time in (*edges, "2025-03-01 04:59:59.999999+00", "2025-04-01 04:00+00"):
@@ -285,7 +285,7 @@ def test_an_archived_month_gets_no_empty_partition(database: str, connection: Co
 
 
 class Meddling(Store):
-    """A store at which something happens after a Parquet file was written."""
+    """A store that does something after it has written a Parquet file."""
 
     meddle: ClassVar[Callable[[Path], None]]
 
@@ -404,7 +404,7 @@ def test_archives_may_be_kept_wherever_fsspec_reaches(database: str, connection:
         Store.at("carrier-pigeon://yumai")
 
 
-# Deletions meanwhile, and since
+# Deletions during and after the archiving
 
 
 def delete_session(url: str, session: Value) -> None:
@@ -413,7 +413,7 @@ def delete_session(url: str, session: Value) -> None:
 
 
 def new_turn(connection: Connection, time: str = "2024-08-20 12:00+09") -> Value:
-    """A turn in a session of its own; returns the session."""
+    """Write a turn in a session of its own, and return the session."""
     session = one(connection, "INSERT INTO chatbot.session_master DEFAULT VALUES RETURNING session_id")
     connection.execute(
         "INSERT INTO chatbot.conversations (session_id, conversation_time) VALUES (%s, %s)", (session, time)
@@ -443,7 +443,7 @@ def test_a_session_that_goes_during_the_export_is_not_in_the_file(
 def test_a_month_whose_sessions_never_stop_going_is_archived_all_the_same(
     database: str, connection: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Rows that go during the last of three exports stay in the file, like those that go afterwards."""
+    """Rows that are deleted during the last of three exports stay in the file, like those deleted afterwards."""
     ensure(database, "2024-08")
     plant(connection)
     sessions = [new_turn(connection) for _ in range(9)]
@@ -550,7 +550,7 @@ def test_a_month_is_restored_from_the_command_line(database: str, connection: Co
     ]
 
 
-# What is in the way
+# What stops an archiving or a restore
 
 
 def test_only_what_is_archived_can_be_restored(database: str, tmp_path: Path) -> None:
@@ -643,7 +643,7 @@ def test_who_reads_is_waited_for_and_named(database: str, connection: Connection
 
 
 def test_without_a_default_partition_nobody_is_stopped(database: str, connection: Connection, tmp_path: Path) -> None:
-    """DETACH … CONCURRENTLY; where somebody reads for longer than we are patient, the next run finalizes it."""
+    """This uses DETACH … CONCURRENTLY. If somebody reads for longer than it may wait, the next run finalizes it."""
     ensure(database, "2024-08", "2024-09")
     plant(connection, rows=30)
     connection.execute("DROP TABLE chatbot.conversations_default")
@@ -670,7 +670,7 @@ ARCHIVED = dg.AssetKey(["chatbot", "archived_conversations"])
 
 
 def archive_again(graph: Graph, month: str) -> Run:
-    """A run that is told to archive a month though it was restored."""
+    """Run the asset for a month that was restored, with the order to archive it again."""
     job = graph.definitions.resolve_job_def("monthly_archive")
     config = {"ops": {"chatbot__archived_conversations": {"config": {"again": True}}}}
     return Run(job.execute_in_process(instance=graph.instance, tags=months(month), run_config=config))
@@ -678,7 +678,7 @@ def archive_again(graph: Graph, month: str) -> Run:
 
 @pytest.fixture
 def kept_for(_environment: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Where the graph keeps archives."""
+    """Set the directory of the graph's archives."""
     monkeypatch.setenv("YUMAI_ARCHIVE_URL", str(tmp_path))
 
 

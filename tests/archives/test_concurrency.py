@@ -1,4 +1,4 @@
-"""Months are made, filled, archived and restored while four write, others read for long, and sessions go."""
+"""Months are made, filled, archived and restored while four clients write, others read for long, and sessions end."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ MEASURED = logging.getLogger(__name__)
 
 
 class Books:
-    """What was written, and what went with its session."""
+    """What the clients have written, and what was deleted with its session."""
 
     def __init__(self) -> None:
         self.written: dict[object, int] = {}
@@ -45,7 +45,7 @@ class Books:
         self.lock = threading.Lock()
 
     def insert(self, writer: Connection, random: Random) -> None:
-        """A session with a turn in one of five months."""
+        """Insert a session with a turn in one of five months."""
         at = START + timedelta(days=random.randrange(150))
         with writer.transaction():
             session = one(writer, "INSERT INTO chatbot.session_master DEFAULT VALUES RETURNING session_id")
@@ -60,14 +60,14 @@ class Books:
         time.sleep(0.005)
 
     def insert_slowly(self, writer: Connection, random: Random) -> None:
-        """The same, in a transaction that stays open."""
+        """Insert the same in a transaction that stays open for a while."""
         with writer.transaction():
             self.insert(writer, random)
             time.sleep(0.3)
         time.sleep(0.3)
 
     def delete(self, writer: Connection, random: Random) -> None:
-        """A session goes, with its turn."""
+        """Delete a session with its turn."""
         time.sleep(0.02)
         with self.lock:
             if not self.written:

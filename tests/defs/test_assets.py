@@ -1,4 +1,4 @@
-"""What the assets do when a run materializes them, and what they say of it."""
+"""What the assets do when a run materializes them, and what metadata they report."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RECENT = dg.AssetKey(["chatbot", "recent_conversations"])
 
 
 def add_conversations(connection: Connection, *times: str) -> None:
-    """A session, and a turn in it for each time."""
+    """Add a session, with a turn at each of these times."""
     session = one(connection, "INSERT INTO chatbot.session_master DEFAULT VALUES RETURNING session_id")
     with connection.cursor() as cursor:
         cursor.executemany(
@@ -113,7 +113,7 @@ def test_a_view_without_data_is_filled(graph: Graph, connection: Connection) -> 
 
 def test_readers_of_the_view_go_on_while_it_is_refreshed(graph: Graph, connection: Connection) -> None:
     with connection.transaction():
-        one(connection, "SELECT count(*) FROM chatbot.recent_conversations")  # holds its lock to the end
+        one(connection, "SELECT count(*) FROM chatbot.recent_conversations")  # this lock is held to the end
         assert graph.materialize(RECENT).success
 
 

@@ -1,4 +1,4 @@
-"""What Dagster loads: the graph as a snapshot, loaded without a connection."""
+"""What Dagster loads: a snapshot of the graph, which is loaded without a connection to the database."""
 
 from __future__ import annotations
 
@@ -185,7 +185,7 @@ def test_every_check_says_what_must_be_true(key: dg.AssetCheckKey) -> None:
 
 @pytest.fixture
 def tick(tmp_path: Path) -> Tick:
-    """What a job's schedule asks for at a time of Seoul, when those months of those assets have been materialized."""
+    """Evaluate a job's schedule at a time in Seoul, after some months of some assets have been materialized."""
 
     def evaluate(job: str, at: str, made: dict[str, list[str]]) -> tuple[str, str] | str:
         schedule = defs.resolve_schedule_def(f"{job}_schedule")
@@ -280,7 +280,7 @@ def test_resources_can_be_replaced() -> None:
 
 
 def test_loading_opens_no_connection() -> None:
-    """In a process of its own, with a server that is not there, and where a socket cannot even be made."""
+    """It runs in a process of its own that names a server which does not exist and cannot even make a socket."""
     program = """
 import socket, subprocess
 def refuse(*_, **__):

@@ -1,4 +1,4 @@
-"""The jobs that people start by hand: what they are told, what they do, and what they say of it."""
+"""The jobs that people start by hand: their configuration, what they do, and what they report."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ ORPHAN = """
 
 
 def output(run: Run) -> dict[str, object]:
-    """The metadata of the only op."""
+    """Return the metadata of the job's only op."""
     (event,) = (each for each in run.outcome.all_events if each.is_successful_output)
     return {key: value.value for key, value in event.step_output_data.metadata.items()}
 
 
 def observed(graph: Graph) -> list[str | None]:
-    """What was observed of the feedback, the last first."""
+    """Return the observations of the feedback table, the latest first."""
     records = graph.instance.fetch_observations(FEEDBACK, limit=10).records
     return [each.asset_observation.description for each in records if each.asset_observation]
 

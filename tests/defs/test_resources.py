@@ -1,4 +1,4 @@
-"""What a run is given: each thing once, only to those that need it, and replaced for all when it is replaced."""
+"""The resources of a run: each is made once, only for those that need it, and replacing one replaces it for all."""
 
 from __future__ import annotations
 
@@ -32,23 +32,23 @@ SECRET = SecretStr("s" * 32)
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """That of an environment that says nothing else."""
+    """The home directory in an environment without other settings."""
     monkeypatch.setenv("YUMAI_HOME", str(tmp_path / "home"))
     return tmp_path / "home"
 
 
 @contextmanager
 def given(**overrides: object) -> Iterator[Any]:
-    """What a run is given by a graph in which some resources are replaced."""
+    """Yield the resources that a graph gives to a run when some of them are replaced."""
     with dg.build_resources(dict(build_definitions(overrides).resources or {})) as found:
         yield found
 
 
-# Where they come from
+# Where resources come from
 
 
 def reads_of_the_environment(module: Path) -> int:
-    """How often a module makes settings of the environment, by whatever name it has for them."""
+    """Count how often a module reads settings from the environment, under whatever name it imports them."""
     nodes = list(ast.walk(ast.parse(module.read_text())))
     imported = [alias for node in nodes if isinstance(node, ast.ImportFrom) for alias in node.names]
     names = {alias.asname or alias.name for alias in imported if alias.name == "Settings"}
@@ -125,7 +125,7 @@ def test_being_given_them_starts_and_writes_nothing(home: Path) -> None:
     assert not home.exists()
 
 
-# One in the place of another
+# Replacing a resource
 
 
 def test_another_database_has_other_user_keys(home: Path) -> None:
@@ -176,7 +176,7 @@ def test_another_archive_gets_the_months(database: str, instance: dg.DagsterInst
     assert not (tmp_path / "archive").exists()
 
 
-# Whose secret makes the pseudonyms
+# The secret that makes the pseudonyms
 
 
 def test_the_embedded_servers_secret_is_made_when_it_is_asked_for(home: Path) -> None:

@@ -1,4 +1,4 @@
-"""The rows of the demonstration, before any database has seen them."""
+"""The rows of the demonstration, before they are loaded into a database."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SEOUL = ZoneInfo("Asia/Seoul")
 UNTIL = datetime(2025, 3, 20, 14, 30, tzinfo=SEOUL)
 SIZE = Size(sessions=6000, months=4, seed=7)
 FUTURE = {("chatbot.coupons", "valid_until")}
-"""The one column that says what is still to come."""
+"""The only column with times after the present."""
 
 Tables = dict["Relation", pd.DataFrame]
 

@@ -1,4 +1,4 @@
-"""The demonstration's rows in a real database: all of them, or none."""
+"""Loading the demonstration into a real database: all of its rows, or none."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ def chunks() -> Iterator[Chunk]:
 
 @pytest.fixture
 def owner(database: str) -> Iterator[Connection]:
-    """The owner's connection to a database with the months, and no rows."""
+    """The owner's connection to a database with the months and without rows."""
     with connect(database, application_name="test") as connection:
         ensure_months(connection, [*Month(2025, 1).through(Month(2025, 4))], zone=SEOUL, policy=LockPolicy())
         yield connection
 
 
 def value(connection: Connection, query: str, *names: sql.Composable) -> Value:
-    """The first column of the first row of a query with identifiers in its `{}`."""
+    """Return the first column of the first row of a query with identifiers in place of `{}`."""
     row = connection.execute(sql.SQL(query).format(*names)).fetchone()
     assert row is not None
     return row[0]
@@ -197,7 +197,7 @@ def test_a_killed_fill_leaves_the_database_empty_to_be_filled_again(owner: Conne
 
 
 def wait_for_backends(connection: Connection, application_name: str) -> None:
-    """The server notices by itself that a client is gone, and rolls back."""
+    """Wait until the server notices that a client is gone, and rolls its transaction back."""
     deadline = time.monotonic() + 20
     query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = %s"
     while one(connection, query, application_name):

@@ -1,4 +1,4 @@
-"""`yumai demo` from an empty database to a finished pipeline, and what Dagster shows of it afterwards."""
+"""`yumai demo` from an empty database to the end of the pipeline, and what Dagster shows afterwards."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ raise SystemExit(not run_demo(settings, size, until=datetime.now(settings.zone),
 
 @pytest.fixture
 def environment(databases: Databases, empty_database: str, tmp_path: Path) -> Iterator[dict[str, str]]:
-    """An empty database for YUMAI, another for Dagster, and a home for its instance."""
+    """An empty database for YUMAI, another one for Dagster, and a home for Dagster's instance."""
     with databases.create() as dagster:
         yield {
             "YUMAI_DATABASE_URL": empty_database,
@@ -65,7 +65,7 @@ def environment(databases: Databases, empty_database: str, tmp_path: Path) -> It
 
 @pytest.fixture
 def settings(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """The settings of that environment, which Dagster's storage and resources find too."""
+    """The settings of that environment, which Dagster's storage and resources read too."""
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     return Settings()
@@ -74,7 +74,7 @@ def settings(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Se
 def test_everything_passes_and_dagster_shows_it(
     environment: dict[str, str], empty_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The clock is the real one: Dagster's months, and the months that must be ahead, go by it."""
+    """This uses the real clock, since Dagster's months and the months that must be ahead depend on it."""
     current = Month.of(datetime.now(SEOUL), SEOUL)
     first = current - 3
     months = {"YUMAI_FIRST_MONTH": first.key}
@@ -100,7 +100,7 @@ def test_everything_passes_and_dagster_shows_it(
 
 
 def test_what_failed_is_told_and_the_demonstration_is_no_success(settings: Settings) -> None:
-    """At this end of the months, long past, the months ahead are missing today."""
+    """The months end in the past, so the months ahead of today are missing."""
     text = StringIO()
     passed = run_demo(settings, Size(sessions=100, months=2), until=UNTIL, console=Console(file=text, width=160))
     assert not passed

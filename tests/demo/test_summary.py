@@ -1,4 +1,4 @@
-"""What `yumai demo` prints of a database that the test makes up."""
+"""What `yumai demo` prints, for a database that the test makes up."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def printed(summary: Summary) -> list[str]:
 
 
 def cells(lines: list[str], start: str) -> list[str]:
-    """The words of the first line that starts so."""
+    """Return the words of the first line that begins with this text."""
     return next(each for each in lines if each.startswith(start)).split()
 
 

@@ -1,4 +1,4 @@
-"""A person is erased: nothing by which to tell who stays anywhere, and what stays is whole."""
+"""A person is erased: nothing that could identify them stays anywhere, and the remaining rows are consistent."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ WORLD = """
 
 @pytest.fixture
 def world(connection: Connection) -> Connection:
-    """Two people who have left their traces everywhere."""
+    """Two people who have left rows in every place."""
     connection.execute(WORLD.encode())
     return connection
 
@@ -95,7 +95,7 @@ def erase(
 
 
 def traces(connection: Connection) -> dict[str, int]:
-    """Rows, in any table or view of YUMAI, that hold something of the first person."""
+    """Count the rows, in all tables and views of YUMAI, that hold something of the first person."""
     relations = every(
         connection,
         "SELECT nspname, relname FROM pg_class INNER JOIN pg_namespace ON pg_namespace.oid = relnamespace "

@@ -1,4 +1,4 @@
-"""Rows with every dirt that the logs may hold, and at every edge of the definitions. The same seed, the same rows."""
+"""Rows with every kind of dirt that the logs may hold, and at every edge of the definitions, repeatable by a seed."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ FOODS = (None, "한식", "치킨", "떡볶이", "", "서울시 마포구 와우�
 
 
 class Dice:
-    """Chance that can be repeated."""
+    """Random choices that a seed repeats."""
 
     def __init__(self, seed: int) -> None:
         self._rng = np.random.default_rng(seed)
@@ -106,7 +106,7 @@ class Dice:
 
 
 def lists(rng: Dice, shops: Sequence[int]) -> Value:
-    """A list of recommendations, or something else."""
+    """Return a list of recommendations, or something else."""
 
     def item() -> Value:
         shop: Value = rng.choice([*shops, 900_000_001, 2**40])
@@ -135,7 +135,7 @@ def lists(rng: Dice, shops: Sequence[int]) -> Value:
 
 
 def plant(connection: Connection, months: Sequence[Month], zone: ZoneInfo, *, rows: int, seed: int) -> None:
-    """Users, shops, sessions, recommendations and feedback around the months, at their very edges too."""
+    """Plant users, shops, sessions, recommendations and feedback around the months, some exactly at their edges."""
     rng = Dice(seed)
     edges: list[datetime] = [
         edge + shift
@@ -218,7 +218,7 @@ def plant(connection: Connection, months: Sequence[Month], zone: ZoneInfo, *, ro
                 "feedback_target_type, feedback_target_id, feedback_content) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
                 (
                     rng.choice(sessions),
-                    # Few recommendations get many feedbacks, many get none.
+                    # A few recommendations get much feedback, and many get none.
                     rng.choice([None, rng.choice(recommendations[: rows // 20]), rng.choice(recommendations)]),
                     rng.choice([*users, None]),
                     rng.choice([instant(), instant(), instant(), "infinity"]),
@@ -228,7 +228,7 @@ def plant(connection: Connection, months: Sequence[Month], zone: ZoneInfo, *, ro
                     content if content is None or isinstance(content, Jsonb) else Jsonb(content),
                 ),
             )
-        # Some of the shops are gone, after they were recommended.
+        # Some shops are deleted after they were recommended.
         cursor.execute("DELETE FROM shops WHERE id = ANY(%s)", (shops[:2],))
 
 

@@ -1,4 +1,7 @@
-"""What the extracts should hold, by pandas over the raw rows: written from the columns' comments, not from the SQL."""
+"""What the extracts should hold, computed by pandas from the raw rows.
+
+It is written from the comments of the columns, not from the SQL.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
     from yumai_pipelines.model.months import Month
 
 Cell = Any
-"""A value as psycopg or JSON gives it."""
+"""A value as psycopg or JSON returns it."""
 
 SHOP_ID = re.compile(r"[1-9][0-9]{0,17}")
 RATING = re.compile(r"[ \t\n\r]*([0-9](?:\.[0-9]{1,6})?)[ \t\n\r]*")
@@ -31,7 +34,7 @@ SCORES = ("confidence", "wide", "deep", "rag")
 
 
 def frame(connection: Connection, query: str | sql.Composable) -> pd.DataFrame:
-    """Rows as they are, with Python's objects."""
+    """Return the rows of a query with Python's objects, unconverted."""
     with connection.cursor() as cursor:
         cursor.execute(query.encode() if isinstance(query, str) else sql.Composed([query]))
         names = [column.name for column in cursor.description or ()]
@@ -39,28 +42,28 @@ def frame(connection: Connection, query: str | sql.Composable) -> pd.DataFrame:
 
 
 def rows_of(table: pd.DataFrame) -> Iterator[Cell]:
-    """Its rows, with their columns as attributes."""
+    """Yield the rows of a table, with their columns as attributes."""
     yield from table.itertuples(index=False)
 
 
 def column(values: Iterable[Any]) -> pd.Series[Any]:
-    """A column that keeps None as it is."""
+    """Make a column that keeps None as it is."""
     return pd.Series(list(values), dtype=object)
 
 
 def extracted(connection: Connection, extract: Extract) -> pd.DataFrame:
-    """What the extract holds, by its key."""
+    """Return the rows of an extract, in the order of its key."""
     order = sql.SQL(", ").join(map(sql.Identifier, extract.key))
     return frame(connection, sql.SQL("SELECT * FROM {} ORDER BY {}").format(extract.relation.identifier, order))
 
 
 def load(text: str | None) -> Cell:
-    """The value that a JSON text stands for."""
+    """Parse a JSON text, with exact decimals. None for SQL's NULL."""
     return None if text is None else json.loads(text, parse_int=Decimal, parse_float=Decimal)
 
 
 def shop_of(value: Cell) -> int | None:
-    """The shop that a value of JSON names: a whole number from 1 on, or text that is one."""
+    """Return the shop that a JSON value names: a whole number from 1 on, or a text of one."""
     if isinstance(value, bool) or not isinstance(value, (Decimal, str)):
         return None
     digits = f"{value:f}" if isinstance(value, Decimal) else value  # 1e1 is 10, as jsonb prints it
@@ -68,7 +71,7 @@ def shop_of(value: Cell) -> int | None:
 
 
 def listed_shops(text: str) -> list[int | None] | None:
-    """The shops of a list, None for a place that names none; None for what is no list."""
+    """Return the shops of a list, None for an item that names none. Return None if the value is not a list."""
     value = load(text)
     if not isinstance(value, list):
         return None
@@ -76,7 +79,7 @@ def listed_shops(text: str) -> list[int | None] | None:
 
 
 def selected_shop(text: str) -> int | None:
-    """The shop that was chosen."""
+    """Return the shop that was chosen."""
     if not held_by_jsonb(text):
         return None
     value = load(text)
@@ -84,13 +87,13 @@ def selected_shop(text: str) -> int | None:
 
 
 def held_by_jsonb(text: str) -> bool:
-    """Whether no text in it has a NUL, or half of a surrogate pair, both of which `json` takes."""
+    """Return whether jsonb can hold the text: `json` also accepts NUL and half of a surrogate pair in texts."""
     plain = json.dumps(json.loads(text), ensure_ascii=False)
     return "\\u0000" not in plain and not re.search("[\ud800-\udfff]", plain)
 
 
 def rating_in(value: Cell) -> Decimal | None:
-    """The valid rating in a feedback's content."""
+    """Return the valid rating in a feedback's content, if it has one."""
     rating = value.get("rating") if isinstance(value, dict) else None
     if isinstance(rating, str) and (match := RATING.fullmatch(rating)):
         rating = Decimal(match[1])
@@ -99,7 +102,7 @@ def rating_in(value: Cell) -> Decimal | None:
 
 
 def verdict_on(value: Cell, rating: Decimal | None) -> int:
-    """1 for praise, -1 for complaint, 0 for neither."""
+    """Return 1 for praise, -1 for a complaint, 0 for neither."""
     if rating is not None:
         return 1 if rating >= 4 else -1 if rating <= 2 else 0
     sentiment = value.get("sentiment") if isinstance(value, dict) else None
@@ -107,28 +110,28 @@ def verdict_on(value: Cell, rating: Decimal | None) -> int:
 
 
 def rounded(part: Cell, whole: Cell, places: str) -> Decimal | None:
-    """A quotient as `numeric` has it; nothing by zero."""
+    """Return a quotient rounded as `numeric`, None if the divisor is zero."""
     return (Decimal(part) / Decimal(whole)).quantize(Decimal(places), ROUND_HALF_UP) if whole else None
 
 
 def known(values: Iterable[Any]) -> list[Any]:
-    """The values that are there."""
+    """Return the values that are not missing."""
     return [value for value in values if value is not None and value is not pd.NaT]
 
 
 def distinct(values: pd.Series[Any]) -> int:
-    """How many different values are there."""
+    """Return the number of different values that are not missing."""
     return len(set(known(values)))
 
 
 @dataclass
 class Raw:
-    """The rows of the months, read and understood once.
+    """The raw rows of the months, parsed once.
 
     Attributes:
         made: the recommendations.
         said: the feedback, in the month in which it counts.
-        shops: by id.
+        shops: the shops by id.
     """
 
     made: pd.DataFrame
@@ -195,7 +198,7 @@ class Raw:
         return cls(made, said, shops)
 
     def of_shop(self, shop: Cell, column: str) -> Cell:
-        """An attribute of a shop; None where it is gone."""
+        """Return a column of a shop, None if the shop was deleted."""
         return self.shops[column].get(shop) if shop is not None else None
 
     def category(self, shop: Cell) -> str:
@@ -252,7 +255,7 @@ def recommendation_outcomes(raw: Raw, secret: str) -> pd.DataFrame:
 
 
 def merge_small(rows: pd.DataFrame, key: Sequence[str], marks: dict[str, Any], minimum: int) -> pd.DataFrame:
-    """The rows with the key of each group of too few users replaced."""
+    """Merge groups of too few users: replace the key of their rows by the marks."""
     if minimum == 1 or rows.empty:
         return rows
     small = rows.groupby(list(key))["user_id"].transform(distinct) < minimum
@@ -441,7 +444,7 @@ def score_calibration(raw: Raw, outcomes: pd.DataFrame, minimum: int) -> pd.Data
 def expected(
     connection: Connection, months: Sequence[Month], zone: ZoneInfo, secret: str, minimum: int = 1
 ) -> dict[str, pd.DataFrame]:
-    """All extracts of these months, by name."""
+    """Return all extracts of these months, by name."""
     raw = Raw.read(connection, months, zone)
     outcomes = recommendation_outcomes(raw, secret)
     return {
@@ -454,7 +457,7 @@ def expected(
 
 
 def differences(found: pd.DataFrame, wanted: pd.DataFrame, key: Sequence[str]) -> list[str]:
-    """Every cell that differs, in words; floats may differ in the last bits of a double."""
+    """Describe every cell that differs. Floats may differ in the last bits of a double."""
     if wanted.empty:
         return [f"{len(found)} rows instead of none"] if len(found) else []
     here, there = (by_key(each, key) for each in (found, wanted))
@@ -476,7 +479,7 @@ def by_key(table: pd.DataFrame, key: Sequence[str]) -> dict[tuple[Cell, ...], di
 
 
 def same(found: Cell, wanted: Cell) -> bool:
-    """Whether two cells hold the same; NULL is NULL alone, not 0."""
+    """Return whether two cells are equal. NULL equals only NULL, not 0."""
     if found is None or wanted is None:
         return found is wanted
     if isinstance(found, Decimal) and found.is_nan():

@@ -1,4 +1,4 @@
-"""Building the extracts of a few months in a test's database."""
+"""Helpers that build the extracts of a few months in a test's database."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ POLICY = LockPolicy(timedelta(milliseconds=100), timedelta(seconds=20))
 
 
 def as_text(connection: Connection, relation: Relation) -> list[str]:
-    """The rows of a table as text, in some order that is always the same."""
+    """Return the rows of a table as text, always in the same order."""
     query = sql.SQL("SELECT t::text FROM {} AS t ORDER BY 1").format(relation.identifier)
     return [row for (row,) in connection.execute(query)]
 

@@ -1,4 +1,4 @@
-"""Building months: exactly once, at Seoul's midnights, never half, never to destroy, and accounted for."""
+"""Building months: exactly once, at Seoul's midnights, never half, no loss of purged rows, and a ledger entry."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def dirty(connection: Connection) -> Connection:
 
 
 def contents(connection: Connection) -> dict[str, list[str]]:
-    """Every row of every extract as text: NaN is not equal to itself."""
+    """Return every row of every extract as text, since NaN is not equal to itself."""
     return {each.relation.name: as_text(connection, each.relation) for each in EXTRACTS}
 
 
@@ -136,7 +136,7 @@ def test_a_run_that_is_killed_leaves_the_old_months_and_the_next_one_finishes(da
     before, ledger = contents(dirty), entries(dirty, MONTHS)
     dirty.execute("DELETE FROM recommendations_log WHERE id % 2 = 0")
     with psycopg.connect(database) as other, connect(database, application_name="victim") as victim:
-        # The last extract is not to be had, so the others are filled when the run dies.
+        # The last extract is locked, so all others are filled when the run dies.
         other.execute("LOCK TABLE extracts.score_calibration IN ACCESS EXCLUSIVE MODE")
         with ThreadPoolExecutor(1) as threads:
             running = threads.submit(build, victim)
@@ -184,7 +184,7 @@ def test_connections_see_the_same_whatever_is_written_meanwhile(
     build(dirty)
     before = contents(dirty)
     with psycopg.connect(database) as other, ThreadPoolExecutor(1) as threads:
-        # They have their snapshot when the ledger is read, and their shares are yet to come.
+        # At the lock on the ledger, the connections have their snapshot, and have not built their shares yet.
         other.execute("LOCK TABLE extracts.ledger IN ACCESS EXCLUSIVE MODE")
         running = threads.submit(build_at_once, builders)
         wait_until_waiting(dirty, builders[0].info.backend_pid)
@@ -207,7 +207,7 @@ def test_a_share_that_fails_stops_the_others_and_leaves_the_old_months(
         "ALTER TABLE extracts.recommendation_outcomes ADD CONSTRAINT planted CHECK (month < '2025-02-01') NOT VALID"
     )
     with psycopg.connect(database) as other:
-        # Without an end to the others' work, they would wait here for ever.
+        # If the other connections' work were not stopped, they would wait at this lock for ever.
         other.execute("LOCK TABLE extracts.score_calibration IN ACCESS EXCLUSIVE MODE")
         with pytest.raises(psycopg.errors.CheckViolation, match="planted"):
             build_at_once(builders)
@@ -276,12 +276,12 @@ def test_the_fingerprint_of_the_source_changes_with_it(dirty: Connection, change
     after = entries(dirty, MONTHS)
     changed = {month for (_, month), entry in after.items() if entry.source_hash != before[_, month].source_hash}
     assert DECEMBER in changed
-    # Deleted recommendations leave their feedback to its own month.
+    # The feedback of deleted recommendations counts in the month in which it was given.
     assert changed == {DECEMBER} or change.startswith("DELETE")
 
 
 def test_the_same_change_of_many_rows_does_not_cancel_in_the_fingerprint(connection: Connection) -> None:
-    """An even number of rows whose hashes all grow by the same can have the XOR that they had before."""
+    """If the hashes of an even number of rows change by the same amount, their XOR can stay the same."""
     connection.execute("SELECT start_session(NULL)")
     connection.execute(
         "INSERT INTO user_feedback (session_id, feedback_content) "
@@ -345,7 +345,7 @@ FORBIDDEN = ("홍길동", "gildong", "010-1234-5678", "와우산로", "203.0.113
 
 
 def test_no_personal_data_gets_into_an_extract(connection: Connection) -> None:
-    """Planted in every column that may hold it, and looked for in the whole of every extract."""
+    """Personal data is planted in every column that may hold it, and searched for in every extract."""
     user = one(
         connection,
         "INSERT INTO users (external_user_id, user_name, nickname, email, phone_number, current_address) "

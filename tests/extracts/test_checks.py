@@ -1,4 +1,4 @@
-"""Each check of the extracts: a planted defect is found in its month, and the advice puts it right."""
+"""Each check of the extracts: a planted defect is found in its month, and following the advice repairs it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def built(graph: Graph, dirty: Connection) -> Graph:
 
 
 def unconstrain(connection: Connection, extract: Extract) -> None:
-    """Take away what keeps a table right, as somebody might who knows better."""
+    """Drop the constraints that keep the rows of an extract valid."""
     for name, kind in every(
         connection,
         "SELECT conname, contype FROM pg_constraint WHERE conrelid = %s::regclass ORDER BY contype <> 'c'",
@@ -102,7 +102,7 @@ DEFECTS = [
 
 
 def test_every_defect_is_found_in_its_month(dirty: Connection) -> None:
-    """Each in a transaction of its own, since a database of its own for each would take minutes."""
+    """Each defect is planted in a transaction of its own, since a database for each would take minutes."""
     build(dirty)
     measures = {proof.name: proof.measure for proof in PROOFS}
     for name, defect, check, said in DEFECTS:
@@ -161,7 +161,7 @@ def test_the_ledger_keeps_whether_a_month_passed(built: Graph, connection: Conne
     built.materialize(dg.AssetKey(["extracts", "feedback_summary"]), tags=months("2024-11"))
     built.check("extracts", "shop_performance", "reconciled")
     ledger = entries(connection, MONTHS)
-    # One of two blocking checks proves nothing either way.
+    # One of two blocking checks changes nothing in the ledger, neither for good nor for bad.
     assert ledger["shop_performance", MONTHS[1]].checks_passed is True
     assert ledger["feedback_summary", MONTHS[0]].checks_passed is True
     built.check_asset("extracts", "shop_performance")
@@ -244,7 +244,7 @@ def test_an_extract_that_lacks_the_last_month_is_named(graph: Graph, dirty: Conn
     assert unbuilt(dirty, MONTHS[1], ZONE) == []
     dirty.execute("DELETE FROM extracts.ledger WHERE month = '2024-12-01' AND extract = 'shop_performance'")
     assert unbuilt(dirty, MONTHS[1], ZONE) == ["shop_performance"]
-    # Nothing was recommended in a month that lies ahead of the logs.
+    # There are no recommendations in months after the end of the logs.
     assert unbuilt(dirty, Month(2026, 1), ZONE) == []
     finding = freshness(extract_of("shop_performance"), MONTHS[1], ["shop_performance"])
     assert not finding.passed

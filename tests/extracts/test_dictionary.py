@@ -1,4 +1,4 @@
-"""The queries of `docs/extracts.md` run as an analyst. That the rest is up to date is a test of the schema."""
+"""An analyst can run the queries of `docs/extracts.md`. A test of the schema checks that the page is up to date."""
 
 from __future__ import annotations
 

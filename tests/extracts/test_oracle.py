@@ -1,4 +1,4 @@
-"""The extracts against pandas over the raw rows, cell by cell, on clean and on dirty data."""
+"""The extracts are compared with pandas over the raw rows, cell by cell, on clean and on dirty data."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_every_cell_on_the_demonstration(database: str, connection: Connection) 
     compare(connection)
 
 
-# What jsonb can hold: no NUL, no half of a surrogate pair, no number beyond its range.
+# jsonb cannot hold NUL, half of a surrogate pair, or numbers out of its range.
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=6)
 NAMES = st.sampled_from(["shop_id", "rating", "sentiment", "rank", "x"])
 LEAVES = (
@@ -64,7 +64,7 @@ JSON = st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=4) | st.dicti
 def test_every_cell_whatever_the_shape_of_the_json(
     connection: Connection, values: list[tuple[object, object, object]]
 ) -> None:
-    """The same database again and again: each example replaces the rows."""
+    """All examples use the same database: each replaces the rows of the one before."""
     connection.execute("TRUNCATE shops, users, session_master CASCADE")
     connection.execute("INSERT INTO shops (shop_name, category) VALUES ('밥집', '한식')")
     session = connection.execute("SELECT start_session(NULL)").fetchone()

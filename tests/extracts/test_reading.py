@@ -1,4 +1,4 @@
-"""What analysts get into their hands: frames and files, with the right types."""
+"""What analysts read: frames and files, with the right types."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def analyst(database: str, connection: Connection, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The URL of an analyst; the extracts come in several chunks."""
+    """The URL of an analyst. Extracts are read in several chunks."""
     plant(connection, MONTHS, ZONE, rows=120, seed=5)
     build(connection)
     monkeypatch.setattr(reading, "CHUNK", 25)
@@ -49,7 +49,7 @@ def test_a_frame_holds_every_cell_by_the_key(connection: Connection, analyst: st
         for column, wanted in row.items():
             found = frame[column].iloc[number]
             if pd.isna(found):
-                # NaN of a score is not told from NULL.
+                # A score of NaN and NULL are the same in pandas.
                 assert wanted is None or wanted != wanted
             else:
                 assert same(found, wanted) or float(found) == float(wanted), (column, found, wanted)

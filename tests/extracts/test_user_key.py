@@ -1,4 +1,4 @@
-"""The secret of the users' pseudonyms: whose it is, and what happens without one."""
+"""The secret of the users' pseudonyms: where it comes from, and what happens without one."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @contextmanager
 def user_keys(url: str | None = None) -> Iterator[UserKeys]:
-    """What a run is given, on the database at a URL or on that of the environment."""
+    """Yield the resource of a run, on the database at this URL or on that of the environment."""
     with dg.build_resources({**RESOURCES, "postgres": PostgresResource(url=url)}) as resources:
         yield resources.user_keys
 

@@ -1,4 +1,7 @@
-"""Checks by month, what they say puts a defect right, and what they hold back. That they catch it: `test_defects`."""
+"""Integrity checks by month, the repairs that they advise, and what failed checks stop.
+
+That every defect is found is tested in `test_defects`.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,7 @@ if TYPE_CHECKING:
 SEOUL = ZoneInfo("Asia/Seoul")
 
 NOT_OF_THIS_YEAR = {"chatbot/conversations:months_ahead"}
-"""The months here are those of 2024, so that check fails in every run but its own tests."""
+"""The months in these tests are of 2024, so this check fails everywhere except in its own tests."""
 
 REFERENCES = [
     (table, key)
@@ -80,7 +83,7 @@ WORLD = """
 
 @pytest.fixture(scope="module")
 def world(databases: Databases, template: str) -> Iterator[str]:
-    """The name of a database with three months of a small world with nothing wrong, to be cloned."""
+    """The name of a database to be cloned. It has three months of a small world without defects."""
     with databases.clone(template) as url:
         with connect(url, application_name="test: world") as owner:
             ensure_months(owner, [*Month(2024, 8).through(Month(2024, 10))], zone=SEOUL, policy=LockPolicy())
@@ -102,7 +105,7 @@ def connection(connection: Connection) -> Connection:
 
 
 def bypass(connection: Connection, *statements: str) -> None:
-    """Run statements that no foreign key is asked about."""
+    """Run statements without any check of foreign keys."""
     with connection.transaction():
         connection.execute("SET LOCAL session_replication_role = replica")
         for statement in statements:
@@ -110,7 +113,7 @@ def bypass(connection: Connection, *statements: str) -> None:
 
 
 def break_reference(connection: Connection, table: Table, key: ForeignKey, rows: str = "true") -> None:
-    """Point rows of the table to something that is not there."""
+    """Make rows of the table refer to something that does not exist."""
     nothing = "gen_random_uuid()" if key.referenced == SESSIONS else "999999"
     with connection.transaction():
         connection.execute("SET LOCAL session_replication_role = replica")
@@ -126,7 +129,10 @@ def failed(run: Run) -> set[str]:
 
 
 def follow_the_advice(connection: Connection, evaluation: dg.AssetCheckEvaluation, *, but: str = "-- no") -> None:
-    """Run the SQL that a failed check gives, `but` what has that in it, one statement after the other, as psql does."""
+    """Run the SQL that a failed check advises, one statement after the other as psql does.
+
+    A block that contains `but` is left out.
+    """
     shown = evaluation.metadata["sql"].value
     assert isinstance(shown, str)
     for statement in shown.split("```"):
@@ -224,7 +230,7 @@ def test_orphan_of_no_month_is_shown(graph: Graph, connection: Connection) -> No
 def test_conversation_of_another_user_is_found(graph: Graph, connection: Connection) -> None:
     check = ("chatbot", "conversations", "user_is_the_sessions")
     connection.execute("UPDATE chatbot.conversations SET user_id = 3 - user_id WHERE id = 4")
-    connection.execute("UPDATE chatbot.conversations SET user_id = NULL WHERE id = 5")  # names nobody: no contradiction
+    connection.execute("UPDATE chatbot.conversations SET user_id = NULL WHERE id = 5")  # no user is no contradiction
 
     run = graph.run("daily_upkeep")
 
@@ -256,7 +262,7 @@ def test_a_run_for_months_evaluates_each_of_them(graph: Graph, connection: Conne
 
 
 def test_a_months_evaluation_counts_for_its_latest_materialization(graph: Graph) -> None:
-    """Dagster shows the status of a month whose evaluation names that."""
+    """Dagster shows the evaluation of a month that names the month's latest materialization."""
     check = ("chatbot", "conversations", "no_orphans")
     materialized = graph.run("monthly_partitions", months("2024-08", "2024-09")).outcome.run_id
     (evaluation,) = graph.check(*check, tags=months("2024-09")).evaluations(*check).values()
@@ -392,7 +398,7 @@ def test_fault_of_a_constraint_is_found_and_repaired_as_advised(
 
 
 def test_triggers_disabled_on_the_table_referred_to_are_found(graph: Graph, connection: Connection) -> None:
-    """They are what cascades: without them, deleting a session leaves orphans."""
+    """These triggers do the cascades: without them, deleting a session leaves orphans."""
     connection.execute("ALTER TABLE chatbot.session_master DISABLE TRIGGER ALL")
     children = {"/".join((table.relation.schema, table.relation.name)) for table in SESSION_CHILDREN}
     expected = {f"{child}:foreign_keys" for child in (*children, "chatbot/session_master")}
@@ -421,7 +427,7 @@ def test_triggers_disabled_on_the_table_referred_to_are_found(graph: Graph, conn
 def test_fault_on_one_partition_is_found_in_its_month(
     graph: Graph, connection: Connection, defect: str, fault: str
 ) -> None:
-    """PostgreSQL has no statement for that: it takes a hand in the catalogue, or a catalogue that was damaged."""
+    """PostgreSQL has no statement that makes this fault: only a change of the catalogue by hand, or damage, does."""
     this = "conrelid = 'chatbot.conversations_2024_09'::regclass AND conname = 'conversations_user_id_fkey'"
     connection.execute("SET allow_system_table_mods = on")
     connection.execute(defect.format(this=this))
@@ -471,7 +477,7 @@ def test_a_table_gets_its_checks_by_its_line_in_the_registry(
     assert run.failed_checks() == {"analytics/clicks:no_orphans"}
 
 
-# What failed checks hold back
+# What failed checks stop
 
 
 @pytest.mark.parametrize(
@@ -687,7 +693,7 @@ def test_a_share_of_the_ids_may_name_shops_that_are_gone_and_is_counted(
     gone: int,
     passes: bool,
 ) -> None:
-    """Shops close; nobody has to be told of each."""
+    """Shops close, and nobody needs a warning for each of them."""
     if tolerance is not None:
         monkeypatch.setenv("YUMAI_SOFT_REFERENCE_TOLERANCE", tolerance)
     connection.execute(

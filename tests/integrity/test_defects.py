@@ -1,4 +1,4 @@
-"""Each way in which rows get past the foreign keys, planted: the check that names it fails, and no other one wrongly.
+"""Plants each way in which rows get past the foreign keys: the right check fails, and no other check fails wrongly.
 
 With `--log-cli-level=INFO`, each defect is logged as a row of a Markdown table: what was planted, which check caught
 it, and how its message begins.
@@ -61,7 +61,7 @@ WORLD = """
 """
 
 REPLICA = "SET session_replication_role = replica; {}; RESET session_replication_role"
-"""As a restore or a replication worker writes: no trigger fires, so no foreign key is looked at."""
+"""Writes as a restore or a replication worker does: no triggers fire, so no foreign key is checked."""
 
 WITHOUT_TRIGGERS = "ALTER TABLE {table} DISABLE TRIGGER ALL; {statement}; ALTER TABLE {table} ENABLE TRIGGER ALL"
 
@@ -103,7 +103,7 @@ ATTACH_WITHOUT = """
 
 
 def filled_in(statements: str) -> bytes:
-    """Statements with the names that they leave open."""
+    """Fill in the names that the statements leave open."""
     return (
         Template(statements)
         .substitute(
@@ -130,7 +130,7 @@ ORPHAN = {table: f"INSERT INTO {table} {values}" for table, values in INSERTS.it
 
 
 def fails(table: str, **checks: str) -> dict[str, str]:
-    """Checks of a table, with what their messages say."""
+    """Return the checks of a table, with the texts of their messages."""
     return {f"{table.replace('.', '/')}:{name}": message for name, message in checks.items()}
 
 
@@ -144,7 +144,7 @@ DRIFT = {"schema:schema_has_no_drift": "Objects that differ from what the migrat
 
 @dataclass(frozen=True)
 class Defect:
-    """What is done to the database, and what the checks say of it; `…` stands for whatever they say in between."""
+    """What is done to the database, and what the checks say about it. `…` in a message stands for any text."""
 
     name: str
     statements: str
@@ -330,7 +330,7 @@ DEFECTS = [
 
 @pytest.fixture(scope="module")
 def world(databases: Databases, template: str) -> Iterator[str]:
-    """The name of a database in which every check passes, to be cloned."""
+    """The name of a database to be cloned, in which every check passes."""
     with databases.clone(template) as url:
         with psycopg.connect(url, autocommit=True) as connection, dg.DagsterInstance.ephemeral() as instance:
             graph = Graph.on(url, instance)
@@ -377,7 +377,7 @@ def test_a_planted_defect_is_caught_by_its_checks_and_by_no_other(
 
 
 def test_pg_restore_without_triggers(database: str, connection: Connection, graph: Graph, tmp_path: Path) -> None:
-    """A dump of one table, restored when the sessions of its rows are gone."""
+    """A dump of one table is restored after the sessions of its rows were deleted."""
     parts = conninfo_to_dict(database)
     environment = {
         **os.environ,

@@ -1,7 +1,7 @@
-"""Whatever several clients do in whatever order, every check passes, and the database holds what it should.
+"""Whatever several clients do, in whatever order, every check passes and the database holds what it should.
 
-Clients keep transactions open over each other's. One that would wait for another's lock gives up that statement alone,
-so a run is one thread, and the same each time.
+The clients' transactions overlap. A statement that would wait for another client's lock is given up, so that a run
+needs only one thread and is the same each time.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ DID = logging.getLogger(__name__)
 
 SEOUL = ZoneInfo("Asia/Seoul")
 BEGIN = datetime(2024, 8, 30, 12, tzinfo=SEOUL)
-"""What happens, happens in the days after this, around the end of two months."""
+"""All rows are in the days after this time, which include the ends of two months."""
 
 MONTHS = [Month(2024, number) for number in (8, 9, 10)]
 DAY = timedelta(days=1)
@@ -121,7 +121,7 @@ class State:
         self._delete_rows(lambda row: row.session in keys)
 
     def delete_user(self, user: int) -> None:
-        """Theirs goes; an order stays, and is nobody's."""
+        """Delete what belongs to the user. An order stays, without its user."""
         self.users.discard(user)
         self.delete_sessions({key for key, session in self.sessions.items() if session.user == user})
         self._delete_rows(lambda row: row.user == user)
@@ -137,16 +137,16 @@ class State:
 
 @dataclass
 class Client:
-    """A connection with a transaction that may be open, and what that has done so far."""
+    """A connection with a transaction that may be open, and the changes made in it so far."""
 
     connection: Connection
     changes: list[Callable[[State], object]] = field(default_factory=list)
     locked: set[UUID] = field(default_factory=set)
-    """Sessions of which it holds the row, so that nobody else can change them."""
+    """Sessions whose row this client has locked, so that nobody else can change them."""
 
 
 class Clients(RuleBasedStateMachine):
-    """Three clients of the chatbot, the pipeline's upkeep, and what should come of it."""
+    """Three clients of the chatbot, the pipeline's upkeep, and a model of what the database should hold."""
 
     def __init__(self, url: str, owner: Connection, did: Counter[str]) -> None:
         super().__init__()
@@ -172,7 +172,7 @@ class Clients(RuleBasedStateMachine):
             self.finish(number, kept=True)
 
     def seen_by(self, client: Client) -> State:
-        """What is committed, with the client's own changes."""
+        """Return what this client sees: what is committed, and its own changes."""
         state = deepcopy(self.state)
         for change in client.changes:
             change(state)
@@ -182,7 +182,7 @@ class Clients(RuleBasedStateMachine):
         return {key for other in self.clients if other is not client for key in other.locked}
 
     def attempt(self, client: Client, name: str, query: str, *values: object) -> Value:
-        """The first column of the statement's row; None when the client would have to wait, and has given it up."""
+        """Return the first column of the statement's row, or None if the statement was given up at another's lock."""
         if client.connection.info.transaction_status == TransactionStatus.IDLE:
             client.connection.execute("BEGIN")
         try:
@@ -195,7 +195,7 @@ class Clients(RuleBasedStateMachine):
         return found
 
     def wait_for(self, clients: Iterable[Client]) -> None:
-        """Whoever may be in the way commits."""
+        """Commit the clients that may hold the lock."""
         self.did["had to wait"] += 1
         for client in clients:
             self.end_transaction(client, kept=True)
@@ -213,7 +213,7 @@ class Clients(RuleBasedStateMachine):
 
     @rule(number=CLIENTS, user=st.one_of(st.none(), PICK), hours=HOURS)
     def open_session(self, number: int, user: int | None, hours: int) -> None:
-        """By the function at midnight, so that it starts now, and else by a row of its own, so that it started then."""
+        """Open a session: on whole days with the function, so that it starts now, else by an INSERT with that start."""
         client = self.clients[number]
         whose = pick(sorted(self.seen_by(client).users), user)
         if hours % 24:
@@ -239,7 +239,7 @@ class Clients(RuleBasedStateMachine):
                 self.write_row(client, table, seen, key, hours)
 
     def write_row(self, client: Client, table: str, seen: State, key: UUID, hours: int) -> None:
-        """A row of the session, by its user or, at midnight, by nobody who says so."""
+        """Write a row of a session. It names the session's user on whole days, and no user on half days."""
         session = seen.sessions[key]
         row = Row(key, None if hours % 24 else session.user, session.start)
         if session.start < BEGIN + 60 * DAY:
@@ -254,7 +254,7 @@ class Clients(RuleBasedStateMachine):
 
     @rule(number=CLIENTS, session=PICK)
     def write_into_a_session_that_is_not_there(self, number: int, session: int) -> None:
-        """Another client's, which is not committed, or none at all."""
+        """The session is another client's and not committed, or does not exist at all."""
         client = self.clients[number]
         mine = self.seen_by(client).sessions
         theirs = [key for each in self.clients for key in self.seen_by(each).sessions if key not in mine]
@@ -368,7 +368,7 @@ class Clients(RuleBasedStateMachine):
 
     @rule(dry_run=st.booleans(), how=st.sampled_from(list(product(Orphans, Broken))))
     def repair(self, dry_run: bool, how: tuple[Orphans, Broken]) -> None:
-        """There is nothing to repair, whatever is under way."""
+        """Repair, which finds nothing to do, whatever the clients have open."""
         before = held(self.owner)
         assert repair_orphans(self.owner, run_id="test", dry_run=dry_run, orphans=how[0], broken=how[1]) == []
         assert held(self.owner) == before
@@ -389,7 +389,7 @@ class Clients(RuleBasedStateMachine):
             self.missing.remove(month)
 
     def teardown(self) -> None:
-        """All commit; then the model and every check agree."""
+        """Commit all clients. Then the model and the database agree, and every check passes."""
         try:
             for client in self.clients:
                 self.end_transaction(client, kept=True)
@@ -402,13 +402,13 @@ class Clients(RuleBasedStateMachine):
 
 
 def pick(choices: Iterable[T], number: int | None) -> T | None:
-    """One of the choices; None when there is none, or no number."""
+    """Return one of the choices, or None if there is no choice or no number."""
     ordered = list(choices)
     return None if number is None or not ordered else ordered[number % len(ordered)]
 
 
 def held(connection: Connection) -> State:
-    """What the database holds."""
+    """Read what the database holds."""
     sessions = "SELECT session_id, user_id, session_start, is_active, session_end FROM session_master"
     return State(
         users={key for (key,) in every(connection, "SELECT id FROM users")},
@@ -431,7 +431,7 @@ def held(connection: Connection) -> State:
 
 
 def findings(connection: Connection) -> Iterator[Finding]:
-    """What every check finds in all of the database."""
+    """Run every check on the whole database."""
     for table in TABLES:
         scope = Scope.of(connection, table, None, SEOUL)
         references = References.follow(connection, scope, table.foreign_keys)

@@ -1,4 +1,4 @@
-"""Rows that refer to something that is gone get a session again, or are kept in quarantine: none is lost."""
+"""Rows that refer to something that is gone get their session again or are moved to quarantine. None is lost."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ GONE, OTHER = UUID(int=4711), UUID(int=4712)
 
 @pytest.fixture
 def owner(database: str) -> Iterator[Connection]:
-    """A connection as the pipeline makes it."""
+    """A connection like those of the pipeline."""
     with connect(database, application_name="test: repair") as connection:
         yield connection
 
@@ -65,7 +65,7 @@ WORLD = """
             SELECT s.session_id, s.user_id, r.id, s.session_start
             FROM session_master AS s CROSS JOIN recommendations_log AS r;
 """
-"""Two people, each with a session in which something happened, and what hangs on what."""
+"""Two people with a session each, and rows in every table that refer to each other."""
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def world(connection: Connection) -> Connection:
 
 @pytest.fixture(scope="module")
 def one_world(databases: Databases, template: str) -> Iterator[Connection]:
-    """The login's connection to one database for several tests; each takes back what it does."""
+    """The login's connection to a database that several tests share. Each rolls its changes back."""
     with databases.clone(template) as url, psycopg.connect(url, autocommit=True) as connection:
         connection.execute(WORLD.encode())
         yield connection
@@ -90,7 +90,7 @@ def past_the_keys(connection: Connection, statement: sql.SQL | sql.Composed) -> 
 
 
 def break_key(connection: Connection, key: ForeignKey) -> None:
-    """Let the first row that refers to something by this key refer to nothing."""
+    """Make the first row that has this reference refer to nothing."""
     nothing = sql.Literal(GONE if key == table_of(key.table).session_key else 4711)
     past_the_keys(
         connection,
@@ -102,7 +102,7 @@ def break_key(connection: Connection, key: ForeignKey) -> None:
 
 
 def rows_of(connection: Connection) -> dict[str, list[str]]:
-    """Every row of every table, by table: as text, without what says when it was last changed."""
+    """Return every row of every table as text, by table, without the time of its last change."""
     return {
         str(table.relation): sorted(
             text
@@ -119,7 +119,7 @@ def quarantined(connection: Connection) -> list[tuple[str, bool, str]]:
 
 
 def give_back(connection: Connection) -> None:
-    """What `docs/integrity.md` says: what is in quarantine goes back to where it was, the last first."""
+    """Do what `docs/integrity.md` says: put the rows in quarantine back, the last first."""
     for number, table in every(
         connection, "SELECT id, source_table FROM yumai_pipelines.quarantine WHERE NOT still_there ORDER BY id DESC"
     ):
@@ -179,7 +179,7 @@ def break_and_repair(world: Connection, key: ForeignKey) -> None:
 
 
 def test_what_is_moved_takes_along_what_hangs_on_it_and_can_be_given_back(world: Connection, owner: Connection) -> None:
-    """A session whose user is gone: its cascade would have deleted four rows, and emptied a fifth."""
+    """The user of a session is gone. Deleting the session would have deleted four rows and emptied a fifth."""
     break_key(world, next(key for key in KEYS if key.name == "session_master_user_id_fkey"))
     before = rows_of(world)
     (repaired,) = repair_orphans(owner, run_id="run 1", dry_run=False)
@@ -319,7 +319,7 @@ def test_one_repair_at_a_time(database: str, owner: Connection) -> None:
 def test_a_writer_into_a_session_that_is_moved_is_refused_not_lost(
     database: str, world: Connection, owner: Connection
 ) -> None:
-    """It waits for the session's lock, and then there is no session: the client is told so."""
+    """The writer waits for the session's lock. Then the session is gone, and the client gets an error."""
     past_the_keys(world, sql.SQL("UPDATE session_master SET user_id = 4711 WHERE user_id = 1"))
     repair_orphans(owner, run_id="run 1", dry_run=False)
     with psycopg.connect(database, autocommit=True) as client, pytest.raises(psycopg.errors.ForeignKeyViolation):
@@ -330,7 +330,7 @@ def test_a_writer_into_a_session_that_is_moved_is_refused_not_lost(
 def test_rows_that_are_written_during_a_repair_are_neither_lost_nor_twice(
     world: Connection, owner: Connection, database: str, orphans: Orphans
 ) -> None:
-    """Others insert, change and delete rows of the same session meanwhile, on connections of their own."""
+    """Other connections insert, change and delete rows of the same session during the repair."""
     world.execute("SET session_replication_role = replica")
     planted = every(
         world,
@@ -363,7 +363,7 @@ def test_rows_that_are_written_during_a_repair_are_neither_lost_nor_twice(
 
     def delete(writer: Connection) -> None:
         (key,) = planted[done["tried to delete"] % len(planted)]
-        done["tried to delete"] = min(done["tried to delete"] + 4, len(planted))  # then the same one again
+        done["tried to delete"] = min(done["tried to delete"] + 4, len(planted))  # then it tries the same one again
         if writer.execute("DELETE FROM conversations WHERE id = %s", (key,)).rowcount:
             deleted.add(key)
 

@@ -1,6 +1,6 @@
-"""What sessions cost when there are many: PostgreSQL's own statistics tell what each statement has read.
+"""What functions and checks read when there are many sessions, counted by PostgreSQL's own statistics.
 
-The tables hold enough rows, over enough months, for the planner to have a choice.
+The tables hold so many rows, over so many months, that the planner has a choice.
 """
 
 from __future__ import annotations
@@ -40,9 +40,10 @@ SESSIONS, USERS = 40_000, 2_000
 RECENT = {"recent_conversations"} | {
     f"conversations_{Month.of(NOW - timedelta(days=days), SEOUL).suffix}" for days in range(8)
 }
-"""The view, and what is in it."""
+"""The view, and the partitions that its rows come from."""
 
-# Each month holds as many, also the present one on its first day: a partition of a few rows is rightly read in full.
+# Every month holds the same number of rows, even the present one on its first day: the planner would rightly read a
+# partition of a few rows in full.
 FILL = """
     SET session_replication_role = replica;
     INSERT INTO users (external_user_id) SELECT n FROM generate_series(1, {users}) AS n;
@@ -89,17 +90,17 @@ SCANS = """
 
 
 class Read:
-    """What was read of the relations that have rows."""
+    """What was read of the tables that have rows."""
 
     in_full: Counter[str]
-    """How often from the first row to the last."""
+    """How often each table was read from the first row to the last."""
 
     rows: Counter[str]
 
 
 @contextmanager
 def watched(connection: Connection) -> Iterator[Read]:
-    """Watch what is done inside, and take it back."""
+    """Count what the statements inside read, and roll them back."""
 
     def counts() -> tuple[Counter[str], Counter[str]]:
         one(connection, "SELECT pg_stat_force_next_flush()::text")
@@ -135,7 +136,7 @@ def test_nothing_is_read_in_full(many: Connection, statement: str) -> None:
 
 
 def test_cleaning_costs_what_is_open_not_what_there_is(many: Connection) -> None:
-    """One look into each table, and each month, for each session that has been open for long enough."""
+    """Each session that has been open for long enough costs one look into each table and each month."""
     since = "SELECT count(*) FROM session_master WHERE is_active AND session_start < now() - interval '1 day'"
     opened = one(many, since)
     assert 0 < opened < SESSIONS / 50
@@ -179,7 +180,7 @@ def test_the_check_of_a_month_reads_what_that_month_refers_to(many: Connection) 
         references = References.follow(many, scope, scope.table.foreign_keys)
     assert not any(references.broken(MONTHS[5], key) for key in references.keys)
     assert 0 < read.rows["session_master"] < SESSIONS / 8
-    planned = 10  # the planner looks at the first and last rows of each month
+    planned = 10  # the planner reads the first and last rows of each month
     assert [name for name, rows in read.rows.items() if name.startswith("conv") and rows > planned] == [
         f"conversations_{MONTHS[5].suffix}"
     ]
@@ -188,5 +189,5 @@ def test_the_check_of_a_month_reads_what_that_month_refers_to(many: Connection) 
 def test_refreshing_the_view_reads_the_months_of_seven_days(many: Connection) -> None:
     with watched(many) as read:
         assert refresh(many, RECENT_CONVERSATIONS).rows > 0
-    planned = 10  # the planner looks at the first and last rows of each month
+    planned = 10  # the planner reads the first and last rows of each month
     assert {name for name, rows in read.rows.items() if rows > planned} <= RECENT

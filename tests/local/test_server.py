@@ -1,4 +1,4 @@
-"""The embedded server starts, serves and stops: whoever runs it, whatever was killed, whatever lies about."""
+"""The embedded server starts, serves and stops, whoever runs it, whatever was killed or left behind."""
 
 from __future__ import annotations
 
@@ -52,14 +52,14 @@ def new_server(directory: Path) -> Iterator[LocalServer]:
 
 @pytest.fixture(scope="module")
 def used_home() -> Iterator[Path]:
-    """A home that several tests use one after the other: initdb takes a second."""
+    """A home that several tests use one after the other, since initdb takes a second."""
     with server_home(mode=0o777) as directory:
         yield directory / "home"
 
 
 @pytest.fixture
 def server(used_home: Path) -> Iterator[LocalServer]:
-    """A server that is down."""
+    """A server that is stopped."""
     server = LocalServer(used_home)
     yield server
     server.stop()
@@ -77,7 +77,7 @@ def postmaster(server: LocalServer) -> psutil.Process:
 
 
 def kill(server: LocalServer) -> None:
-    """Kill the postmaster and wait for its children, which see it and go."""
+    """Kill the postmaster and wait for its children, which then end."""
     everybody = [postmaster(server), *postmaster(server).children(recursive=True)]
     everybody[0].kill()
     assert not psutil.wait_procs(everybody, timeout=30)[1]
@@ -88,9 +88,9 @@ def data_directory(server: LocalServer) -> Path:
 
 
 def become_ordinary_user() -> None:
-    """Be somebody who is not root: `nobody`, or whoever runs the tests.
+    """Give up the rights of root, if the tests have them, and become `nobody`.
 
-    For a fork alone, since another account may be unable to start this Python: it may be root's.
+    Used only in a fork, since `nobody` may be unable to start this Python, which may belong to root.
     """
     if os.geteuid() == 0:
         os.setgroups([])
@@ -159,7 +159,7 @@ def test_ordinary_user_has_a_server(directory: Path) -> None:
 def test_closed_home_serves_all_the_same(
     directory: Path, new_server: LocalServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As root's /root is. The server stays the same one when the home is opened later."""
+    """The home is closed like /root. When it is opened later, the server is still the same."""
     monkeypatch.setattr(local_server, "_SYSTEM_DIRECTORY", directory / "system")
     home = directory / "home"
     home.mkdir(mode=0o700)
@@ -177,7 +177,7 @@ def test_closed_home_serves_all_the_same(
 def test_closed_wheel_serves_all_the_same(
     directory: Path, new_server: LocalServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As a wheel in root's /root is."""
+    """The wheel is in a directory that is closed like /root."""
     original, version = local_server._wheel()
     closed = directory / "closed"
     closed.mkdir(mode=0o700)
@@ -219,7 +219,7 @@ def test_data_survives_a_killed_server_and_its_stale_pid_file(server: LocalServe
 def test_stale_pid_that_another_process_got_does_not_stop_the_start(server: LocalServer) -> None:
     data = server.start().data_directory
     kill(server)
-    # Of the server's account: PostgreSQL knows that it cannot be another account's.
+    # The process must belong to the server's account: PostgreSQL ignores the pid of another account.
     owner = data.stat().st_uid if os.geteuid() == 0 else None
     with started(["sleep", "60"], user=owner) as stranger:
         pid_file = data / "postmaster.pid"

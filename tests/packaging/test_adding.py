@@ -1,4 +1,4 @@
-"""`docs/adding.md`, followed in a copy of the project: one extract more, one table with a session, one view."""
+"""Follows `docs/adding.md` in a copy of the project: it gets another extract, table with a session, and view."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.xdist_group("adding")
 
 @pytest.fixture(scope="module")
 def copy() -> Iterator[Path]:
-    """A copy of the project in which the page has been followed."""
+    """A copy of the project in which the page was followed."""
     with server_home() as directory:
         copy = directory / "project"
         copy.mkdir()
@@ -64,7 +64,7 @@ def follow(copy: Path) -> None:
 
 
 def run(copy: Path, *arguments: str) -> str:
-    """What a program of the copy prints."""
+    """Run a program in the copy, and return what it prints."""
     environment = {**os.environ, "PYTHONPATH": str(copy), "YUMAI_HOME": str(copy / "home")}
     done = finished([sys.executable, *arguments], cwd=copy, env=environment)
     assert done.returncode == 0, done.stderr

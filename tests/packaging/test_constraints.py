@@ -7,7 +7,7 @@ from pathlib import Path
 CONSTRAINTS = Path(__file__).parents[2] / "constraints.txt"
 OURS = {"yumai-pipelines"}
 OF_PYTHON = {"setuptools"}
-"""What `python -m venv` brings along, up to Python 3.11."""
+"""Packages that `python -m venv` installs, up to Python 3.11."""
 
 
 def normalized(name: str) -> str:

@@ -1,4 +1,4 @@
-"""What the project needs of Dagster that Dagster does not promise."""
+"""Names that the project uses although Dagster does not promise them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PACKAGE = ROOT / "yumai_pipelines"
 
 
 def private_imports(path: Path) -> list[str]:
-    """What a module imports of Dagster's private modules when it runs; what only type checkers import is left out."""
+    """Return what a module imports from Dagster's private modules at run time, without imports for type checkers."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     typing_only = {
         id(each)

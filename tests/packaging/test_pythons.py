@@ -1,4 +1,4 @@
-"""The versions of Python that are promised are the same wherever one of them is named, and none hides a warning."""
+"""The supported versions of Python are the same wherever they are named, and no warning of ours is ignored."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PROJECT, TOOLS = PYPROJECT["project"], PYPROJECT["tool"]
 
 
 def promised() -> list[int]:
-    """The minor versions of the classifiers, in their order."""
+    """Return the minor versions of the classifiers, in their order."""
     found = [re.fullmatch(r"Programming Language :: Python :: 3\.(\d+)", each) for each in PROJECT["classifiers"]]
     return [int(each[1]) for each in found if each]
 
@@ -50,7 +50,7 @@ def test_the_linters_know_the_oldest() -> None:
 
 
 def test_a_warning_is_an_error_unless_it_is_named() -> None:
-    """By its message, its category and the module of others that it comes from: a newer Python must not hide ours."""
+    """An ignored warning is named by message, category and another project's module, so that none of ours is hidden."""
     first, *exceptions = TOOLS["pytest"]["ini_options"]["filterwarnings"]
     assert first == "error"
     for exception in exceptions:

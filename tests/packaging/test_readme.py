@@ -1,4 +1,4 @@
-"""The README's tables and links name all that there is."""
+"""The README names every setting and every command, and links every page of the documentation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The wheel is the whole of it: built, installed elsewhere, and used without the checkout."""
+"""The wheel contains everything: it is built, installed elsewhere, and used without the checkout."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def wheel(directory: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def programs(directory: Path, wheel: Path) -> Path:
-    """The programs of an environment with the wheel; what it depends on is lent by the one that runs the tests."""
+    """The programs of an environment with the wheel. Its dependencies come from the environment of the tests."""
     environment = directory / "venv"
     venv.create(environment, symlinks=True)
     python = environment / "bin" / "python"
@@ -101,9 +101,9 @@ def test_installed_package_works_without_the_checkout(programs: Path, elsewhere:
 
 
 def serve_and_interrupt(elsewhere: Path, yumai: Path) -> None:
-    """`yumai dev` says where the UI is; Ctrl-C ends it, and every process that it started.
+    """Check that `yumai dev` says where the UI is, and that Ctrl-C ends it with every process that it started.
 
-    It is started as a background job of a script is: with Ctrl-C ignored, which its children would inherit.
+    It is started like a background job of a script, with SIGINT ignored, which its children would inherit.
     """
     port = free_port()
     command = [str(yumai), "dev", "--port", str(port)]

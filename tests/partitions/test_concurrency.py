@@ -1,6 +1,6 @@
-"""Months are made and filled while others read and write: nobody is refused, cancelled, kept waiting, or shown half.
+"""Months are made and filled while others read and write. Nobody is refused, cancelled, kept waiting or shown half.
 
-Where it teaches something, the same is done first by plain DDL, to show what goes wrong without the lock discipline.
+Some tests first do the same with plain DDL, to show what goes wrong without the lock discipline.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def new_session(connection: Connection) -> Value:
 
 
 def fill_default(connection: Connection, rows: int) -> Value:
-    """Rows of August to October 2024, and one decades off, in the default partition; returns their session."""
+    """Insert rows of August to October 2024, and one of 1970, into the default partition. Return their session."""
     session = new_session(connection)
     connection.execute(
         "INSERT INTO chatbot.conversations (session_id, conversation_time, input_text) "
@@ -157,7 +157,7 @@ def test_rows_that_change_and_go_during_the_move_end_up_as_they_were_left(
         try:
             change(writer, random)
         except psycopg.errors.SerializationFailure:
-            return  # two writers took the same row, one of them to another month, as they may without us
+            return  # two writers took the same row, one moved it to another month: this happens without us too
 
     def end_session(writer: Connection, _random: Random) -> None:
         time.sleep(0.05)
@@ -201,7 +201,7 @@ def test_rows_that_change_and_go_during_the_move_end_up_as_they_were_left(
 
 
 def test_every_snapshot_counts_each_row_once(database: str, connection: Connection) -> None:
-    """Also a snapshot that was taken before the exchange and looks at the conversations only after it."""
+    """One reader's snapshot is older than the exchange, and reads the conversations only after it."""
     fill_default(connection, 3000)
     session = new_session(connection)
     connection.execute("CREATE TABLE public.tally (n bigint)")
@@ -237,7 +237,7 @@ def test_a_snapshot_older_than_the_copy_is_waited_for(database: str, connection:
     fill_default(connection, 300)
     with psycopg.connect(database, application_name="an old report") as reader:
         reader.isolation_level = IsolationLevel.REPEATABLE_READ
-        one(reader, "SELECT 1")  # the snapshot; no lock on the conversations
+        one(reader, "SELECT 1")  # takes the snapshot, and no lock on the conversations
         with pytest.raises(LockNotObtainedError, match="an old report") as failure:
             ensure(database, "2024-08", policy=IMPATIENT)
         assert failure.value.step == "wait for old snapshots"
@@ -247,11 +247,11 @@ def test_a_snapshot_older_than_the_copy_is_waited_for(database: str, connection:
 
 
 def test_a_change_by_a_snapshot_older_than_the_copy_is_not_lost(database: str, connection: Connection) -> None:
-    """Its transaction cannot see the copied rows, so it cannot change them: they get a second look."""
+    """The old transaction cannot see the copied rows or change them. So the rows are compared again at the end."""
     fill_default(connection, 300)
     with psycopg.connect(database) as old, ThreadPoolExecutor(1) as pool:
         old.isolation_level = IsolationLevel.REPEATABLE_READ
-        one(old, "SELECT 1")  # the snapshot
+        one(old, "SELECT 1")  # takes the snapshot
         run = pool.submit(ensure, database, "2024-08", "2024-10")
         copied = "SELECT coalesce(pg_relation_size(to_regclass('yumai_pipelines.conversations_default_next')), 0) > 0"
         deadline = time.monotonic() + GENEROUS
@@ -292,7 +292,7 @@ def test_statements_prepared_before_find_the_new_partition(database: str, connec
 def test_an_insert_between_routing_and_attach_is_refused_by_plain_ddl_only(
     database: str, connection: Connection
 ) -> None:
-    """Why the parent is locked: ATTACH alone lets a writer choose the default partition and then refuses its row."""
+    """This is why the parent is locked: under ATTACH alone, a writer chooses the default partition and is refused."""
     session = new_session(connection)
     insert = "INSERT INTO chatbot.conversations (session_id, conversation_time) VALUES (%s, '2024-09-10 00:00+09')"
 
@@ -316,7 +316,7 @@ def test_an_insert_between_routing_and_attach_is_refused_by_plain_ddl_only(
 
 
 def test_a_long_read_holds_up_nobody_else(database: str, connection: Connection) -> None:
-    """pg_partman issue 359: maintenance waits behind a long SELECT, and everybody else behind maintenance."""
+    """pg_partman issue 359: maintenance waits behind a long SELECT, and everybody else waits behind maintenance."""
     session = new_session(connection)
 
     def write(writer: Connection, _random: Random) -> None:
@@ -346,7 +346,7 @@ def test_a_long_read_holds_up_nobody_else(database: str, connection: Connection)
 
 
 def test_no_lock_order_of_others_ends_in_a_deadlock(database: str, connection: Connection) -> None:
-    """pg_partman issues 796 and 804: maintenance has a partition and wants the parent, a reader the other way round."""
+    """pg_partman issues 796 and 804: maintenance has a partition and wants the parent, a reader does the reverse."""
     with psycopg.connect(database) as plain, psycopg.connect(database) as reader:
         plain.execute("LOCK TABLE chatbot.conversations_default IN ACCESS EXCLUSIVE MODE")
         reader.execute("LOCK TABLE ONLY chatbot.conversations IN ACCESS SHARE MODE")
@@ -362,7 +362,7 @@ def test_no_lock_order_of_others_ends_in_a_deadlock(database: str, connection: C
                 pytest.fail("plain DDL got away with it")
 
     def contrary(other: Connection, random: Random) -> None:
-        """Takes locks in whatever order, and holds them."""
+        """Take locks in a random order, and hold them."""
         tables = ["conversations", "conversations_default", "session_master", "users"]
         random.shuffle(tables)
         with other.transaction():
@@ -385,7 +385,7 @@ def test_no_lock_order_of_others_ends_in_a_deadlock(database: str, connection: C
 def test_no_attempt_takes_a_lock_that_it_has_not_taken_first(
     database: str, connection: Connection, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """DDL that strengthens a lock it holds makes others deadlock at once: `deadlock_timeout` does not save them."""
+    """DDL that strengthens a lock it holds causes deadlocks at once. `deadlock_timeout` does not help the others."""
     held = """
         SELECT n.nspname, c.relname, l.mode FROM pg_locks AS l JOIN pg_class AS c ON c.oid = l.relation
           JOIN pg_namespace AS n ON n.oid = c.relnamespace
@@ -463,7 +463,7 @@ def test_a_second_run_waits_its_turn(database: str, connection: Connection) -> N
 
 
 def test_an_attempt_is_bounded_as_a_whole(database: str, connection: Connection) -> None:
-    """`lock_timeout` alone counts each lock by itself: three locks may take three times as long."""
+    """`lock_timeout` alone counts each lock separately: waiting for three locks may take three times as long."""
     tables = [Relation("chatbot", name) for name in ("users", "shops", "session_master")]
     with psycopg.connect(database) as holder:
         holder.execute("LOCK TABLE chatbot.session_master IN ROW EXCLUSIVE MODE")

@@ -1,4 +1,4 @@
-"""Months get their partitions: bounds, what comes along, what is recognized or refused, what a killed run leaves."""
+"""Months get their partitions: bounds, inherited objects, what is recognized or refused, what a killed run leaves."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def bounds(connection: Connection, zone: ZoneInfo = SEOUL) -> dict[str, tuple[da
 
 
 def leftovers(connection: Connection) -> list[Any]:
-    """What a finished run must not leave: tables aside, the mirror and its triggers, an old default, a bounds check."""
+    """Return what a finished run must not leave: tables aside, mirror triggers, an old default, a check of bounds."""
     return every(
         connection,
         """
@@ -212,7 +212,7 @@ def test_the_last_instant_of_a_leap_february_belongs_to_it(database: str, connec
 
 
 def plant_rows(connection: Connection) -> None:
-    """Rows in the default partition: of two months to be made, of one that is not, and decades off."""
+    """Insert rows into the default partition: of two months to be made, of one that is not, and of 1970."""
     days = [f"2024-{month:02}-{day:02} 00:00+09" for month in (8, 9, 10) for day in range(1, 29)]
     add_rows(connection, *days, "1970-01-01 00:00+00", "2099-12-31 23:00+09")
 

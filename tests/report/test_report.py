@@ -1,4 +1,4 @@
-"""The monthly report: what it says, that it stands alone, and that it survives whatever the extracts hold."""
+"""The monthly report: what it says, that it needs no other file, and that it can show whatever the extracts hold."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_the_same_numbers_make_the_same_page_and_picture(demo: Connection) -> No
     picture = plots.preview(numbers)
     assert picture == plots.preview(numbers)
     assert picture.startswith(b"\x89PNG")
-    # It travels with the event, again and again.
+    # The picture is stored with every event, so it must be small.
     assert len(picture) < 150_000
 
 

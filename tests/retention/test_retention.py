@@ -1,4 +1,4 @@
-"""Retention never takes what the extracts have not got, in any order of build, purge, late feedback and kill."""
+"""Retention never deletes what the extracts do not have, in any order of build, purge, late feedback and kill."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ NOW = datetime(2025, 9, 5, 12, tzinfo=ZONE)
 
 @pytest.fixture
 def logs(connection: Connection) -> Connection:
-    """Eight sessions a month that end in it, each with two recommendations and their feedback."""
+    """Eight sessions that end in each month, each with two recommendations and their feedback."""
     connection.execute("INSERT INTO users (external_user_id) SELECT 'u' || n FROM generate_series(1, 5) AS n")
     connection.execute("INSERT INTO shops (shop_name, category) VALUES ('밥집', '한식')")
     for month in (*SPAN, AUGUST):
@@ -72,7 +72,7 @@ def logs(connection: Connection) -> Connection:
 
 
 def check(connection: Connection, span: Sequence[Month] = SPAN, extracts: Sequence[Extract] = EXTRACTS) -> None:
-    """Run the blocking checks, and note what they say, as the graph does."""
+    """Run the blocking checks, and note their result in the ledger, as the graph does."""
     ledger = entries(connection, span)
     for extract in extracts:
         found = [proof.measure(connection, extract, span, ZONE, ledger) for proof in PROOFS if proof.blocking]
@@ -94,7 +94,7 @@ def contents(connection: Connection) -> dict[str, list[str]]:
 
 
 def sessions(connection: Connection) -> dict[str, int]:
-    """How many sessions are left, by the month in which they ended."""
+    """Count the remaining sessions, by the month in which they ended."""
     return dict(
         every(
             connection,
@@ -115,7 +115,7 @@ def test_a_month_is_purged_in_batches_and_its_extracts_stay(logs: Connection) ->
     for extract in EXTRACTS:
         entry = entries(logs, SPAN)[extract.relation.name, JUNE]
         assert (entry.purged_recommendations, entry.purged_feedback) == (16, 24)
-        # All of it is gone, so its fingerprint is that of what was purged.
+        # All rows of the month are gone, so its fingerprint is that of the purged rows.
         assert entry.purged_hash == entry.source_hash
         assert entry.purged_at is not None
     assert entries(logs, SPAN)["shop_performance", JULY].purged_at is None
@@ -184,7 +184,7 @@ def test_what_is_not_built_is_not_purged(logs: Connection) -> None:
     [
         ("2025-09-05", 30, "2025-07"),
         ("2025-08-30", 30, "2025-06"),
-        # The first of a month builds the two before it anew.
+        # On the first day of a month, the two months before it are built again.
         ("2025-08-31", 30, "2025-06"),
         ("2025-09-01", 30, "2025-07"),
         ("2025-09-30", 1, "2025-07"),
@@ -199,7 +199,7 @@ def test_only_months_past_their_age_may_go(logs: Connection, now: str, days: int
 
 
 def reaching(logs: Connection) -> str:
-    """A session that ended in June, with its recommendations in May."""
+    """Make a session end in June whose recommendations are of May."""
     identifier: str = one(
         logs, "SELECT session_id FROM session_master WHERE session_start = %s", MAY.start(ZONE) + timedelta(days=21)
     )
@@ -233,7 +233,7 @@ def test_a_session_with_rows_in_a_month_that_is_not_proven_stays(logs: Connectio
 
 
 def feedback_across(logs: Connection) -> int:
-    """Feedback that somebody gave in July, in a session of July, on a recommendation of June."""
+    """Insert feedback of July, in a session of July, on a recommendation of June."""
     identifier: int = one(
         logs,
         "INSERT INTO user_feedback (session_id, related_recommendation_id, time_stamp, feedback_type, "
@@ -255,7 +255,7 @@ def test_feedback_across_months_counts_once_whichever_month_goes_first(logs: Con
     alone = every(logs, "SELECT related_recommendation_id FROM user_feedback WHERE id = %s", feedback)
     assert alone == ([(None,)] if first == JUNE else [])
     if first == JUNE:
-        # It has lost its recommendation, and still does not count in July.
+        # The feedback has lost its recommendation, and still does not count in July.
         built(logs, [JULY])
         assert contents(logs) == before
     assert purge(logs, second).deleted == 8
@@ -281,7 +281,7 @@ def test_feedback_between_sessions_of_one_batch_leaves_its_month_once(logs: Conn
         giver,
         recommendation,
     )
-    if stays:  # since it goes on in July, whose rows are not looked at
+    if stays:  # this session stays, because it has a row in July
         logs.execute(
             "INSERT INTO user_feedback (session_id, time_stamp) VALUES (%s, '2025-07-01')",
             (giver if stays == "giver" else receiver,),
@@ -292,14 +292,14 @@ def test_feedback_between_sessions_of_one_batch_leaves_its_month_once(logs: Conn
     assert counted == ([(feedback,)] if stays == "giver" else [])
     entry = entries(logs, SPAN)["feedback_summary", JUNE]
     assert (entry.purged_recommendations, entry.purged_feedback) == ((14, 22) if stays else (16, 25))
-    # What is left, and what is noted as purged, still make up what the month was built from.
+    # The remaining rows and those noted as purged still add up to what the month was built from.
     assert purge(logs, JUNE).deleted == 0
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_dirt_is_known_by_the_rows_that_the_extracts_were_built_from(connection: Connection, seed: int) -> None:
     plant(connection, MONTHS, ZONE, rows=300, seed=seed)
-    # Many sessions shrink to the month before their end, most feedback is given where the recommendation was made.
+    # Many sessions shrink to the month before their end. Most feedback is given in the session of its recommendation.
     connection.execute(
         "UPDATE session_master AS s SET session_end = r.last FROM (SELECT session_id, max(time_stamp) AS last "
         "FROM recommendations_log GROUP BY session_id) AS r WHERE r.session_id = s.session_id;"
@@ -314,11 +314,11 @@ def test_dirt_is_known_by_the_rows_that_the_extracts_were_built_from(connection:
     build(connection)
     connection.execute("UPDATE extracts.ledger SET checks_passed = true")
     before = contents(connection)
-    # It refuses a month for any row too many, too few, or under another month.
+    # A purge refuses a month if there is a row too many, too few, or under another month.
     purges = [purge(connection, month) for month in MONTHS]
     assert sum(each.kept for each in purges) > 0
     assert sum(each.deleted for each in purges) >= 40
-    # What is left, and what is noted as purged, still make up what they were built from.
+    # The remaining rows and those noted as purged still add up to what the months were built from.
     for month in MONTHS:
         purge(connection, month)
     assert contents(connection) == before
@@ -360,7 +360,7 @@ def test_what_is_written_while_a_month_is_purged_stays(database: str, logs: Conn
         holder.execute("SELECT FROM extracts.ledger WHERE month = '2025-06-01' FOR UPDATE")
         with ThreadPoolExecutor(1) as threads:
             running = threads.submit(purge, owner, JUNE)
-            # The first batch is at the ledger; the feedback is for the last one.
+            # The first batch waits for the ledger. The feedback belongs to a session of the last batch.
             _wait_for_lock(logs, "ledger")
             logs.execute(late.encode(), (JUNE.start(ZONE) + timedelta(days=20),))
             holder.rollback()
@@ -448,7 +448,7 @@ def test_what_changed_after_a_part_was_purged_is_kept_and_said(logs: Connection)
 
 @pytest.fixture
 def talks(database: str, logs: Connection) -> Connection:
-    """Those sessions with a conversation each, in its month, and extracts that are proven."""
+    """Those sessions with a conversation each in their month, and extracts that are proven."""
     with connect(database, application_name="test") as owner:
         ensure_months(owner, [*SPAN, AUGUST], zone=ZONE, policy=POLICY)
     logs.execute(

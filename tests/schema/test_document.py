@@ -1,7 +1,7 @@
-"""Every SQL example of the database document (docs/database-document.ko.md) runs as it stands there.
+"""Every SQL example of the database document (docs/database-document.ko.md) runs as it is written there.
 
-Its placeholders are replaced: 'abc-123' and the like by UUIDs, ", ..." by nothing. Examples that make what an
-installation has made already run in a database that has only what they presume.
+Placeholders are replaced: 'abc-123' and the like by UUIDs, ", ..." by nothing. Examples that create what an installed
+database already has run in a database with only what they need.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ EXAMPLES += ["8.1", "8.1", "8.2"]
 
 
 def blocks() -> list[tuple[str, str]]:
-    """The SQL examples, each with the number of its section."""
+    """Return the SQL examples, each with the number of its section."""
     found = []
     section = ""
     for heading, block in re.findall(r"^#{3} (\d\.\d)|^```sql\n(.*?)^```", DOCUMENT.read_text("utf-8"), re.M | re.S):
@@ -46,13 +46,13 @@ def blocks() -> list[tuple[str, str]]:
 
 
 def example(section: str, number: int = 1, session: UUID | None = None) -> str:
-    """The section's so-manieth example, with its placeholders filled."""
+    """Return an example of the section, the first one by default, with its placeholders replaced."""
     text = [block for at, block in blocks() if at == section][number - 1]
     return PLACEHOLDERS.sub(f"'{session or uuid4()}'", text).replace(", ...", "")
 
 
 def fetch(connection: Connection, statements: str) -> list[list[tuple[object, ...]]]:
-    """Run statements at once; the rows of each that returns some."""
+    """Run statements in one call, and return the rows of each."""
     cursor = connection.execute(statements.encode())
     results = [cursor.fetchall() if cursor.description else []]
     while cursor.nextset():
@@ -68,7 +68,7 @@ def shop_and_user(connection: Connection) -> None:
 
 @pytest.fixture
 def before(empty_database: str) -> Iterator[Connection]:
-    """What the examples that make the tables presume: users, the schema, and a UUID function."""
+    """What the examples that create tables need: users, the schema, and a UUID function."""
     with psycopg.connect(empty_database, autocommit=True) as connection:
         connection.execute(
             "CREATE SCHEMA chatbot; SET search_path = chatbot, public;"
@@ -101,7 +101,7 @@ def test_3_and_6_1_the_tables_have_all_that_the_document_gives_them(before: Conn
     for table in ("chatbot.session_master", "chatbot.conversations"):
         for facts in (COLUMNS, KEYS, INDEXES):
             missing = set(every(before, facts, table)) - set(every(connection, facts, table))
-            # The document gives these two no default, rule or type beyond its own; the running system does.
+            # To these, the running system adds a default, a rule or a type that the document does not have.
             assert {row[0] for row in missing} <= {
                 "session_type",
                 "conversation_time",
@@ -147,7 +147,7 @@ def counts(connection: Connection) -> dict[str, int]:
 
 
 def start(connection: Connection) -> UUID:
-    """The whole of section 5.2 up to its end. `SELECT … INTO v_session_id` is how a program keeps the result."""
+    """Run all of section 5.2. `SELECT … INTO v_session_id` is how a program keeps the result."""
     call = "SELECT start_session(1, 'chat') INTO v_session_id;"
     begin, rest = example("5.2").split(call)
     connection.execute(begin.encode())
@@ -161,7 +161,7 @@ def start(connection: Connection) -> UUID:
 def test_4_3_deleting_a_session_takes_all_of_it(connection: Connection) -> None:
     session = start(connection)
     assert counts(connection) == dict.fromkeys(CHILDREN, 1)
-    delete = example("4.3", session=session).split(";")[0]  # what follows is the result
+    delete = example("4.3", session=session).split(";")[0]  # the rest shows the result
     assert connection.execute(delete.encode()).statusmessage == "DELETE 1"
     assert counts(connection) == dict.fromkeys(CHILDREN, 0)
 

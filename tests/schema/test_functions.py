@@ -1,4 +1,4 @@
-"""The functions that clients call, where the document's own SQL goes wrong (sections 5 and 7)."""
+"""The functions that clients call, especially where the document's own SQL is wrong (sections 5 and 7)."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def clean(connection: Connection) -> int:
 
 
 def test_a_new_session_without_a_word_stays_open_for_a_day(connection: Connection) -> None:
-    """Correction 4: the document's function closes one that was opened a second ago."""
+    """Correction 4: the document's function closes such a session even if it was opened a second ago."""
     new = session(connection, NOW - timedelta(seconds=1))
     old = session(connection, NOW - 25 * HOUR)
     ended = session(connection, NOW - 48 * HOUR, end=NOW - 47 * HOUR)
@@ -144,7 +144,7 @@ def test_nonsense_is_refused_before_anything_is_deleted(connection: Connection, 
 
 
 def test_the_plan_of_the_session_functions_scans_no_partition(connection: Connection) -> None:
-    """Their statements read the conversations of one session at a time, by the index on it."""
+    """The functions read the conversations of one session at a time, by the index on the session."""
     connection.execute(
         "INSERT INTO session_master (session_start, is_active) SELECT %s, true FROM generate_series(1, 2000)",
         (NOW - 48 * HOUR,),
@@ -281,7 +281,7 @@ def test_the_time_of_the_last_change_is_noted(connection: Connection, user: int,
 
 @pytest.mark.parametrize("client_zone", ["Asia/Seoul", None])
 def test_a_literal_without_a_zone_is_seoul_wall_time(database: str, client_zone: str | None) -> None:
-    """As in the older system, whose logs had timestamps without one."""
+    """This matches the older system, whose logs had timestamps without a zone."""
     with psycopg.connect(database, autocommit=True) as client:
         if client_zone:
             client.execute("SELECT set_config('TimeZone', %s, false)", (client_zone,))
@@ -295,7 +295,7 @@ DELETIONS = ["session", "other session", "user", "other user"]
 
 @pytest.mark.parametrize("gone", DELETIONS)
 def test_any_session_and_any_user_can_be_deleted(connection: Connection, gone: str) -> None:
-    """Correction 1: with feedback on a recommendation of another session, in every order."""
+    """Correction 1: this includes feedback on a recommendation of another session, in every order of deletion."""
     users = [one(connection, "INSERT INTO users (external_user_id) VALUES (%s) RETURNING id", n) for n in "xy"]
     shop = one(connection, "INSERT INTO shops (shop_name) VALUES ('밥집') RETURNING id")
     sessions = [one(connection, "SELECT start_session(%s)", u) for u in users]

@@ -1,4 +1,4 @@
-"""Who may do what: tried as each role, not assumed."""
+"""What each role may do. Each right is tried out, not assumed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def log_in(database: str, connection: Connection) -> Iterator[Callable[[str], Connection]]:
-    """Connects as a login of its own that is a member of the role."""
+    """Yields a function that connects as a new login, a member of the given role."""
     with ExitStack() as logins:
 
         def log_in(role: str) -> Connection:

@@ -1,4 +1,4 @@
-"""Whatever is done with the tables that have a session is done with each of them, also with one that comes later."""
+"""Whatever is done with the tables that have a session is done with each of them, even with one that is added later."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ NAME_ONLY_SOME = {
     "sql/retention/create_known_rows.sql": "what the extracts are computed from",
     "sql/functions/clean_invalid_shop_references.sql": "the columns that name shops, of whatever table",
 }
-"""Files that name two or more of the tables with a session, and rightly not all of them; and why."""
+"""Files that rightly name some of the tables with a session but not all, with the reasons."""
 
 OF_THEIR_TIME = ("sql/migrations/*", "sql/adoption/*", "yumai_pipelines/adoption/*", "yumai_pipelines/demo/*")
-"""Steps that have been taken, what an older database had, and made-up rows."""
+"""Migrations and adoption, which keep the tables of their time, and made-up rows."""
 
 
 def named_in(file: Path) -> set[Relation]:
-    """The tables with a session that a file names: in Python, also by their name alone or the registry's constant."""
+    """Return the tables with a session that a file names: in Python, also by a bare name or the registry's constant."""
     text = file.read_text(encoding="utf-8")
     names = {relation: {str(relation)} for relation in CHILDREN}
     if file.suffix == ".py":
         for relation, known in names.items():
-            known |= {relation.name} - {"conversations"}  # which is a word of prose, too
+            known |= {relation.name} - {"conversations"}  # this is an ordinary word too
             known |= {name for name, value in vars(registry).items() if value == relation}
     return {
         relation for relation, known in names.items() if re.search(rf"\b({'|'.join(map(re.escape, known))})\b", text)
@@ -107,7 +107,7 @@ def test_each_table_whose_rows_go_with_their_session_is_one_of_them(connection: 
 
 
 def session(connection: Connection) -> UUID:
-    """One that was opened two days ago."""
+    """Open a session two days ago."""
     identifier: UUID = one(
         connection,
         "INSERT INTO chatbot.session_master (session_start) VALUES (%s) RETURNING session_id",
@@ -117,7 +117,7 @@ def session(connection: Connection) -> UUID:
 
 
 def write(connection: Connection, table: str, **values: object) -> None:
-    """A row with these values, and with zero in each other column that must have one: as a number, a text, or JSON."""
+    """Insert a row with these values, and with zero as number, text or JSON in the other columns that need a value."""
     needed = every(
         connection,
         "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 AND attnotnull "
@@ -135,7 +135,7 @@ def write(connection: Connection, table: str, **values: object) -> None:
 
 
 def closed(connection: Connection) -> dict[UUID, datetime]:
-    """Close the inactive ones; the ends of those that are closed."""
+    """Close inactive sessions, and return the ends of the closed ones."""
     connection.execute("SELECT chatbot.clean_inactive_sessions(p_as_of := %s)", (NOW,))
     return dict(
         every(connection, "SELECT session_id, session_end FROM chatbot.session_master WHERE is_active IS FALSE")
@@ -144,7 +144,7 @@ def closed(connection: Connection) -> dict[UUID, datetime]:
 
 @pytest.mark.parametrize(("table", "time"), CHILDREN.items(), ids=str)
 def test_a_row_in_any_one_of_them_keeps_a_session_open(connection: Connection, table: Relation, time: str) -> None:
-    """Correction 4: the document's function looks at the conversations alone."""
+    """Correction 4: the document's function looks only at the conversations."""
     active, idle = session(connection), session(connection)
     write(connection, str(table), session_id=active, **{time: NOW - 23 * HOUR})
     write(connection, str(table), session_id=idle, **{time: NOW - 25 * HOUR})

@@ -1,4 +1,4 @@
-"""The schema is installed, upgraded, refused where it must be, and compared with what the migrations make."""
+"""The schema is installed, upgraded, refused where necessary, and compared with the result of the migrations."""
 
 from __future__ import annotations
 
@@ -128,13 +128,13 @@ def own(admin: Connection, url: str) -> None:
 
 
 def test_an_owner_who_is_no_superuser_installs(empty_database: str, database: str) -> None:
-    assert database  # the roles are there
+    assert database  # makes sure that the roles exist
     with (
         psycopg.connect(empty_database, autocommit=True) as admin,
         login(admin, empty_database, "CREATEROLE") as url,
     ):
         own(admin, url)
-        # The roles belong to the server and are there already: whoever made them lets this login use them.
+        # The roles belong to the server and exist already. Whoever made them must let this login use them.
         admin.execute(
             sql.SQL("GRANT yumai_pipeline TO {} WITH INHERIT TRUE, SET TRUE").format(
                 sql.Identifier(str(conninfo_to_dict(url)["user"]))
@@ -146,7 +146,7 @@ def test_an_owner_who_is_no_superuser_installs(empty_database: str, database: st
 
 @pytest.mark.parametrize("options", ["", "CREATEROLE"])
 def test_a_login_that_may_not_install_is_told_so(options: str, empty_database: str, database: str) -> None:
-    assert database  # the roles are there
+    assert database  # makes sure that the roles exist
     with psycopg.connect(empty_database, autocommit=True) as admin, login(admin, empty_database, options) as url:
         user = conninfo_to_dict(url)["user"]
         with pytest.raises(

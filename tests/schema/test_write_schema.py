@@ -1,4 +1,4 @@
-"""`make schema` writes all that follows from a new migration, in one go."""
+"""One run of `make schema` writes everything that follows from a new migration."""
 
 from __future__ import annotations
 

@@ -35,9 +35,9 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.xdist_group("ui")
 
 MONTHS = 3
-# Milliseconds. A slow machine takes more than ten seconds over a page that a fast one shows at once.
+# In milliseconds. A slow machine may need more than ten seconds for a page that a fast one shows at once.
 PATIENCE = 60_000
-# What the button in the UI sends.
+# The request that the button in the UI sends.
 BACKFILL = """
 mutation ($months: [String!]!) {
   launchPartitionBackfill(
@@ -58,7 +58,7 @@ FLAGS = [
 
 @dataclass(frozen=True)
 class Deployment:
-    """A database with months of data, all of it materialized, and where Dagster keeps its events."""
+    """A database with months of data that are all materialized, and the directory of Dagster's instance."""
 
     url: str
     first: Month
@@ -102,7 +102,7 @@ def ui(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 @contextmanager
 def served(deployment: Deployment, log: Path, module: str, *arguments: str) -> Iterator[Program]:
-    """A program of Dagster's that serves what workspace.yaml names, as in production."""
+    """Run a program of Dagster that serves the locations of workspace.yaml, as in production."""
     command = [sys.executable, "-m", module, *arguments, "-w", str(deployment.instance_directory / "workspace.yaml")]
     environment = os.environ | deployment.environment
     with log.open("w") as output, started(command, env=environment, stdout=output, stderr=output) as process:
@@ -127,7 +127,7 @@ def browser() -> Iterator[Browser]:
 def page(
     browser: Browser, ui: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Page]:
-    """A page of the UI, of which a picture is kept in pytest's directory."""
+    """A page of the UI. A screenshot of it is kept in pytest's directory."""
     with browser.new_page(base_url=ui, viewport={"width": 1600, "height": 2000}) as page:
         page.set_default_timeout(PATIENCE)
         yield page
@@ -135,14 +135,14 @@ def page(
 
 
 def names(shown: str, name: str) -> bool:
-    """Whether a text of the graph names an asset: long names are cut in the middle, and facts may follow."""
+    """Return whether a text of the graph names an asset. Long names are cut in the middle; facts may follow a name."""
     title, _, _ = shown.partition("Latest event")
     head, cut, tail = title.partition("…")
     return title == name or bool(cut and name.startswith(head) and name.endswith(tail))
 
 
 def test_graph_shows_every_asset(page: Page) -> None:
-    """Group by group: what lies outside the window is not drawn."""
+    """The graph is viewed group by group, since assets outside the window are not drawn."""
     graph = build_definitions().resolve_asset_graph()
     keys = graph.get_all_asset_keys()
     for group in sorted({graph.get(key).group_name for key in keys}):
@@ -183,7 +183,7 @@ def test_backfill_of_months_is_one_run_and_shows_them(page: Page, deployment: De
         backfill = launched["data"]["launchPartitionBackfill"]["backfillId"]
         page.goto(f"/runs/b/{backfill}")
         expect(page.get_by_text(f"{months[0]}...{months[-1]}")).to_be_visible()
-        # Once as the state of the backfill, once above the number of months. The daemon looks every half minute.
+        # One is the state of the backfill, the other is above the number of months. The daemon looks every half minute.
         expect(page.get_by_text("Succeeded", exact=True)).to_have_count(2, timeout=3 * PATIENCE)
     expect(page.get_by_text("100% completed")).to_be_visible()
     expect(page.get_by_text(str(len(months)), exact=True)).to_have_count(2)
@@ -211,7 +211,7 @@ def test_failed_check_says_how_many_which_and_what_to_do(page: Page, deployment:
             graph = Graph.on(deployment.url, instance)
             assert graph.check(*CONVERSATIONS.path, "default_partition_empty").failed_checks()
 
-    # In a thread of its own, since Playwright's event loop runs in this one, and Dagster starts another.
+    # This runs in another thread, since Playwright's event loop is in this one and Dagster starts a second one.
     with ThreadPoolExecutor(1) as pool:
         pool.submit(check).result()
 

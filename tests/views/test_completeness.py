@@ -1,4 +1,4 @@
-"""The query of a view as of its last refresh: what it may hold, and which clocks it may not read."""
+"""The query of a view at the time of its last refresh: which queries work, and which clocks they may not read."""
 
 from __future__ import annotations
 

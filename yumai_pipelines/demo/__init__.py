@@ -1,1 +1,1 @@
-"""`yumai demo`: an empty database filled with made-up data that looks real, and the whole pipeline run over it."""
+"""Makes up data that looks real, fills an empty database with it, and runs the whole pipeline: `yumai demo`."""

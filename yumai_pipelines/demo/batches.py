@@ -1,4 +1,4 @@
-"""Rows on their way into tables: batches of columns, and the numbers that become their ids."""
+"""Batches of rows for the tables, and the numbers that become the rows' ids."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows of one table, as an Arrow table. Columns that are not there take the table's defaults."""
+    """Rows of one table, as an Arrow table. A column that is missing gets the table's default."""
 
     relation: Relation
     rows: Table
 
     @classmethod
     def of(cls, relation: Relation, **columns: object) -> Batch:
-        """Rows from their columns."""
+        """Make a batch from its columns."""
         return cls(relation, pa.table(columns))
 
 
 @dataclass(frozen=True)
 class Period:
-    """The time in which everything happens, in microseconds since 1970: from the first month's start until now."""
+    """The time span of the made-up data, in microseconds since 1970: from the start of the first month until now."""
 
     since: int
     until: int
 
 
 class Numbers:
-    """The ids of each table, from 1 on."""
+    """Hands out the ids of each table, from 1 on."""
 
     def __init__(self) -> None:
-        """None is taken yet."""
+        """Start with no id taken in any table."""
         self._taken: Counter[Relation] = Counter()
 
     def take(self, relation: Relation, rows: int) -> Ints:
-        """The next ids."""
+        """Take the next ids of a table, one for each row."""
         first = self._taken[relation] + 1
         self._taken[relation] += rows
         return np.arange(first, first + rows)

@@ -1,6 +1,6 @@
-"""Columns of generated rows: drawn with numpy, written with Arrow, never a row at a time.
+"""Columns of generated rows: drawn with numpy and written with Arrow, never row by row.
 
-No table and no word of the demonstration stands here.
+Nothing here knows the tables or the vocabulary of the demonstration. A place in a list is its index, counted from 0.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.floating[Any]]
 Bools = npt.NDArray[np.bool_]
 Column = Any
-"""An Arrow array; pyarrow has no types to check."""
+"""An Arrow array. pyarrow has no types for mypy to check."""
 
 Table = Any
 """An Arrow table."""
 
 SECOND = 1_000_000
-"""Instants and durations are whole microseconds; instants since 1970 in UTC."""
+"""Instants and durations are whole microseconds. Instants are counted from 1970 in UTC."""
 
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
@@ -40,19 +40,19 @@ _UUID_DASHES = (8, 13, 18, 23)
 
 
 def slots_of(template: str) -> frozenset[str]:
-    """The names of a template's slots."""
+    """Return the names of the slots in a template."""
     return frozenset(_SLOT.findall(template))
 
 
 def fill(template: str, rows: int, slots: Mapping[str, Column]) -> Column:
-    """One text a row: the template with each `<slot>` filled from the row. Null where a slot is."""
+    """Make one text for each row: the template with each `<slot>` filled from the row. Null if a slot is null."""
     parts = _SLOT.split(template)
     pieces = [as_text(slots[part]) if odd % 2 else part for odd, part in enumerate(parts)]
     return pc.binary_join_element_wise(pa.repeat("", rows), *pieces, "")
 
 
 def render(templates: Sequence[str], which: Ints, slots: Mapping[str, Column]) -> Column:
-    """One text a row: the row's own template, filled from the row."""
+    """Make one text for each row, from the row's own template, whose slots are filled from the row."""
     order = np.argsort(which, kind="stable")
     ends = np.cumsum(np.bincount(which, minlength=len(templates)))
     filled = [
@@ -65,23 +65,23 @@ def render(templates: Sequence[str], which: Ints, slots: Mapping[str, Column]) -
 
 
 def as_text(column: Column) -> Column:
-    """The values as PostgreSQL and JSON read them."""
+    """Return the values as text that PostgreSQL and JSON can read."""
     return column if pa.types.is_string(column.type) else column.cast(pa.string())
 
 
 def pick(words: Iterable[str], which: Ints) -> Column:
-    """The words at these places; null for a negative place."""
+    """Return the words at these places, null for a negative place."""
     return pa.array(list(words), pa.string()).take(natural(which))
 
 
 def any_of(rng: np.random.Generator, words: Sequence[str], rows: int) -> Column:
-    """One of the words for each row."""
+    """Draw one of the words for each row."""
     return pick(words, rng.integers(0, len(words), rows))
 
 
 @dataclass(frozen=True)
 class Groups:
-    """Words in groups, one after the other: all of them, and where each group begins and how many it has."""
+    """Words in groups, in one sequence, with the place where each group begins and its number of words."""
 
     words: tuple[str, ...]
     first: Ints
@@ -89,50 +89,50 @@ class Groups:
 
     @classmethod
     def of(cls, groups: Iterable[Sequence[str]]) -> Groups:
-        """The groups in this order."""
+        """Make one sequence of the groups, in this order."""
         listed = list(groups)
         count = np.array([len(group) for group in listed], dtype=np.int64)
         return cls(tuple(chain.from_iterable(listed)), np.cumsum(count) - count, count)
 
     def draw(self, rng: np.random.Generator, group: Ints) -> Ints:
-        """The place of a word for each row, from the row's group."""
+        """Draw a word for each row from the row's group, and return its place in `words`."""
         return self.first[group] + (rng.random(len(group)) * self.count[group]).astype(np.int64)
 
 
 def optional(values: npt.NDArray[Any], present: Bools) -> Column:
-    """The values, null where they are not present."""
+    """Return the values, null where they are not present."""
     return pa.array(values, mask=~present)
 
 
 def natural(values: Ints) -> Column:
-    """The values, null where they are negative."""
+    """Return the values, null where they are negative."""
     return optional(values, values >= 0)
 
 
 def instants(microseconds: Ints, present: Bools | None = None) -> Column:
-    """Points in time, null where they are not present."""
+    """Return points in time, null where they are not present."""
     mask = None if present is None else ~present
     return pa.array(microseconds, pa.int64(), mask=mask).cast(pa.timestamp("us", tz="UTC"))
 
 
 def joined(items: Column, counts: Ints, between: str) -> Column:
-    """One text a row from the texts of its items, which stand in the order of the rows, `counts` for each."""
+    """Join the items of each row into one text. The items are in the order of the rows, `counts` of them a row."""
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
     return pc.binary_join(pa.ListArray.from_arrays(pa.array(offsets), as_text(items)), between)
 
 
 def sql_array(items: Column, counts: Ints) -> Column:
-    """PostgreSQL arrays, as text, of items that need no quotes: `counts` of them for each row."""
+    """Make PostgreSQL arrays, as text, of items that need no quotes. `counts` says how many items each row has."""
     return fill("{<items>}", len(counts), {"items": joined(items, counts, ",")})
 
 
 def padded(numbers: Ints, width: int) -> Column:
-    """Numbers of a fixed width."""
+    """Return the numbers as text of a fixed width, with leading zeros."""
     return pc.utf8_lpad(as_text(pa.array(numbers)), width, "0")
 
 
 def uuids(rng: np.random.Generator, rows: int) -> Column:
-    """Random UUIDs, version 4, as text."""
+    """Draw random UUIDs, version 4, as text."""
     raw = rng.integers(0, 256, (rows, 16), dtype=np.uint8)
     raw[:, 6] = raw[:, 6] & 0x0F | 0x40
     raw[:, 8] = raw[:, 8] & 0x3F | 0x80
@@ -143,41 +143,41 @@ def uuids(rng: np.random.Generator, rows: int) -> Column:
 
 
 def draw(rng: np.random.Generator, weights: Sequence[float] | Floats, rows: int) -> Ints:
-    """Places drawn with these weights, the same for every row."""
+    """Draw a place for each row. All rows share the same weights."""
     cumulative = np.cumsum(weights)
     places: Ints = np.searchsorted(cumulative, rng.random(rows) * cumulative[-1], side="right")
     return places
 
 
 def draw_each(rng: np.random.Generator, weights: Floats) -> Ints:
-    """A place for each row, drawn with the row's own weights."""
+    """Draw a place for each row, with the row's own weights."""
     cumulative = np.cumsum(weights, axis=1)
     places: Ints = (rng.random(len(weights))[:, None] * cumulative[:, -1:] >= cumulative).sum(axis=1)
     return places
 
 
 def happens(rng: np.random.Generator, probability: float | Floats, rows: int) -> Bools:
-    """Whether something of this probability happens, for each row."""
+    """Decide for each row whether something of this probability happens."""
     return rng.random(rows) < probability
 
 
 def lognormal(rng: np.random.Generator, median: float, spread: float, rows: int) -> Ints:
-    """Durations of this many seconds in the median, in microseconds."""
+    """Draw durations in microseconds. `median` is in seconds."""
     return (rng.lognormal(np.log(median), spread, rows) * SECOND).astype(np.int64)
 
 
 def sigmoid(values: Floats) -> Floats:
-    """From the real line to 0..1."""
+    """Map the real line to 0..1."""
     result: Floats = 1 / (1 + np.exp(-values))
     return result
 
 
 def logit(values: Floats) -> Floats:
-    """From 0..1 to the real line."""
+    """Map 0..1 to the real line, as the inverse of `sigmoid`."""
     result: Floats = np.log(values / (1 - values))
     return result
 
 
 def thousandths(values: Floats) -> Floats:
-    """Scores as numeric(4,3) holds them."""
+    """Clip scores to 0..1 and round them, as numeric(4,3) holds them."""
     return np.clip(values, 0, 1).round(3)

@@ -1,4 +1,4 @@
-"""How sessions and their turns come into tables: session_master, conversations and nlu_features."""
+"""Makes the rows of session_master, conversations and nlu_features from sessions and their turns."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from yumai_pipelines.demo.columns import (
     render,
     thousandths,
 )
-from yumai_pipelines.demo.recommendations import recommended_shops
+from yumai_pipelines.demo.recommendation_rows import recommended_shops
 from yumai_pipelines.demo.sessions import INTENTS, QUESTIONS, strategies
 from yumai_pipelines.demo.world import CATEGORIES, DISHES, HUBS, PLATFORMS
 from yumai_pipelines.model import registry
@@ -47,7 +47,7 @@ _ENTITIES = [
         for there in product((False, True), repeat=len(vocabulary.SLOT_NAMES))
     )
 ]
-"""Templates of `extracted_entities`, by what a question mentions, read as a binary number."""
+"""Templates of `extracted_entities`. The index is a binary number with a digit for each slot: 1 if it is mentioned."""
 
 _BINARY_PLACES = 2 ** np.arange(len(vocabulary.SLOT_NAMES))[::-1]
 
@@ -56,19 +56,19 @@ _SESSION_SHARES = (80.0, 9.0, 7.0, 3.0, 1.0)
 _ENTRIES = ("home", "push", "search", "link")
 _METADATA = '{"device": "<device>", "os": "<os>", "platform": "<platform>", "entry": "<entry>", "version": "2.<minor>"}'
 _NETWORKS = ("192.0.2.<host>", "198.51.100.<host>", "203.0.113.<host>", "2001:db8::<host>")
-"""The networks that are reserved for documentation."""
+"""Addresses from the networks that are reserved for documentation."""
 
 _DEVICES = (*vocabulary.PHONES, *vocabulary.COMPUTERS)
 _STALE = 0.06
 _STALE_WITHIN = 10 * DAY
-"""Sessions of the last days that nobody closed, for the upkeep to find."""
+"""Some sessions of the last days were never closed, so that the daily upkeep has something to close."""
 
 _NLU = Relation("ml_features", "nlu_features")
 _NLU_SHARE = 0.05
 
 
 def session_rows(rng: np.random.Generator, stretch: Stretch) -> Batch:
-    """Rows of session_master: older ones ended, but for a few; those of the last hours perhaps still open."""
+    """Make the rows of session_master. Nearly all old sessions have ended; those of the last hours may be open."""
     sessions, count = stretch.sessions, len(stretch.sessions.start)
     last = _last_activity(stretch)
     end = last + lognormal(rng, 100, 0.8, count)
@@ -104,7 +104,7 @@ def session_rows(rng: np.random.Generator, stretch: Stretch) -> Batch:
 
 
 def conversation_rows(rng: np.random.Generator, stretch: Stretch) -> Batch:
-    """Rows of conversations: question, answer, and what was made of it."""
+    """Make the rows of conversations: question, answer, and what the chatbot understood and did."""
     turns, made, count = stretch.turns, stretch.made, len(stretch.turns.ids)
     recommends = stretch.recommendation >= 0
     selected = np.full(count, -1)
@@ -143,7 +143,7 @@ def conversation_rows(rng: np.random.Generator, stretch: Stretch) -> Batch:
 
 
 def nlu_rows(rng: np.random.Generator, stretch: Stretch, numbers: Numbers) -> Batch:
-    """What language understanding found, for a sample of the turns."""
+    """Make the rows of nlu_features: what language understanding found in a sample of the turns."""
     turns = stretch.turns
     which = np.flatnonzero(happens(rng, _NLU_SHARE, len(turns.ids)))
     count = len(which)
@@ -166,7 +166,7 @@ def nlu_rows(rng: np.random.Generator, stretch: Stretch, numbers: Numbers) -> Ba
 
 
 def _last_activity(stretch: Stretch) -> Ints:
-    """When each session was last heard of."""
+    """Return the time of the last activity in each session."""
     turns, made = stretch.turns, stretch.made
     last = stretch.sessions.start.copy()
     np.maximum.at(last, turns.session, turns.answered)
@@ -175,7 +175,7 @@ def _last_activity(stretch: Stretch) -> Ints:
 
 
 def _slots(rng: np.random.Generator, stretch: Stretch) -> dict[str, Column]:
-    """What the sentences of a turn can name: the same in question, answer and entities."""
+    """Return the values that a turn's sentences can name. Question, answer and entities share them."""
     world, turns, count = stretch.world, stretch.turns, len(stretch.turns.ids)
     shop = world.shops.nearby[turns.category, turns.place, 0]
     shop[stretch.made.turn] = stretch.made.shops[:, 0]

@@ -1,6 +1,6 @@
-"""What users say about what they were told: the rows of `analytics.user_feedback`, of every type, some of them late.
+"""Makes the rows of `analytics.user_feedback`, of every type, some of them late.
 
-A rating goes by how good the recommendation was. About one in a hundred is no rating.
+A rating depends on how good the recommendation was. About one rating in a hundred is unreadable.
 """
 
 from __future__ import annotations
@@ -54,17 +54,17 @@ _RATINGS = (
     ('{"score": <rating>}', 0.2),
     ("<none>", 0.1),
 )
-"""Contents of a rating with their shares in percent: from the fourth on, nobody can read them."""
+"""Contents of a rating, with their shares in percent. From the fourth on, they are no valid rating."""
 
 _TEXT = '{"text": "<text>", "sentiment": "<sentiment>"}'
 _SIGNALS = ('{"signal": "dwell", "dwell_seconds": <seconds>}', '{"signal": "scroll", "depth": <depth>}')
 _OPINIONS = Groups.of(sentences for _, sentences in vocabulary.SENTIMENTS)
 _LATE = 0.07
-"""How much of what is rated is rated after days, often in the next month."""
+"""The share of feedback that is given days later, often in the next month."""
 
 
 def feedback_rows(rng: np.random.Generator, stretch: Stretch, numbers: Numbers) -> Batch:
-    """All feedback that was given by now, by time."""
+    """Make all feedback that has been given until now, in the order of time."""
     sessions = stretch.sessions
     remarks = pa.concat_tables([*_on_recommendations(rng, stretch), *_on_the_rest(rng, stretch.turns)])
     time = remarks["time"].to_numpy()
@@ -88,13 +88,13 @@ def feedback_rows(rng: np.random.Generator, stretch: Stretch, numbers: Numbers) 
 
 
 def _satisfaction(rng: np.random.Generator, made: Recommendations) -> Floats:
-    """How content the user is, on the scale of stars."""
+    """Return how content the user is, in stars."""
     merit = logit(np.clip(made.likelihood, 0.01, 0.99))
     return 3.2 + 0.7 * made.chosen + 0.35 * merit + rng.normal(0, 0.8, len(merit))
 
 
 def _on_recommendations(rng: np.random.Generator, stretch: Stretch) -> Iterator[Table]:
-    """Feedback on a recommendation, or on the shop that it was about."""
+    """Make feedback on recommendations and on the shops that they list."""
     made, chosen = stretch.made, stretch.made.chosen
     satisfaction = _satisfaction(rng, made)
     shop = np.where(chosen, made.chosen_shop, made.shops[:, 0]) + 1
@@ -133,7 +133,7 @@ def _on_recommendations(rng: np.random.Generator, stretch: Stretch) -> Iterator[
 
 
 def _on_the_rest(rng: np.random.Generator, turns: Turns) -> Iterator[Table]:
-    """Feedback on a turn of the conversation, or on the service as a whole: no recommendation is behind it."""
+    """Make feedback on turns of the conversation and on the service as a whole, which names no recommendation."""
     for kind, target, probability, contents in (
         ("rating", "conversation", 0.006, _ratings),
         ("text", "conversation", 0.003, _opinions),
@@ -169,7 +169,7 @@ def _some(rng: np.random.Generator, probability: Floats) -> Ints:
 
 
 def _after_the_meal(rng: np.random.Generator, count: int) -> Ints:
-    """Hours later as a rule, and now and then up to forty days."""
+    """Draw the delay of a feedback: usually hours, sometimes up to forty days."""
     late = happens(rng, _LATE, count)
     return np.where(late, (rng.uniform(2, 40, count) * DAY).astype(np.int64), lognormal(rng, 2.2 * 3600, 0.9, count))
 
@@ -196,7 +196,7 @@ def _opinions(rng: np.random.Generator, satisfaction: Floats) -> Column:
 
 
 def _sentiment(satisfaction: Floats) -> Ints:
-    """Places in `vocabulary.SENTIMENTS`, the best first."""
+    """Return places in `vocabulary.SENTIMENTS`, which begin with the best."""
     return np.where(satisfaction >= 3.6, 0, np.where(satisfaction >= 2.8, 1, 2))
 
 

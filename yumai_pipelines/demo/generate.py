@@ -1,6 +1,7 @@
-"""The demonstration's rows: a world, and what happens in it month after month. Pure: no clock, no database.
+"""Generates the rows of the demonstration: a world, and what happens in it month after month.
 
-The same size, seed and end give the same rows. Memory holds a stretch of time, never all.
+It uses no clock and no database: the same size, seed and end give the same rows. The rows come in chunks, so that
+memory never holds all of them.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from yumai_pipelines.demo.conversations import conversation_rows, nlu_rows, sess
 from yumai_pipelines.demo.feedback import feedback_rows
 from yumai_pipelines.demo.interactions import interaction_rows
 from yumai_pipelines.demo.orders import order_batches
-from yumai_pipelines.demo.recommendations import recommendation_rows
+from yumai_pipelines.demo.recommendation_rows import recommendation_rows
 from yumai_pipelines.demo.stretch import Stretch, happen
 from yumai_pipelines.demo.world import make_world, world_batches
 from yumai_pipelines.model.months import Month
@@ -27,11 +28,11 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
 SESSIONS_AT_ONCE = 8192
-"""Memory holds the rows of about so many sessions, whatever the size."""
+"""About so many sessions have their rows in memory at once, whatever the size of the demonstration."""
 
 _WORKDAY = (2, 1, 1, 1, 1, 2, 4, 9, 10, 9, 12, 34, 40, 22, 11, 10, 13, 26, 38, 34, 22, 15, 9, 5)
 _WEEKEND = (5, 3, 2, 1, 1, 1, 2, 4, 8, 13, 19, 28, 35, 31, 22, 19, 22, 34, 44, 39, 27, 20, 14, 9)
-"""Sessions by hour of the day: lunch and dinner; later at the weekend."""
+"""Sessions by hour of the day. They peak at lunch and dinner, and later at the weekend."""
 
 _WEEKDAYS = (0.92, 0.90, 0.95, 1.0, 1.25, 1.1, 0.9)
 """Sessions by day of the week, from Monday."""
@@ -41,12 +42,12 @@ _GROWTH_A_MONTH = 1.05
 
 @dataclass(frozen=True)
 class Size:
-    """How much is made.
+    """How much data is made.
 
     Attributes:
-        sessions: how many sessions; each has four turns on average.
-        months: over how many months, the current one included.
-        seed: another seed, another world.
+        sessions: number of sessions; each has four turns on average.
+        months: number of months, the current one included.
+        seed: start of the random numbers. Another seed makes other data.
     """
 
     sessions: int = 5000
@@ -54,7 +55,7 @@ class Size:
     seed: int = 1
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be made.
+        """Refuse a size without sessions or months.
 
         Raises:
             ValueError: there would be no session or no month.
@@ -63,25 +64,25 @@ class Size:
             raise ValueError(f"{self.sessions} sessions in {self.months} months are no data; give 1 or more of each")
 
     def first_month(self, until: datetime, zone: ZoneInfo) -> Month:
-        """The first of the months, which end with that of `until`."""
+        """Return the first month, if the last one is that of `until`."""
         return Month.of(until, zone) - (self.months - 1)
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """The rows of a stretch of time: how many sessions, and their batches in the order that the foreign keys need."""
+    """The rows of a stretch of time: the number of its sessions, and batches in the order that foreign keys need."""
 
     sessions: int
     batches: tuple[Batch, ...]
 
 
 def generate(size: Size, *, until: datetime, zone: ZoneInfo) -> Iterator[Chunk]:
-    """All rows: first the world, then its sessions by their start.
+    """Generate all rows: first the world, then what happens in its sessions, in the order of their start.
 
     Args:
-        size: how much.
-        until: now; nothing happens later. Aware.
-        zone: the business's time zone, in whose days and weeks people live.
+        size: how much data to make.
+        until: the present; nothing happens later. Must be aware.
+        zone: the business's time zone. People live by its days and weeks.
 
     Raises:
         ValueError: `until` is naive.
@@ -108,8 +109,11 @@ def _microseconds(instant: datetime) -> int:
 
 
 def _rhythm(period: Period, zone: ZoneInfo) -> tuple[Ints, Floats]:
-    """The hours of the period, and their shares of the sessions: rhythm of day and week, and growth."""
-    hours = np.arange(period.since, period.until + 1, HOUR)  # one even at the first instant of a month
+    """Return the hours of the period and their shares of the sessions.
+
+    The shares follow the hour of the day and the day of the week, and grow from month to month.
+    """
+    hours = np.arange(period.since, period.until + 1, HOUR)  # there is one even if the period is a single instant
     local = [datetime.fromtimestamp(int(hour) // SECOND, zone) for hour in hours]
     day = np.array([(_WEEKEND if each.weekday() >= 5 else _WORKDAY)[each.hour] for each in local])
     week = np.array([_WEEKDAYS[each.weekday()] for each in local])
@@ -120,7 +124,7 @@ def _rhythm(period: Period, zone: ZoneInfo) -> tuple[Ints, Floats]:
 
 
 def _rows(rng: np.random.Generator, stretch: Stretch, numbers: Numbers) -> tuple[Batch, ...]:
-    """What happened, in all tables."""
+    """Make the rows of all tables from what happened in a stretch of time."""
     feedback = feedback_rows(rng, stretch, numbers)
     return (
         session_rows(rng, stretch),

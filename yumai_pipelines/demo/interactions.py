@@ -1,4 +1,4 @@
-"""What users did, as `ml_features.user_interactions` keeps it: said what they like, chose, judged, used a coupon."""
+"""Makes the rows of `ml_features.user_interactions`: what users told, chose and judged, and which coupons they used."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pyarrow as pa
 from yumai_pipelines.demo import vocabulary
 from yumai_pipelines.demo.batches import Batch
 from yumai_pipelines.demo.columns import any_of, fill, instants, natural, pick
-from yumai_pipelines.demo.recommendations import recommended_shops
+from yumai_pipelines.demo.recommendation_rows import recommended_shops
 from yumai_pipelines.demo.sessions import strategies
 from yumai_pipelines.demo.world import CATEGORIES, HUBS
 from yumai_pipelines.model import registry
@@ -25,12 +25,12 @@ _KINDS = ("text_input", "selection", "feedback", "coupon_use")
 
 
 def interaction_rows(rng: np.random.Generator, stretch: Stretch, feedback: Batch, numbers: Numbers) -> Batch:
-    """All that was done by now, by time."""
+    """Make the rows of everything that users have done until now, in the order of time."""
     sessions, turns, made = stretch.sessions, stretch.turns, stretch.made
     turn, time, kind = _acts(stretch, feedback)
     session, count = turns.session[turn], len(turn)
     shown = np.where(kind == 0, stretch.recommendation[turn], -1)
-    sizes = np.append(made.size, 0)  # at -1: of no recommendation
+    sizes = np.append(made.size, 0)  # index -1, for turns without a recommendation, finds the 0
     shops = fill("[<shops>]", len(made.ids), {"shops": recommended_shops(made)})
     company = {
         "with": any_of(rng, vocabulary.COMPANIONS, count),
@@ -56,7 +56,10 @@ def interaction_rows(rng: np.random.Generator, stretch: Stretch, feedback: Batch
 
 
 def _acts(stretch: Stretch, feedback: Batch) -> tuple[Ints, Ints, Ints]:
-    """Turn, time and kind of each act. What is said counts when it tells something, or brings a recommendation."""
+    """Return turn, time and kind of each interaction.
+
+    What a user says is an interaction if it names a budget or is answered by a recommendation.
+    """
     turns, made = stretch.turns, stretch.made
     every = np.arange(len(turns.ids))
     tells = (stretch.recommendation >= 0) | (turns.mentioned("budget", every) >= 0)
@@ -74,7 +77,7 @@ def _acts(stretch: Stretch, feedback: Batch) -> tuple[Ints, Ints, Ints]:
 
 
 def _judgements(made: Recommendations, feedback: Batch) -> tuple[Ints, Ints]:
-    """The turns whose recommendation was rated or written about, and when that was."""
+    """Return the turns whose recommendation was rated or commented on, and the times of that feedback."""
     rows = feedback.rows
     judged = np.isin(rows["feedback_type"].to_numpy(), ("rating", "text"))
     chosen = rows.filter(pa.array(judged & rows["related_recommendation_id"].is_valid().to_numpy()))

@@ -1,6 +1,6 @@
-"""The demonstration's rows brought into an empty database, with COPY, while the next ones are being made.
+"""Loads the rows of the demonstration into an empty database with COPY, while the next ones are being made.
 
-All of it is one transaction: a fill that is killed leaves the database as empty as it was, to be filled again.
+Everything is one transaction: if it is killed, the database is as empty as before and can be filled again.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _LOCK = "yumai_pipelines: demo"
 
 
 class NotEmptyError(DatabaseError):
-    """The database has rows that the demonstration would mix with, or another fill is at work. Nothing was changed."""
+    """The database has rows that the demonstration would mix with, or another fill is running. Nothing was changed."""
 
 
 @dataclass(frozen=True)
@@ -44,18 +44,18 @@ class _Copy:
 def fill(
     connection: Connection, chunks: Iterable[Chunk], *, report: Callable[[Chunk], object] = lambda _: None
 ) -> dict[Relation, int]:
-    """Load all chunks in one transaction, advance the identities behind them, and let the planner know.
+    """Load all chunks in one transaction, set the identity sequences to the last ids, and collect planner statistics.
 
     Args:
         connection: in autocommit mode, as the owner of the tables.
-        chunks: made in a thread beside, one ahead of what is being loaded.
-        report: called with each chunk when the server has it.
+        chunks: iterated in another thread, one chunk ahead of the one that is being loaded.
+        report: called with each chunk after it was loaded.
 
     Returns:
-        The rows of each table.
+        The number of rows loaded into each table.
 
     Raises:
-        NotEmptyError: naming the tables that have rows.
+        NotEmptyError: some tables have rows, which the message names, or another fill is running.
     """
     counts: Counter[Relation] = Counter()
     with connection.transaction():
@@ -65,7 +65,8 @@ def fill(
                 _copy(connection, copy)
                 counts[copy.relation] += copy.rows
             report(chunk)
-        # Rough statistics for the pipeline that follows: a third of the time of full ones, which autovacuum brings.
+        # Rough statistics for the pipeline that follows take a third of the time of full ones, which autovacuum makes
+        # later.
         connection.execute("SELECT set_config('default_statistics_target', '30', true)")
         for table in TABLES:
             if "id" in table.key:
@@ -78,7 +79,7 @@ def refuse_rows(connection: Connection) -> None:
     """Refuse a database that is not empty.
 
     Raises:
-        NotEmptyError: naming the tables that have rows.
+        NotEmptyError: some tables have rows; the message names them.
     """
     filled = [
         str(table.relation)
@@ -103,7 +104,7 @@ def _refuse_rows(connection: Connection) -> None:
 
 
 def _one_ahead(items: Iterable[Any]) -> Iterator[Any]:
-    """The items, each made in a thread while its predecessor is being used."""
+    """Yield the items. While one is being used, a thread makes the next."""
     iterator = iter(items)
     with ThreadPoolExecutor(1, "demo") as pool:
         upcoming = pool.submit(lambda: [*islice(iterator, 1)])
@@ -113,7 +114,7 @@ def _one_ahead(items: Iterable[Any]) -> Iterator[Any]:
 
 
 def _render(chunk: Chunk) -> Iterator[_Copy]:
-    """CSV, in which nothing is NULL and two quotes are an empty text, as COPY reads it."""
+    """Write the batches as CSV for COPY, in which an empty field is NULL and two quotes are an empty text."""
     options = pa.csv.WriteOptions(include_header=False)
     for batch in chunk.batches:
         sink = pa.BufferOutputStream()
@@ -131,7 +132,7 @@ def _copy(connection: Connection, data: _Copy) -> None:
 
 
 def _advance_identity(connection: Connection, relation: Relation) -> None:
-    """Let the next row get the id after the last one: COPY brings its own."""
+    """Set the sequence of `id` to the last id, since COPY inserts ids without using the sequence."""
     connection.execute(
         sql.SQL("SELECT setval(pg_get_serial_sequence(%s, 'id'), max(id)) FROM {} HAVING max(id) IS NOT NULL").format(
             relation.identifier

@@ -1,4 +1,4 @@
-"""What users order of what they chose: orders, the coupons on them, and reviews."""
+"""Makes the rows of orders, of the coupons used for them, and of reviews."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SENTIMENT_OF_STARS = np.array([2, 2, 2, 1, 0, 0])
 
 
 def order_batches(rng: np.random.Generator, stretch: Stretch, numbers: Numbers) -> Iterator[Batch]:
-    """One in eight choices of users who are known becomes an order."""
+    """Make orders from one in eight choices of signed-in users."""
     world, made = stretch.world, stretch.made
     session = stretch.turns.session[made.turn]
     time = made.chosen_at + lognormal(rng, 90, 0.6, len(session))
@@ -74,7 +74,7 @@ def _coupon_rows(rng: np.random.Generator, world: World, orders: Table, numbers:
 
 
 def _review_rows(rng: np.random.Generator, orders: Table, quality: Floats, written: Ints, numbers: Numbers) -> Batch:
-    """The better the shop, the more stars."""
+    """Make reviews of orders. Better shops get more stars."""
     relation, count = Relation("chatbot", "reviews"), orders.num_rows
     stars = np.clip(2.2 + 2.8 * quality + rng.normal(0, 0.8, count), 1, 5).round().astype(np.int64)
     return Batch.of(

@@ -1,6 +1,6 @@
-"""The whole pipeline run over all months, on Dagster's real instance, so that its UI shows all of it afterwards.
+"""Runs the whole pipeline over all months, on Dagster's real instance, so that its UI shows the runs afterwards.
 
-What the jobs do stands in `assets` and `checks`; what came of them is read from the events of their runs.
+What the jobs do is defined in `defs`. Here the outcomes are read from the events of their runs.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _CODE_LOCATION = {".dagster/repository": "__repository__@yumai_pipelines"}
-"""By this Dagster's UI finds the runs of a job: the name of the location in workspace.yaml."""
+"""Tag by which Dagster's UI finds the runs of a job: the name of the code location in workspace.yaml."""
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-"""What goes wrong is in the summary; the rest is in Dagster's UI."""
+"""Logging stays quiet: the summary shows the failures, and Dagster's UI has the rest."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """A job and the months that it is run over; none for a job without months."""
+    """A job and the months to run it over. A job without partitions has none."""
 
     name: str
     months: Sequence[Month] = ()
 
     @property
     def tags(self) -> dict[str, str]:
-        """All the months in one run, as the UI asks for them."""
+        """Return tags that put all months into one run, as the UI does."""
         if not self.months:
             return _CODE_LOCATION
         return {
@@ -46,7 +46,7 @@ class Job:
 
 
 class Verdict(StrEnum):
-    """What a check came to. One that warns says what there is to know, and calls nobody."""
+    """The outcome of a check. A warning tells something worth knowing, but does not fail the demonstration."""
 
     PASSED = "passed"
     WARNED = "warned"
@@ -55,7 +55,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Check:
-    """The outcome of a check, for a month or for the whole."""
+    """The outcome of a check, for one month or for a whole table."""
 
     name: str
     month: Month | None
@@ -65,12 +65,12 @@ class Check:
 
 @dataclass(frozen=True)
 class Run:
-    """What came of a job.
+    """The outcome of a job.
 
     Attributes:
-        job: its name.
-        checks: their outcomes, the latest of each.
-        errors: what made steps fail, if any did.
+        job: name of the job.
+        checks: outcomes of the checks that it ran.
+        errors: why steps failed, if any did.
     """
 
     job: str
@@ -79,7 +79,7 @@ class Run:
 
 
 def jobs(first: Month, current: Month, months_ahead: int) -> list[Job]:
-    """The jobs in the order of the data's life; extracts of the months that are over."""
+    """Return the jobs in the order of the data's life. Extracts are built only for months that are over."""
     closed = [*first.through(current - 1)]
     return [
         Job("install_schema"),
@@ -90,11 +90,11 @@ def jobs(first: Month, current: Month, months_ahead: int) -> list[Job]:
 
 
 def run_jobs(wanted: Sequence[Job], home: Path) -> Iterator[Run]:
-    """Run the jobs, one after the other, each whatever came of those before.
+    """Run the jobs one after the other, even when an earlier one fails.
 
     Args:
-        wanted: which, over which months.
-        home: Dagster's instance is in `dagster` below it.
+        wanted: the jobs and their months.
+        home: directory that has Dagster's instance in `dagster`.
     """
     definitions = build_definitions()
     with _instance(home) as instance:
@@ -106,7 +106,7 @@ def run_jobs(wanted: Sequence[Job], home: Path) -> Iterator[Run]:
 
 
 def have_run(wanted: Sequence[Job], home: Path) -> bool:
-    """Whether each of the jobs has come to a good end before, over whatever months."""
+    """Return whether each of the jobs has ever succeeded, over whatever months."""
     with _instance(home) as instance:
         return all(
             instance.get_runs_count(dg.RunsFilter(job_name=job.name, statuses=[dg.DagsterRunStatus.SUCCESS]))
@@ -135,7 +135,7 @@ def _verdict(evaluation: dg.AssetCheckEvaluation) -> Verdict:
 
 
 def _errors(outcome: dg.ExecuteInProcessResult) -> Iterator[str]:
-    """Why the run failed; what a blocking check found is with the checks."""
+    """Return why the run failed. What a blocking check found is in its own outcome."""
     if outcome.success:
         return
     for event in outcome.all_events:

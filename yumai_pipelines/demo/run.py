@@ -1,4 +1,4 @@
-"""`yumai demo`: the schema, the months, the made-up rows, the whole pipeline over them, and what came of it."""
+"""`yumai demo`: installs the schema, makes the months, loads made-up rows, runs the pipeline and prints a summary."""
 
 from __future__ import annotations
 
@@ -35,22 +35,22 @@ class TooManyMonthsError(DatabaseError):
 def run_demo(settings: Settings, size: Size, *, until: datetime, console: Console, if_empty: bool = False) -> bool:
     """Fill an empty database, run the whole pipeline over all its months, and print a summary.
 
-    Afterwards Dagster's instance below `YUMAI_HOME` shows every asset materialized, and every check. All rows are
-    loaded in one transaction; a pipeline that was killed is run again with `if_empty`.
+    Afterwards Dagster's instance below `YUMAI_HOME` shows every asset and every check. All rows are loaded in one
+    transaction. If the pipeline was killed, run it again with `if_empty`.
 
     Args:
-        settings: those of the environment, from which Dagster's resources read them too.
-        size: how much is made.
-        until: now; the months end with its month. Aware.
-        console: for progress and summary.
-        if_empty: take a database that has rows as it is, and run the pipeline over it if it never came to its end.
+        settings: those of the environment, since Dagster's resources read the environment too.
+        size: how much data to make.
+        until: the present, which is in the last month. Must be aware.
+        console: where to print progress and summary.
+        if_empty: do not fill a database that has rows, and run the pipeline over it unless that has succeeded before.
 
     Returns:
         Whether every job succeeded and every check passed.
 
     Raises:
         NotEmptyError: the database has rows, or another demonstration is filling it.
-        TooManyMonthsError: it would begin before YUMAI_FIRST_MONTH.
+        TooManyMonthsError: the demonstration would begin before YUMAI_FIRST_MONTH.
         SchemaError: the schema cannot be installed.
         LocalServerError: the embedded server cannot be started.
     """

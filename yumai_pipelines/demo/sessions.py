@@ -1,6 +1,6 @@
-"""Who talks when, and about what: sessions and their turns, before anything is recommended.
+"""Decides who talks when and about what: sessions and their turns, before anything is recommended.
 
-How they come into tables stands in `conversations`.
+`conversations` makes the rows of their tables.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 INTENTS = tuple(intent.name for intent in vocabulary.INTENTS)
 QUESTIONS = Groups.of([question for question, _ in intent.exchanges] for intent in vocabulary.INTENTS)
 NOBODY = -1
-"""The user of a session of somebody who has not signed in."""
+"""The user of a session whose user has not signed in."""
 
 _MENTIONS = np.array([[slot in slots_of(text) for slot in vocabulary.SLOT_NAMES] for text in QUESTIONS.words])
 _OPENINGS = np.array([intent.opening for intent in vocabulary.INTENTS])
@@ -50,21 +50,21 @@ _USUAL_BUDGET = 9000
 _MEAN_TURNS = 4.0
 _LONGEST = 14
 _DISTRACTION = 0.2
-"""How often a turn is about another food than the session."""
+"""The share of turns that are about another food than their session."""
 
 
 @dataclass(frozen=True)
 class Sessions:
-    """The sessions of a stretch of time, by their start.
+    """The sessions of a stretch of time, in the order of their start.
 
     Attributes:
         ids: UUIDs.
-        user: places in the world's users; `NOBODY` for somebody who has not signed in.
-        start: when they begin.
-        platform: places in `PLATFORMS`.
-        turns: how many turns they want to have.
-        craving: the food they are about, places in `CATEGORIES`.
-        place: where they want to eat, places in `vocabulary.DISTRICTS`.
+        user: index into the world's users; `NOBODY` if the user has not signed in.
+        start: when the session begins.
+        platform: index into `PLATFORMS`.
+        turns: number of turns that the user wants to have.
+        craving: the food that the session is about, as index into `CATEGORIES`.
+        place: where the user wants to eat, as index into `vocabulary.DISTRICTS`.
     """
 
     ids: Column
@@ -77,39 +77,39 @@ class Sessions:
 
     @property
     def known(self) -> Bools:
-        """Whose user is known."""
+        """Whether the user is known."""
         known: Bools = self.user != NOBODY
         return known
 
     def ids_of(self, which: Ints) -> Column:
-        """The ids of these sessions, as rows hold them."""
+        """Return the ids of these sessions, as their rows hold them."""
         return self.ids.take(pa.array(which))
 
     def user_ids_of(self, which: Ints) -> Column:
-        """The ids of their users; null where nobody has signed in."""
+        """Return the user ids of these sessions, null if the user has not signed in."""
         return optional(self.user[which] + 1, self.known[which])
 
 
 @dataclass(frozen=True)
 class Turns:
-    """Their turns, session by session.
+    """The turns of some sessions, session by session.
 
     Attributes:
         ids: keys of the conversations.
-        session: places in `Sessions`.
-        number: from 1, in the session.
+        session: index into `Sessions`.
+        number: number of the turn in its session, from 1.
         time: when the user said it.
-        nlu: time for understanding, in microseconds.
-        rag: for retrieval.
-        response: for the answer's wording.
-        intent: places in `INTENTS`.
-        previous: the intent before; negative at first.
-        question: what was said, places in `QUESTIONS`, by intent.
-        category: the food, places in `CATEGORIES`.
-        place: where, places in `vocabulary.DISTRICTS`.
-        budget: in won.
-        people: how many will eat.
-        coupon: the coupon that is applied, places in the world's; negative for none.
+        nlu: time for understanding it, in microseconds.
+        rag: time for retrieval, in microseconds.
+        response: time for writing the answer, in microseconds.
+        intent: index into `INTENTS`.
+        previous: intent of the turn before; negative in the first turn.
+        question: what the user said, as index into the words of `QUESTIONS`, which are grouped by intent.
+        category: the food, as index into `CATEGORIES`.
+        place: where to eat, as index into `vocabulary.DISTRICTS`.
+        budget: budget in won.
+        people: number of people who will eat.
+        coupon: index of the coupon that is applied; negative for none.
     """
 
     ids: Ints
@@ -130,23 +130,23 @@ class Turns:
 
     @property
     def answered(self) -> Ints:
-        """When the answer was there."""
+        """When the user got the answer."""
         return self.time + self.nlu + self.rag + self.response
 
     @property
     def mentions(self) -> Bools:
-        """Which of `vocabulary.SLOT_NAMES` each turn names, a row each."""
+        """Which of `vocabulary.SLOT_NAMES` each turn names, one row for each turn."""
         named: Bools = _MENTIONS[self.question]
         return named
 
     def mentioned(self, slot: str, which: Ints) -> Ints:
-        """The food, place, budget or people of these turns; negative where they do not name it."""
+        """Return the food, place, budget or people of these turns, negative if the turn does not name it."""
         values = {"food": self.category, "place": self.place, "budget": self.budget, "people": self.people}
         return np.where(self.mentions[which, vocabulary.SLOT_NAMES.index(slot)], values[slot][which], -1)
 
 
 def open_sessions(rng: np.random.Generator, world: World, starts: Ints) -> Sessions:
-    """Sessions that start at these times, of users who have joined by then."""
+    """Open sessions at these times, for users who have joined by then."""
     count, users = len(starts), world.users
     joined = np.searchsorted(users.joined, starts, side="right")
     chance = rng.random(count) * users.activity[joined - 1]
@@ -165,7 +165,7 @@ def open_sessions(rng: np.random.Generator, world: World, starts: Ints) -> Sessi
 
 
 def talk(rng: np.random.Generator, world: World, sessions: Sessions, numbers: Numbers) -> Turns:
-    """The sessions' turns, those that are answered by now."""
+    """Make the turns of the sessions, without those that are not answered by now."""
     session = np.repeat(np.arange(len(sessions.start)), sessions.turns)
     nlu, rag, response = (lognormal(rng, median, 0.35, len(session)) for median in (0.06, 0.18, 0.65))
     time = _times(rng, sessions, session)
@@ -198,7 +198,7 @@ def talk(rng: np.random.Generator, world: World, sessions: Sessions, numbers: Nu
 
 
 def strategies(world: World, sessions: Sessions, turns: Turns) -> Ints:
-    """How the chatbot deals with the user, places in `vocabulary.STRATEGIES`."""
+    """Return how the chatbot treats the user in each turn, as index into `vocabulary.STRATEGIES`."""
     user = sessions.user[turns.session]
     tenure = np.where(user == NOBODY, 0, turns.time - world.users.joined[user])
     stage = np.searchsorted((2 * DAY, 14 * DAY), tenure, side="right")
@@ -212,7 +212,7 @@ def _tastes(world: World, user: Ints) -> Floats:
 
 
 def _categories(rng: np.random.Generator, world: World, sessions: Sessions, session: Ints) -> Ints:
-    """What the session is about, or now and then something else."""
+    """Return the food of each turn: that of the session, or sometimes another one."""
     category = sessions.craving[session]
     distracted = happens(rng, _DISTRACTION, len(session))
     category[distracted] = draw_each(rng, _tastes(world, sessions.user[session[distracted]]))
@@ -220,14 +220,14 @@ def _categories(rng: np.random.Generator, world: World, sessions: Sessions, sess
 
 
 def _coupons(rng: np.random.Generator, world: World, intent: Ints, user: Ints) -> Ints:
-    """The coupon of a turn, for some of those that ask for one."""
+    """Give coupons to some of the turns that ask for one."""
     count = len(intent)
     gets = (intent == INTENTS.index("COUPON_INQUIRY")) & (user != NOBODY) & happens(rng, 0.35, count)
     return np.where(gets, rng.integers(0, len(world.coupon_codes), count), -1)
 
 
 def _times(rng: np.random.Generator, sessions: Sessions, session: Ints) -> Ints:
-    """The first turn comes after seconds, each further one after a while."""
+    """Draw the times of the turns: the first one seconds after the session's start, the others after pauses."""
     first = np.cumsum(sessions.turns) - sessions.turns
     gaps = lognormal(rng, 38, 0.8, len(session))
     gaps[first] = lognormal(rng, 4, 0.5, len(first))
@@ -238,7 +238,7 @@ def _times(rng: np.random.Generator, sessions: Sessions, session: Ints) -> Ints:
 
 
 def _intents(rng: np.random.Generator, first: Ints, lengths: Ints) -> Ints:
-    """A walk through the intents for each session."""
+    """Draw the intents of each session, each one depending on the one before."""
     intents = np.empty(int(lengths.sum()), dtype=np.int64)
     going = np.flatnonzero(lengths)
     intents[first[going]] = draw(rng, _OPENINGS, len(going))

@@ -1,6 +1,6 @@
 """What happens in a stretch of time: sessions, their turns, and what is recommended in them.
 
-How that comes into tables stands in `conversations`, `recommendations`, `feedback`, `interactions` and `orders`.
+`conversations`, `recommendation_rows`, `feedback`, `interactions` and `orders` make rows from it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Stretch:
-    """All that happens in the sessions that start in a stretch of time, in this world."""
+    """All that happens in the sessions that start in a stretch of time."""
 
     world: World
     sessions: Sessions
@@ -30,19 +30,19 @@ class Stretch:
 
     @property
     def until(self) -> int:
-        """Now; nothing happens later."""
+        """The present. Nothing happens later."""
         return self.world.period.until
 
     @property
     def recommendation(self) -> Ints:
-        """The place of each turn's recommendation; negative where it has none."""
+        """The index of each turn's recommendation; negative if it has none."""
         places = np.full(len(self.turns.session), -1)
         places[self.made.turn] = np.arange(len(self.made.turn))
         return places
 
 
 def happen(rng: np.random.Generator, world: World, starts: Ints, numbers: Numbers) -> Stretch:
-    """Let sessions start at these times, in order."""
+    """Let sessions start at these times, which are sorted."""
     sessions = open_sessions(rng, world, starts)
     turns = talk(rng, world, sessions, numbers)
     return Stretch(world, sessions, turns, recommend(rng, world, sessions, turns, numbers))

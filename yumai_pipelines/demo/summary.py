@@ -1,6 +1,6 @@
-"""What the demonstration has come to, for people: a table of the months, and what failed.
+"""Prints the outcome of the demonstration: a table of the months, and what failed.
 
-Rows are counted in the database; outcomes of checks come from Dagster's events.
+Rows are counted in the database. The outcomes of checks come from Dagster's events.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ _STYLES = {Verdict.PASSED: "green", Verdict.WARNED: "yellow", Verdict.FAILED: "b
 
 @dataclass(frozen=True)
 class MonthSummary:
-    """One month of the database.
+    """The summary of one month of the database.
 
     Attributes:
-        month: which.
-        partition: that of the conversations, if there is one.
-        rows: conversations, recommendations and feedback.
-        extract_rows: rows of all extracts; None while it is not over.
-        checks: the outcomes of its checks.
+        month: the month.
+        partition: its partition of the conversations, if there is one.
+        rows: number of conversations, recommendations and feedback.
+        extract_rows: number of rows in all extracts; None for a month that is not over.
+        checks: outcomes of the checks of this month.
     """
 
     month: Month
@@ -54,18 +54,18 @@ class MonthSummary:
 
     @property
     def has_rows(self) -> bool:
-        """Whether it has any."""
+        """Whether any table has rows of this month."""
         return any((*self.rows, self.extract_rows))
 
 
 @dataclass(frozen=True)
 class Summary:
-    """All of it.
+    """The summary of the whole database.
 
     Attributes:
-        months: one after the other, empty ones too.
-        checks: the outcomes of the checks that are not about a month.
-        errors: what made runs fail.
+        months: consecutive months, empty ones included.
+        checks: outcomes of the checks that are not about a month.
+        errors: why runs failed.
     """
 
     months: tuple[MonthSummary, ...]
@@ -73,7 +73,7 @@ class Summary:
     errors: tuple[str, ...]
 
     def checks_that(self, verdict: Verdict) -> list[Check]:
-        """The checks that came to this: those of the whole, then by month."""
+        """Return the checks with this outcome: first those without a month, then the others by month."""
         every = [*self.checks, *(check for month in self.months for check in month.checks)]
         return [check for check in every if check.verdict == verdict]
 
@@ -90,13 +90,13 @@ def summarize(
     current: Month,
     runs: Sequence[Run],
 ) -> Summary:
-    """Count rows, and take the latest outcome of each check.
+    """Count the rows, and take the latest outcome of each check.
 
     Args:
         connection: to the database.
-        settings: the business's time zone.
-        months: which months, one after the other.
-        current: the one that is not over.
+        settings: for the business's time zone.
+        months: the months to count, without gaps.
+        current: the month that is not over.
         runs: in the order in which they ran.
     """
     latest = {(check.name, check.month): check for run in runs for check in run.checks}
@@ -122,7 +122,7 @@ def summarize(
 
 
 def show(console: Console, summary: Summary) -> None:
-    """Print the table, neighbouring empty months in one line, and below it what failed. It fits 80 columns."""
+    """Print the table and the failures below it. Consecutive empty months share a line. It fits into 80 columns."""
     table = Table("month", "partition", box=SIMPLE_HEAD, padding=0, pad_edge=False)
     for heading in ("conver-\nsations", "recommen-\ndations", "feedback", "extract\nrows", "checks\npassed"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -159,7 +159,7 @@ def _month_of(time: str | None, settings: Settings) -> sql.Composable:
 
 
 def _cells(months: Sequence[MonthSummary], others: Sequence[Check] = ()) -> list[str | Text]:
-    """A line for some months together."""
+    """Return the cells of a line that sums up some months."""
     first, last = months[0], months[-1]
     several = len(months) > 1
     partitions = [month.partition for month in months if month.partition]
@@ -174,7 +174,7 @@ def _cells(months: Sequence[MonthSummary], others: Sequence[Check] = ()) -> list
 
 
 def _share(checks: Sequence[Check]) -> Text:
-    """`58/60`, in the colour of the worst."""
+    """Return how many checks passed, as `58/60`, in the colour of the worst outcome."""
     verdicts = [check.verdict for check in checks]
     worst = next((each for each in (Verdict.FAILED, Verdict.WARNED) if each in verdicts), Verdict.PASSED)
     return Text(f"{verdicts.count(Verdict.PASSED)}/{len(verdicts)}", style=_STYLES[worst])

@@ -1,7 +1,8 @@
-"""The words of the demonstration: places, dishes, names, and what people and the chatbot say. Data alone, no drawing.
+"""The words of the demonstration: places, dishes, names, and what people and the chatbot say. Only data, no logic.
 
-Districts, stations and coordinates are Seoul's. Shops, people and what they say are made up. `<word>` in a sentence is
-a slot, filled from the row; slots that take any word stand where no Korean particle depends on how the word ends.
+Districts, stations and coordinates are those of Seoul. Shops, people and what they say are made up. `<word>` in a
+sentence is a slot, filled from the row. A slot that takes any word is placed where no Korean particle depends on how
+the word ends.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 SLOT_NAMES = ("food", "place", "budget", "people")
-"""What a question can mention, and `extracted_entities` then holds."""
+"""What a question can mention. `extracted_entities` then holds it."""
 
 
 @dataclass(frozen=True)
@@ -17,12 +18,12 @@ class District:
     """One of Seoul's 25 districts.
 
     Attributes:
-        name: of the district.
-        hub: the station or quarter where people go to eat, as they call it.
+        name: name of the district.
+        hub: the station or quarter where people go to eat, by its common name.
         latitude: of the hub, degrees north.
         longitude: of the hub, degrees east.
-        quarters: two quarters (동) around it.
-        bustle: its share of shops and visits, relative to the others.
+        quarters: two quarters (동) around the hub.
+        bustle: share of shops and visits, relative to the other districts.
     """
 
     name: str
@@ -64,7 +65,7 @@ DISTRICTS = (
 
 @dataclass(frozen=True)
 class Dish:
-    """Something on a menu: its name, its usual price in won, and the menu's category."""
+    """A dish on a menu: its name, its usual price in won, and its category on the menu."""
 
     name: str
     price: int
@@ -77,10 +78,10 @@ class Cuisine:
 
     Attributes:
         category: as `chatbot.shops` spells it.
-        supply: its share of the shops, relative to the others.
-        appetite: its share of the requests.
-        signs: how such shops are called, after the place.
-        words: how people ask for it.
+        supply: share of the shops, relative to the other categories.
+        appetite: share of the requests.
+        signs: second parts of shop names; the first part is the place.
+        words: how people ask for this food.
         dishes: what such shops serve.
     """
 
@@ -93,7 +94,7 @@ class Cuisine:
 
 
 def _dishes(main: str, others: str = "") -> tuple[Dish, ...]:
-    """Dishes from `이름 가격, 이름 가격`, and others from `분류: 이름 가격, …; 분류: …`."""
+    """Read main dishes from `이름 가격, 이름 가격`, and others from `분류: 이름 가격, …; 분류: …`."""
 
     def read(text: str, category: str) -> list[Dish]:
         pairs = (entry.strip().rpartition(" ") for entry in text.split(","))
@@ -273,7 +274,7 @@ SURNAMES = (
     ("권", 1.4),
     ("황", 1.4),
 )
-"""Surnames with their shares in percent."""
+"""Surnames, with their shares in percent."""
 
 GIVEN_NAMES = (
     "민준",
@@ -339,7 +340,7 @@ SHOP_TITLES = ("", "원조 ", "우리 ", "엄마손 ", "착한 ", "정든 ", "�
 
 @dataclass(frozen=True)
 class Device:
-    """What a session is held from: its kind, its system, and a user agent."""
+    """What a session is held from: kind of device, operating system, and user agent."""
 
     kind: str
     system: str
@@ -384,10 +385,10 @@ class Intent:
 
     Attributes:
         name: as `chatbot.conversations` spells it.
-        opening: its share of the first turns of sessions, relative to the others.
-        recommends: how likely the answer is to recommend shops, 0 to 1.
+        opening: share of the first turns of sessions, relative to the other intents.
+        recommends: probability that the answer recommends shops, 0 to 1.
         exchanges: what users say, each with the answer when nothing is recommended.
-        offers: the answers that recommend; `<shop>` is the first of the list.
+        offers: answers that recommend something; `<shop>` is the first shop of the list.
     """
 
     name: str
@@ -579,7 +580,7 @@ FOLLOW_UPS: dict[str, dict[str, float]] = {
     "EMERGENCY_FOOD": {"LOCATION_INQUIRY": 3.0, "BALANCE_CHECK": 1.0, "GENERAL_CHAT": 1.5},
     "GROUP_DINING": {"TIME_INQUIRY": 2.0, "MENU_OPTION": 2.0, "LOCATION_INQUIRY": 2.0, "BUDGET_INQUIRY": 1.5},
 }
-"""What follows an intent, with weights; on top of a little of everything."""
+"""Which intents follow an intent, with weights. Every other intent can follow too, with a small weight."""
 
 STRATEGIES = ("onboarding_mode", "data_building_mode", "normal_mode", "urgent_mode")
 

@@ -1,6 +1,6 @@
-"""Who and what there is before the first session: shops, dishes, users, cards, profiles, coupons and wallets.
+"""Makes what exists before the first session: shops, dishes, users, cards, profiles, coupons and wallets.
 
-What happens in sessions stands in `traffic`. Ids are places in these arrays, plus one.
+What happens in sessions is in `stretch`. An id is an index into these arrays plus one.
 """
 
 from __future__ import annotations
@@ -45,19 +45,19 @@ PLATFORMS = ("kakao", "mobile_app", "web", "line", "facebook", "test")
 HUBS = tuple(district.hub for district in vocabulary.DISTRICTS)
 DISHES = Groups.of([dish.name for dish in cuisine.dishes] for cuisine in vocabulary.CUISINES)
 APPETITE = np.array([cuisine.appetite for cuisine in vocabulary.CUISINES])
-"""How much people like each category; so much does everybody of whom nothing is known."""
+"""How much people like each category on average. Used for users of whom nothing is known."""
 
 CANDIDATES = 10
-"""So many shops of a category come into question around a place."""
+"""Number of shops of a category that can be recommended around a place."""
 
 _PLATFORM_SHARES = (40.0, 28.0, 20.0, 6.0, 4.0, 2.0)
 _SIGNS = Groups.of(cuisine.signs for cuisine in vocabulary.CUISINES)
 _BUSTLE = np.array([district.bustle for district in vocabulary.DISTRICTS])
 _KM_PER_DEGREE = (111.0, 88.2)
-"""North and east, at Seoul's latitude."""
+"""Length of a degree to the north and to the east, at Seoul's latitude."""
 
 _OLDEST_SHOP = 400 * DAY
-"""Shops, coupons and the first users were there so long before the first session."""
+"""Shops and the first users appear within this time before the first session."""
 
 _AGE_GROUPS = ("초등학생", "중학생", "고등학생", "대학생", "청년", "기타")
 _AGE_LIMITS = (13, 16, 19, 24, 35)
@@ -67,20 +67,20 @@ _HOURS = (("11:00", "21:00"), ("10:30", "22:00"), ("09:00", "20:00"), ("17:00", 
 
 @dataclass(frozen=True)
 class Shops:
-    """The shops.
+    """The shops, one entry in each array per shop, except in `nearby` and `distance`.
 
     Attributes:
-        names: what they are called.
-        category: places in `CATEGORIES`.
-        district: places in `vocabulary.DISTRICTS`.
+        names: names.
+        category: index into `CATEGORIES`.
+        district: index into `vocabulary.DISTRICTS`.
         latitude: degrees north.
         longitude: degrees east.
         popularity: 0 to 1.
         quality: 0 to 1.
-        nearby: the shops around a place, by category and district, nearest first.
-        distance: how far they are from its hub, in km.
-        first_menu: where the shop's dishes begin in `Menus`.
-        menu_count: how many it has.
+        nearby: indexes of the shops around a hub, by category and district, nearest first.
+        distance: distance of those shops from the hub, in km.
+        first_menu: index of the shop's first dish in `Menus`.
+        menu_count: number of the shop's dishes.
     """
 
     names: Column
@@ -96,13 +96,13 @@ class Shops:
     menu_count: Ints
 
     def some_dish(self, rng: np.random.Generator, shop: Ints) -> Ints:
-        """A dish of each shop, places in `Menus`: the first ones, which are its main dishes, more often."""
+        """Draw a dish of each shop, as index into `Menus`. Main dishes come first in it, and are drawn more often."""
         return self.first_menu[shop] + (rng.random(len(shop)) ** 2 * self.menu_count[shop]).astype(np.int64)
 
 
 @dataclass(frozen=True)
 class Menus:
-    """The dishes of all shops: shop, place in `DISHES`, and price in won."""
+    """The dishes of all shops: index of the shop, index into `DISHES`, and price in won."""
 
     shop: Ints
     dish: Ints
@@ -114,14 +114,14 @@ class Users:
     """The users, in the order in which they joined.
 
     Attributes:
-        joined: when, in microseconds.
-        activity: how many sessions they hold, summed over the users so far.
-        platform: places in `PLATFORMS`.
-        home: places in `vocabulary.DISTRICTS`.
-        taste: how much they like each category, rows sum to 1.
-        budget: what a meal may cost, in won.
-        age: in years.
-        has_card: whether they have a meal card.
+        joined: when the user joined, in microseconds.
+        activity: weight in the choice of a session's user, summed over the users so far.
+        platform: index into `PLATFORMS`.
+        home: index into `vocabulary.DISTRICTS`.
+        taste: how much the user likes each category; each row sums to 1.
+        budget: usual budget for a meal, in won.
+        age: age in years.
+        has_card: whether the user has a meal card.
     """
 
     joined: Ints
@@ -135,13 +135,13 @@ class Users:
 
     @property
     def count(self) -> int:
-        """How many there are."""
+        """Number of users."""
         return len(self.joined)
 
 
 @dataclass(frozen=True)
 class World:
-    """All of it."""
+    """Everything that exists before the first session."""
 
     period: Period
     shops: Shops
@@ -151,14 +151,14 @@ class World:
 
 
 def make_world(rng: np.random.Generator, period: Period, sessions: int) -> World:
-    """A world that so many sessions keep busy."""
+    """Make a world of a size that suits this number of sessions."""
     shops, menus = _make_shops(rng, max(20 * len(CATEGORIES), min(sessions // 12, 2600)))
     users = _make_users(rng, period, max(40, min(sessions // 8, 30_000)))
     return World(period, shops, menus, users, _coupon_codes())
 
 
 def world_batches(rng: np.random.Generator, world: World) -> Iterator[Batch]:
-    """Its rows, in the order in which the foreign keys can take them."""
+    """Make the rows of the world, in the order that the foreign keys need."""
     yield _shop_rows(rng, world)
     yield _menu_rows(rng, world)
     yield _user_rows(rng, world)
@@ -169,7 +169,7 @@ def world_batches(rng: np.random.Generator, world: World) -> Iterator[Batch]:
 
 
 def somewhere(rng: np.random.Generator, rows: int) -> Ints:
-    """Districts, busy ones more often."""
+    """Draw districts, busy ones more often."""
     return draw(rng, _BUSTLE, rows)
 
 
@@ -203,7 +203,7 @@ def _make_shops(rng: np.random.Generator, count: int) -> tuple[Shops, Menus]:
 
 
 def _neighbourhoods(category: Ints, place: Floats, hubs: Floats) -> tuple[Ints, Floats]:
-    """The nearest shops of each category around each hub, and their distances in km."""
+    """Return the nearest shops of each category around each hub, and their distances in km."""
     nearby = np.empty((len(CATEGORIES), len(hubs), CANDIDATES), dtype=np.int64)
     distance = np.empty(nearby.shape)
     for kind in range(len(CATEGORIES)):
@@ -216,7 +216,7 @@ def _neighbourhoods(category: Ints, place: Floats, hubs: Floats) -> tuple[Ints, 
 
 
 def _shop_names(rng: np.random.Generator, category: Ints, district: Ints) -> Column:
-    """`홍대입구 원조 떡볶이`."""
+    """Make names such as `홍대입구 원조 떡볶이`."""
     count = len(category)
     return fill(
         "<hub> <title><sign>",
@@ -230,12 +230,12 @@ def _shop_names(rng: np.random.Generator, category: Ints, district: Ints) -> Col
 
 
 def _make_menus(rng: np.random.Generator, category: Ints) -> Menus:
-    """Four dishes or more of its cuisine for each shop, somewhat cheaper or dearer than usual."""
+    """Make four or more dishes of its category for each shop, somewhat cheaper or dearer than usual."""
     prices = [np.array([dish.price for dish in cuisine.dishes]) for cuisine in vocabulary.CUISINES]
     widest = max(map(len, prices))
     usual = np.array([np.pad(each, (0, widest - len(each))) for each in prices])[category]
     lottery = np.where(usual > 0, rng.random(usual.shape), 2.0)
-    offered = lottery <= np.partition(lottery, 3, axis=1)[:, 3:4]  # at least four, and half of the others
+    offered = lottery <= np.partition(lottery, 3, axis=1)[:, 3:4]  # at least four dishes, and half of the others
     offered |= (usual > 0) & (lottery < 0.5)
     shop, dish = np.nonzero(offered)
     level = rng.normal(1.0, 0.08, len(category))
@@ -434,7 +434,7 @@ def _profile_rows(rng: np.random.Generator, world: World) -> Batch:
 
 
 def _coupon_codes() -> tuple[str, ...]:
-    """One of each general kind, and one of each category."""
+    """Return one code for each general coupon, and one for each category."""
     return ("WELCOME2000", "LOYAL10", "FOODCARD1000", "BOGO", *(f"EAT{number:02}" for number in _ids(len(CATEGORIES))))
 
 

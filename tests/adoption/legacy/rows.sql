@@ -1,4 +1,4 @@
--- Rows of an older database: a few good ones, and each of the defects of real ones.
+-- Rows of an older database: a few good ones, and one with each defect that real databases have.
 INSERT INTO chatbot.users (external_user_id, email)
 SELECT 'u' || n, 'u' || n || '@example.com' FROM generate_series(1, 20) AS n;
 INSERT INTO chatbot.shops (shop_name, category) SELECT 'shop ' || n, '한식' FROM generate_series(1, 5) AS n;

@@ -1,5 +1,5 @@
--- A YUMAI database from before session_master, as the role that runs this: Seoul months from 2024-08 to 2025-03, one of
--- them missing, naive Seoul wall time in the logs, and no foreign key to any session.
+-- Makes a YUMAI database from before session_master, owned by the role that runs this: Seoul months from 2024-08 to
+-- 2025-03 with one missing, wall time without a zone in the logs, and no foreign key to sessions.
 CREATE SCHEMA chatbot;
 CREATE SCHEMA ml_features;
 CREATE SCHEMA analytics;

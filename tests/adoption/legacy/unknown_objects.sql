@@ -1,4 +1,5 @@
--- What this project does not know, and leaves alone: a table, views on what is altered, a function, an index, a column.
+-- Objects that this project does not know and leaves alone: a table, views on altered columns, a function, an index, a
+-- column.
 CREATE TABLE chatbot.campaigns (id int PRIMARY KEY, user_id int REFERENCES chatbot.users (id), title text);
 INSERT INTO chatbot.campaigns VALUES (1, 1, '봄');
 CREATE VIEW analytics.recommendations_by_hour AS
