@@ -61,7 +61,7 @@ def serve(home: Path, port: int, announce: Callable[[str], None]) -> None:
             return
         finally:
             _end(dagster)
-    raise DevServerError(f"Dagster ended by itself, with status {dagster.returncode}. Its messages stand above.")
+    raise DevServerError(f"Dagster ended by itself, with status {dagster.returncode}. Its messages are above.")
 
 
 def make_instance(home: Path) -> Path:
@@ -114,7 +114,7 @@ def _wait_until_served(dagster: subprocess.Popen[bytes], port: int) -> None:
     deadline = time.monotonic() + _SECONDS_TO_SERVE
     while time.monotonic() < deadline:
         if dagster.poll() is not None:
-            raise DevServerError(f"Dagster did not start, status {dagster.returncode}. Its messages stand above.")
+            raise DevServerError(f"Dagster did not start, status {dagster.returncode}. Its messages are above.")
         try:
             socket.create_connection((HOST, port), timeout=5).close()
         except OSError:

@@ -29,7 +29,7 @@ def schema(postgres: PostgresResource, settings: dg.ResourceParam[Settings]) -> 
             "migrations": ", ".join(report.migrations) or "nothing to do",
             "functions_changed": ", ".join(report.functions) or "nothing to do",
             "extensions": ", ".join(f"{name} {version}" for name, version in report.extensions.items()),
-            "uuid_generate_v4": "stands on gen_random_uuid(): the server has no uuid-ossp"
+            "uuid_generate_v4": "made by gen_random_uuid(): the server has no uuid-ossp"
             if report.uuid_stand_in
             else "uuid-ossp",
             "drift": len(report.drift),
