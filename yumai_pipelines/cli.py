@@ -1,6 +1,6 @@
-"""The command `yumai`: a PostgreSQL, demonstration data and the Dagster UI on one's own machine.
+"""The command `yumai`: a PostgreSQL server, demonstration data and the Dagster UI on your own machine.
 
-Each command calls one part of the package and prints what came of it; no work is done here.
+Each command calls the part of the package that does the work, and prints the result.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 DOWN = 3
-"""Exit status of `yumai status` for a server that is down, as of `systemctl status`."""
+"""Exit status of `yumai status` when the server is down, the same as that of `systemctl status`."""
 
 EXTRACT_NAMES = [each.relation.name for each in EXTRACTS]
 
@@ -59,10 +59,10 @@ def _extract(text: str) -> str:
 
 @app.callback()
 def yumai() -> None:
-    """The YUMAI database and its pipeline, on one's own machine.
+    """The YUMAI database and its pipeline, on your own machine.
 
-    Without YUMAI_DATABASE_URL, it runs a PostgreSQL 17 of its own below `.yumai` in the current directory; YUMAI_HOME
-    names another place, for use from anywhere.
+    Without YUMAI_DATABASE_URL, `yumai` runs its own PostgreSQL 17, with its files in `.yumai` in the current directory.
+    Set YUMAI_HOME to another directory to use the same server from anywhere.
 
     Example: `yumai demo && yumai dev`
     """
@@ -81,7 +81,7 @@ def up() -> None:
 
 @app.command()
 def down() -> None:
-    """Stop the server. What was committed stays.
+    """Stop the server. Committed data is kept.
 
     Example: `yumai down`
     """
@@ -98,7 +98,7 @@ def down() -> None:
 
 @app.command()
 def status() -> None:
-    """Say whether the server runs, and where: exit status 0 when it does, 3 when it is down.
+    """Say whether the server runs, and where. The exit status is 0 when it runs, 3 when it is down.
 
     Example: `yumai status || yumai up`
     """
@@ -123,7 +123,7 @@ def status() -> None:
 
 @app.command()
 def url() -> None:
-    """Print the database's libpq URL, password included, and nothing else.
+    """Print the libpq URL of the database, with the password, and nothing else.
 
     Example: `psql "$(yumai url)"`
     """
@@ -132,7 +132,7 @@ def url() -> None:
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def psql(context: typer.Context) -> None:
-    """Open psql on the database; everything after `psql` is passed on.
+    """Open psql on the database. Arguments after `psql` are passed to it.
 
     Examples: `yumai psql`, `yumai psql -c 'select 1'`, `yumai psql -- --help`
     """
@@ -155,11 +155,11 @@ def demo(
 ) -> None:
     """Fill an empty database with made-up people, shops and conversations, and run the whole pipeline over it.
 
-    Exit status 0 when every job succeeded and every check passed.
+    The exit status is 0 when every job succeeded and every check passed.
 
     Example: `yumai demo --sessions 200000 --months 24`
     """
-    # Imported here: Dagster takes a second, which no other command has to wait for.
+    # Imported here because Dagster takes a second to load, and no other command needs it.
     from yumai_pipelines.demo.generate import Size
     from yumai_pipelines.demo.run import run_demo
 
@@ -177,13 +177,13 @@ def adopt(
         bool, typer.Option("--finish", help="Switch off what lets the older application write on.")
     ] = False,
 ) -> None:
-    """Take over an older YUMAI database in place, while its application goes on writing.
+    """Take over an older YUMAI database in place, while its application keeps writing to it.
 
-    It may be stopped anywhere and run again. `docs/adoption.md` says what it does, step by step.
+    You can stop it at any time and run it again. `docs/adoption.md` describes each step.
 
     Examples: `yumai adopt --dry-run`, `yumai adopt`, and, once the older application is gone, `yumai adopt --finish`
     """
-    # Imported here: Alembic takes half a second, which the other commands do not have to wait for.
+    # Imported here because Alembic takes half a second to load, and most commands do not need it.
     from yumai_pipelines import adoption
 
     if dry_run and finish:
@@ -205,13 +205,14 @@ def adopt(
 def restore_month(
     month: Annotated[Month, typer.Argument(parser=_month, metavar="MONTH", help="The month, as in 2024-08.")],
 ) -> None:
-    """Bring an archived month of the conversations back, while everybody goes on.
+    """Bring an archived month of the conversations back into the database, while the database stays in use.
 
-    What was deleted since does not come back. The month stays until a run is told to archive it again.
+    Rows that were deleted in the meantime do not come back. The month then stays in the database until a run is told
+    to archive it again.
 
     Example: `yumai restore-month 2024-08`
     """
-    # Imported here: Arrow takes a while to load, which no other command has to wait for.
+    # Imported here because Arrow takes a while to load, and no other command needs it.
     from yumai_pipelines.archives.restore import restore_month as restore
 
     settings = Settings()
@@ -234,7 +235,7 @@ def export(
         ),
     ] = None,
 ) -> None:
-    """Write what analysts read into a file.
+    """Write an extract, which is a monthly table for analysts, to a file.
 
     Example: `yumai export shop_performance shops.parquet --month 2024-08 --month 2024-09`
     """
@@ -251,7 +252,7 @@ def export(
 def dev(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the UI, on 127.0.0.1.")] = 3000,
 ) -> None:
-    """Start the server, the schema and the Dagster UI with its daemon, until Ctrl-C.
+    """Start the server, install the schema, and run the Dagster UI with its daemon until Ctrl-C.
 
     Example: `yumai dev --port 3100`
     """
@@ -264,9 +265,9 @@ def dev(
 
 
 def main() -> None:
-    """Run `yumai`; what a person can put right is said in one message, with exit status 1."""
-    # A background job of a script starts with Ctrl-C ignored. Dagster ends its helpers by that signal, and treats
-    # SIGTERM as it finds SIGINT treated: without this, neither would end `yumai dev`, or what it started.
+    """Run `yumai`. An error that the user can correct is shown as one message, with exit status 1."""
+    # A script starts background jobs with SIGINT ignored. Dagster ends its helper processes by SIGINT, and ignores
+    # SIGTERM where SIGINT is ignored. Without this line, neither signal would end `yumai dev` and what it started.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         app()
@@ -290,7 +291,7 @@ def _start(settings: Settings) -> None:
 
 
 def _install_schema(settings: Settings) -> None:
-    # Imported here: Alembic takes half a second, which `yumai status` does not have to wait for.
+    # Imported here because Alembic takes half a second to load, and `yumai status` does not need it.
     from yumai_pipelines.schema.upgrade import upgrade
 
     report = upgrade(_url(settings), settings)
@@ -307,7 +308,7 @@ def _tell(step: object) -> None:
 
 
 def _url(settings: Settings) -> str:
-    """The database's URL; unlike `database_url`, this starts nothing."""
+    """Return the database's URL. Unlike `postgres.connections.database_url`, this does not start the server."""
     if settings.database_url is not None:
         return settings.database_url.get_secret_value()
     return LocalServer(settings.home).url()
@@ -324,7 +325,10 @@ def _describe(url: str) -> dict[str, str]:
 
 
 def _libpq_environment(url: str) -> dict[str, str]:
-    """The connection's parameters as libpq's environment variables: unlike arguments, only their owner sees those."""
+    """Return the connection's parameters as libpq's environment variables.
+
+    Every user can see the arguments of a process, but only its owner can see its environment.
+    """
     variables = {option.keyword.decode(): option.envvar for option in Conninfo.get_defaults()}
     return {
         variable.decode(): str(value)
@@ -334,7 +338,7 @@ def _libpq_environment(url: str) -> dict[str, str]:
 
 
 def _explain(error: ErrorDetails) -> str:
-    """What is wrong with a setting; not its value, which may be a password."""
+    """Say what is wrong with a setting, without its value, which may be a password."""
     return f"YUMAI_{str(error['loc'][0]).upper()}: {error['msg'].removeprefix('Value error, ')}"
 
 

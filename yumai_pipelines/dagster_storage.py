@@ -1,7 +1,7 @@
-"""Dagster's own storage: dagster-postgres, told where the database is.
+"""Dagster's own storage: dagster-postgres, with the URL from this project's settings.
 
-`dagster.yaml` can only name one environment variable. This finds the database the way all else here does, so that
-`dg dev` in a fresh checkout works with no variable set.
+`dagster.yaml` could only name one environment variable. This class finds the database as the rest of the project does,
+so that `dg dev` works in a fresh checkout with no variable set.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ _MAX_OVERFLOW = 4
 
 
 class YumaiDagsterStorage(DagsterPostgresStorage):
-    """Runs, events and schedules in the database that `database.dagster_url` names."""
+    """Keeps runs, events and schedules in the database of `postgres.connections.dagster_url`."""
 
     @classmethod
     def config_type(cls) -> UserConfigSchema:
-        """Nothing to configure: the URL is a secret and comes from the environment."""
+        """Allow no options in `dagster.yaml`: the URL is a secret and comes from the environment."""
         return {}
 
     @classmethod
@@ -39,12 +39,12 @@ class YumaiDagsterStorage(DagsterPostgresStorage):
         inst_data: ConfigurableClassData | None,
         config_value: Mapping[str, object],
     ) -> YumaiDagsterStorage:
-        """Connect to the database of `dagster_url`, and make its tables when it has none."""
-        del config_value  # empty, by config_type
-        # SQLAlchemy 2.1 takes psycopg 3 by default, which refuses the NOTIFY of dagster-postgres.
+        """Connect to the database of `dagster_url`, and create Dagster's tables if they are missing."""
+        del config_value  # always empty: see config_type
+        # SQLAlchemy 2.1 uses psycopg 3 by default, which refuses the NOTIFY of dagster-postgres.
         url = to_url(conninfo_to_dict(dagster_url(Settings())), scheme="postgresql+psycopg2")
         storage = cls(postgres_url=url, inst_data=inst_data)
-        # dagster-postgres makes a connection for every operation otherwise: half of the time of a run of many months.
+        # Otherwise dagster-postgres opens a connection for every operation, which takes half of a run of many months.
         for part in (storage.event_log_storage, storage.run_storage, storage.schedule_storage):
             part.optimize_for_webserver(
                 statement_timeout=_STATEMENT_TIMEOUT_MS, pool_recycle=_POOL_RECYCLE_S, max_overflow=_MAX_OVERFLOW

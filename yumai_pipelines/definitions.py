@@ -1,4 +1,7 @@
-"""What Dagster loads: the stages in the order of the data's life. No logic, and no connection."""
+"""The definitions that Dagster loads, stage by stage, in the order in which data passes through the stages.
+
+Loading this module opens no connection.
+"""
 
 from __future__ import annotations
 
@@ -32,14 +35,14 @@ if TYPE_CHECKING:
 
 
 def build_definitions(resource_overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
-    """The whole graph.
+    """Build all of the project's definitions.
 
-    The work is in PostgreSQL, so every run, also one that is started by hand, is executed in its own process, without
-    another process for each step.
+    PostgreSQL does the work, so every run, also one that is started by hand, executes its steps in one process instead
+    of starting a process for each step.
 
     Args:
-        resource_overrides: resources, or the values themselves, in the place of those of the environment, by key: the
-            rest of the graph follows, as the user keys do a database.
+        resource_overrides: resources, or the values themselves, by key, which replace those made from the environment.
+            Resources that depend on a replaced one use the replacement, as the user keys do with the database.
     """
     return dg.Definitions(
         assets=[

@@ -1,6 +1,6 @@
-"""Every setting, read from the environment (`YUMAI_…`) and nowhere else.
+"""The settings of the project, which are read from environment variables (`YUMAI_…`) and from nowhere else.
 
-Secrets come in through here and are never written to a file of the repository.
+Secrets are settings too, and are never written to a file of the repository.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from yumai_pipelines.model.months import Month
 
 
 class Settings(BaseSettings):
-    """The settings of one process. Each field is the environment variable `YUMAI_<FIELD>`."""
+    """The settings of one process. Each field is read from the environment variable `YUMAI_<FIELD>`."""
 
     model_config = SettingsConfigDict(env_prefix="YUMAI_", frozen=True, hide_input_in_errors=True)
 
@@ -156,10 +156,10 @@ class Settings(BaseSettings):
 
     @property
     def archives_before_purge(self) -> bool:
-        """Whether a session goes only when its conversations are archived."""
+        """Whether retention deletes a session only after its conversations are archived."""
         return self.archive_url is not None if self.purge_archived_only is None else self.purge_archived_only
 
     @property
     def lock_policy(self) -> LockPolicy:
-        """How long DDL may stop others, and how long it goes on trying."""
+        """How long DDL may make other sessions wait, and how long it is retried."""
         return LockPolicy(timedelta(milliseconds=self.lock_timeout_ms), timedelta(seconds=self.lock_patience_s))

@@ -1,5 +1,5 @@
--- How many rows of {table} refer to something that is gone: one row per place of a month among the bounds, none where there are
--- none.
+-- Counts the rows of {table} that refer to something that is gone. One row per month, by the month's place among the bounds.
+-- A month without such rows has no row.
 SELECT
     {place} AS place,
     count(*) AS broken

@@ -1,6 +1,6 @@
--- How many rows of {table} in some months refer to something that is gone: one row per place of a month among the bounds, none
--- where there are none. What is to cost as much as the months hold, however much there is to refer to: rows of which {nearby} is
--- not true are sound, and of the others each key is looked up once.
+-- Counts the rows of {table} in some months that refer to something that is gone. One row per month, by the month's place among
+-- the bounds. A month without such rows has no row. The cost depends on the rows of these months, and not on the size of the
+-- referenced table: rows for which {nearby} is false are sound, and for the others each key is looked up once.
 SELECT
     named.place,
     sum(named.rows)::bigint AS broken

@@ -1,4 +1,5 @@
--- How many rows of {table} have a time that cannot be: one row per place of a month among the bounds.
+-- Counts the rows of {table}, and those with a time that cannot be right. One row per month, by the month's place among the
+-- bounds.
 SELECT
     {place} AS place,
     count(*) AS rows,

@@ -1,5 +1,5 @@
--- How many ids in {column} of {table} name a row of {referenced} that is gone: one row per place of a month among the
--- bounds, with the ids, those that are gone, and what stands there and is no number.
+-- Counts the ids in {column} of {table}, those that name a row of {referenced} that is gone, and the values in the place of
+-- an id that are not numbers. One row per month, by the month's place among the bounds.
 SELECT
     {place} AS place,
     count(*) AS ids,

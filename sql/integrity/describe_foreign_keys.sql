@@ -1,6 +1,6 @@
--- The foreign keys of {table} and of each of its partitions, as they are: one row per table and key. Those of one column.
--- A key is enforced by two triggers on the table that refers and two on the one that is referred to; the latter stand
--- only once for all partitions, on the key of the partitioned table.
+-- The foreign keys of {table} and of each of its partitions, as they are in the catalogue. One row per table and key. Keys of
+-- several columns are left out. A key is enforced by two triggers on the table that has it and two on the referenced table.
+-- The latter exist only once for all partitions, on the key of the partitioned table.
 SELECT
     n.nspname AS schema,
     c.relname AS name,

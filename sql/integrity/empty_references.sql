@@ -1,4 +1,4 @@
--- Empties {column} in rows of {table}, and keeps each of them in the quarantine as it was.
+-- Empties {column} in rows of {table}, and keeps each row as it was in the quarantine.
 WITH taken AS (
     SELECT t.*
     FROM {table} AS t

@@ -1,4 +1,4 @@
--- Numbers the rows of {table} whose {column} names no row of {referenced}, by key, in the temporary table {found}.
+-- Puts the rows of {table} whose {column} names no row of {referenced} into the temporary table {found}, numbered by key.
 CREATE TEMPORARY TABLE {found} AS
 SELECT
     row_number() OVER (ORDER BY {key}) AS number,

@@ -1,4 +1,4 @@
--- Rows of {table} with a time that cannot be, and what is wrong with it.
+-- Rows of {table} with a time that cannot be right, and what is wrong with it.
 SELECT {columns}, {fault} AS fault
 FROM {table} AS t
 {sessions}

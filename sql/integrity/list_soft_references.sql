@@ -1,4 +1,4 @@
--- Ids in {column} of {table} that name a row of {referenced} that is gone, one row for each.
+-- Ids in {column} of {table} that name a row of {referenced} that is gone. One row per id.
 SELECT {key}, {name} AS "column", named.id AS gone
 FROM {table} AS t
 CROSS JOIN LATERAL jsonb_path_query(to_jsonb(t.{column}), {path}) AS named (id)

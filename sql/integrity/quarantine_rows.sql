@@ -1,4 +1,4 @@
--- Moves rows of {table} into the quarantine, whole. Returns one row for each.
+-- Moves whole rows of {table} into the quarantine.
 WITH taken AS (
     DELETE FROM {table} AS t
     WHERE {rows}

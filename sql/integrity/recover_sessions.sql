@@ -1,5 +1,5 @@
--- Makes the sessions that these rows name: closed, over their first to their last activity, of their user when they name but one
--- who is there.
+-- Makes the sessions that these rows name. A session is closed, and lasts from the first to the last activity of its rows. It
+-- belongs to the user of its rows if they name only one, and that user exists.
 INSERT INTO chatbot.session_master AS s (session_id, user_id, session_start, session_end, is_active, session_metadata)
 SELECT
     t.session_id,

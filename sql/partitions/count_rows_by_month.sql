@@ -1,4 +1,5 @@
--- The rows of {partition} by their month in %(timezone)s, the earliest first; 'infinity' and '-infinity' are in none.
+-- Counts the rows of {partition} by their month in the time zone %(timezone)s, the earliest month first. The times 'infinity'
+-- and '-infinity' are in no month, and are counted by themselves.
 SELECT
     CASE
         WHEN isfinite(t.conversation_time) THEN to_char(t.conversation_time AT TIME ZONE %(timezone)s, 'YYYY-MM')

@@ -1,6 +1,6 @@
--- Each change of a row in the default partition is made in the new tables as well, in the writer's own transaction: every
--- snapshot then sees the same rows in both. A row that the writer's snapshot cannot see in the new table, because the copy
--- has not come to it or is younger than the snapshot, is noted for a second look.
+-- Repeats each change of a row in the default partition in the new tables, in the writer's own transaction, so that every
+-- snapshot sees the same rows in both. A row that the writer's snapshot cannot see in the new table, because it is not copied
+-- yet or was copied after the snapshot was taken, is noted for a second look.
 CREATE FUNCTION {function}() RETURNS trigger
 LANGUAGE plpgsql
 SECURITY DEFINER

@@ -1,4 +1,4 @@
--- The months that were ever taken out, one row each, by month.
+-- The months that were ever taken out of the conversations, in order. One row per month.
 SELECT
     to_char(a.month, 'YYYY-MM') AS month,
     a.state,

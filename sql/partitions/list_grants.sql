@@ -1,4 +1,4 @@
--- What %(table)s grants to others than its owner, one row per grantee and privilege.
+-- The privileges on %(table)s of roles other than its owner. One row per grantee and privilege.
 SELECT CASE WHEN g.grantee = 0 THEN NULL ELSE pg_get_userbyid(g.grantee) END AS grantee, g.privilege_type, g.is_grantable
   FROM pg_class AS c
  CROSS JOIN LATERAL aclexplode(c.relacl) AS g

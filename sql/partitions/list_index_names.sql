@@ -1,4 +1,5 @@
--- Indexes of %(table)s that are named for the table's old name %(old)s, with the same for its new name %(new)s, where free.
+-- Indexes of %(table)s whose names begin with the table's old name %(old)s, and for each the same name with the new name
+-- %(new)s instead. An index whose new name is taken is left out.
 SELECT n.nspname, c.relname, wanted.name
   FROM pg_index AS i
   JOIN pg_class AS c ON c.oid = i.indexrelid

@@ -1,4 +1,4 @@
--- Tables whose changes are mirrored, those excepted that stand in the schema %(workshop)s and are dropped as a whole.
+-- Tables whose changes are mirrored, except those in the schema %(workshop)s, which are dropped as a whole.
 SELECT DISTINCT n.nspname, c.relname
   FROM pg_trigger AS t
   JOIN pg_class AS c ON c.oid = t.tgrelid

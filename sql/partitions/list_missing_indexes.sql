@@ -1,5 +1,5 @@
--- Indexes of the partitioned table %(table)s that a partition has no valid part of, and the SQL that makes it. One row per
--- index and partition.
+-- Indexes of the partitioned table %(table)s that are missing or invalid on a partition, and the SQL that makes them there. One
+-- row per index and partition.
 SELECT
     format('%%I.%%I', tn.nspname, t.relname) AS partition,
     format('%%I.%%I', pn.nspname, p.relname) AS index,

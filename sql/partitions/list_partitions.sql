@@ -1,6 +1,6 @@
 -- The partitions of %(parent)s with their bounds as instants, the default partition last.
--- pg_get_expr prints bounds in the session's TimeZone and DateStyle, and the casts read them in the same ones: the caller
--- sets DateStyle to ISO, whose offsets are numbers. A bound that is not finite is NULL.
+-- pg_get_expr prints bounds in the session's TimeZone and DateStyle, and the casts read them in the same ones. The caller
+-- sets DateStyle to ISO, in which the offset from UTC is a number. A bound that is not finite is NULL.
 SELECT n.nspname,
        c.relname,
        bounds.expression = 'DEFAULT' AS is_default,

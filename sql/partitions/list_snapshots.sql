@@ -1,5 +1,5 @@
--- Sessions of this database that hold a snapshot now, each with what tells this snapshot from the session's next one.
--- backend_xmin and virtual transactions are visible to every role; autovacuum reads no row on anybody's behalf.
+-- Sessions of this database that hold a snapshot now, each with values that differ from those of the session's next snapshot.
+-- Every role can see backend_xmin and virtual transactions. A vacuum is left out, because it reads no rows for a client.
 SELECT a.pid, l.virtualtransaction, a.backend_xmin::text
   FROM pg_stat_activity AS a
   JOIN pg_locks AS l ON l.pid = a.pid AND l.locktype = 'virtualxid' AND l.granted

@@ -1,4 +1,4 @@
--- Tables of the schema %(workshop)s whose comment is %(mark)s: what a run built and did not come to the end of.
+-- Tables of the schema %(workshop)s whose comment is %(mark)s: a run built them, but did not finish with them.
 SELECT c.relname
   FROM pg_class AS c
   JOIN pg_namespace AS n ON n.oid = c.relnamespace

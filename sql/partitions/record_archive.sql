@@ -1,4 +1,4 @@
--- The month %(month)s is in the file %(uri)s, and nowhere else.
+-- Records that the month %(month)s is now only in the file %(uri)s.
 UPDATE yumai_pipelines.archives
 SET
     state = 'archived',

@@ -1,5 +1,5 @@
--- The month %(month)s leaves: its partition %(partition)s is in the state %(state)s, detaching or detached. What is known
--- of an older file of the month is forgotten; the file stays where it is.
+-- Records that the partition %(partition)s of the month %(month)s is in the state %(state)s, which is detaching or detached.
+-- What is recorded about an older file of the month is deleted. The file stays where it is.
 INSERT INTO yumai_pipelines.archives (month, state, partition, detached_at)
 VALUES (%(month)s, %(state)s, %(partition)s, now())
 ON CONFLICT (month) DO UPDATE

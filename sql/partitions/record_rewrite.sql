@@ -1,4 +1,4 @@
--- The file %(uri)s has replaced the file %(old)s, which no month refers to any more.
+-- Records that the file %(uri)s has replaced the file %(old)s, which no month refers to any more.
 UPDATE yumai_pipelines.archives
 SET
     uri = %(uri)s,

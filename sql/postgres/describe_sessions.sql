@@ -1,4 +1,4 @@
--- The sessions of %(pids)s that hold an old snapshot, in the shape of list_lock_holders.sql.
+-- The sessions of %(pids)s that hold an old snapshot, with the columns of list_lock_holders.sql.
 SELECT a.pid,
        coalesce(nullif(a.application_name, ''), a.backend_type, '?') AS application_name,
        coalesce(a.state, '?') AS state,

@@ -1,4 +1,4 @@
--- The session that holds the advisory lock of the key %(key)s in this database, in the shape of list_lock_holders.sql.
+-- The session that holds the advisory lock of the key %(key)s in this database, with the columns of list_lock_holders.sql.
 SELECT a.pid,
        coalesce(nullif(a.application_name, ''), a.backend_type, '?') AS application_name,
        coalesce(a.state, '?') AS state,

@@ -1,6 +1,5 @@
--- Sessions that hold a lock on one of the tables %(names)s, one row per session, table and mode; %(labels)s is what to call
--- each table.
--- What other roles run is hidden from a role without pg_read_all_stats; who and where is not.
+-- Sessions that hold a lock on one of the tables %(names)s, which people know as %(labels)s. One row per session, table and
+-- mode. A role without pg_read_all_stats sees the sessions of other roles, but not what they run.
 SELECT a.pid,
        coalesce(nullif(a.application_name, ''), a.backend_type, '?') AS application_name,
        coalesce(a.state, '?') AS state,

@@ -1,6 +1,6 @@
 -- Every object of YUMAI's schemas, one row each: what it is, its name, its definition, its comment.
--- Partitions and their parts are left out, since each month adds some, and so is what extensions own.
--- The caller empties search_path, so that every name in a definition is qualified.
+-- Partitions and their parts are left out, because each month adds some. Objects of extensions are left out too.
+-- The caller sets search_path to pg_catalog, so that every other name in a definition is qualified.
 WITH schemas AS (
     SELECT n.oid, n.nspname, n.nspowner, n.nspacl
     FROM pg_namespace AS n

@@ -1,4 +1,4 @@
--- One row: how the sessions stand. Section 7.3 of the database document. Days begin at midnight in %(timezone)s.
+-- Counts of the sessions, in one row. Section 7.3 of the database document. Days begin at midnight in %(timezone)s.
 WITH today AS (
     SELECT date_trunc('day', now() AT TIME ZONE %(timezone)s) AT TIME ZONE %(timezone)s AS began
 )

@@ -1,5 +1,5 @@
 -- Rows in which a materialized view differs from what its query selects, by the columns of its unique key, each with the number
--- of all such rows; %(sample)s rows at most. A row that was changed differs twice.
+-- of all such rows. At most %(sample)s rows. A row that was changed is in here twice, once from each side.
 WITH expected AS ({query}),
 
 missing AS (

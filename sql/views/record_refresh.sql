@@ -1,4 +1,5 @@
--- Notes as of when the view %(view_name)s was refreshed, in the transaction that refreshed it. Returns as_of and the rows.
+-- Records the time of a refresh of the view %(view_name)s, in the transaction that refreshed it. Returns this time and the number
+-- of rows.
 INSERT INTO yumai_pipelines.view_refreshes AS r (view_name, as_of, row_count)
 SELECT %(view_name)s, now(), count(*)
 FROM {view}

@@ -94,7 +94,7 @@ DEFECTS = [
     ("shop_performance", "UPDATE {e} SET mean_rank = 0.5 {one}", "valid_rows", "mean_rank is not in 1 to ∞"),
     ("feedback_summary", "UPDATE {e} SET linked = 77 {one}", "reconciled", "name feedbacks on a recommendation"),
     ("feedback_summary", "UPDATE {e} SET rating_count = 77 {one}", "reconciled", "name valid ratings"),
-    ("feedback_summary", "INSERT INTO {e} SELECT * FROM {e} {one}", "valid_rows", "the key stands there twice"),
+    ("feedback_summary", "INSERT INTO {e} SELECT * FROM {e} {one}", "valid_rows", "the key is there twice"),
     ("score_calibration", "UPDATE {e} SET recommendations = 77 {one}", "reconciled", "scores"),
     ("score_calibration", "UPDATE {e} SET selection_rate = NULL {one}", "valid_rows", "selection_rate is not"),
     ("score_calibration", "UPDATE {e} SET mean_score = 2 {one}", "valid_rows", "mean_score is not in 0 to 1"),

@@ -459,6 +459,7 @@ def test_any_interleaving_leaves_what_it_should(databases: Databases, template: 
             super().__init__(url, owner, did)
 
     with databases.clone(template) as url, connect(url, application_name="test: upkeep") as owner:
+        owner.execute("SET search_path = chatbot, ml_features, analytics, public")
         run_state_machine_as_test(
             Here,
             settings=settings(

@@ -79,6 +79,8 @@ def many(databases: Databases, template: str) -> Iterator[Connection]:
         ensure_months(owner, MONTHS, zone=SEOUL, policy=LockPolicy())
         for statement in FILL.format(sessions=SESSIONS, users=USERS, months=len(MONTHS), zone=SEOUL.key).split(";"):
             admin.execute(statement.encode())
+        # The statements are those of the database document, which the chatbot sends.
+        owner.execute("SET search_path = chatbot, ml_features, analytics, public")
         yield owner
 
 

@@ -1,4 +1,5 @@
-"""Dagster's side of the project, a folder for each stage: what it materializes, what it checks, what people launch.
+"""The Dagster definitions, with one folder for each stage: its assets, its checks and its jobs.
 
-The modules with assets, checks and jobs do without `from __future__ import annotations`: Dagster reads the annotations.
+Modules that define assets, checks or jobs must not use `from __future__ import annotations`, because Dagster reads the
+annotations at run time.
 """

@@ -1,7 +1,7 @@
-"""Which months a schedule asks for, at the time of its tick. When it ticks, and what then runs, is in `schedules`.
+"""The months that a schedule asks for when it ticks. When it ticks and what it runs is defined in `schedules`.
 
-Each function is told the time of the tick, the settings, and of which months an asset has been materialized. It answers
-with the first and the last month of one run, or with the reason why nothing needs to run.
+Each function takes the time of the tick, the settings, and a function that says of which months an asset has been
+materialized. It returns the first and the last month of one run, or the reason why nothing needs to run.
 """
 
 from __future__ import annotations
@@ -19,13 +19,16 @@ from yumai_pipelines.model.months import Month
 from yumai_pipelines.settings import Settings
 
 Made = Callable[[dg.AssetKey], set[str]]
-"""The partition keys of an asset that were ever materialized."""
+"""A function that returns the partition keys of an asset that were ever materialized."""
 
 Due = Callable[[datetime, Settings, Made], tuple[Month, Month] | dg.SkipReason]
 
 
 def partitions(at: datetime, settings: Settings, made: Made) -> tuple[Month, Month] | dg.SkipReason:
-    """The current month and those to be kept ahead of it; from an earlier month on, when one was never made."""
+    """Ask for the current month and the months to be kept ahead of it.
+
+    The range begins at an earlier month if that one was never materialized.
+    """
     month = Month.of(at, settings.zone)
     last = month + settings.months_ahead
     ready = made(conversations.key)
@@ -35,7 +38,10 @@ def partitions(at: datetime, settings: Settings, made: Made) -> tuple[Month, Mon
 
 
 def closed_months(at: datetime, settings: Settings, made: Made) -> tuple[Month, Month] | dg.SkipReason:
-    """The month that has just closed, and the one before for its late feedback; from an earlier one, if never built."""
+    """Ask for the month that has just closed, and for the month before it because of late feedback.
+
+    The range begins at an earlier month if that one was never built.
+    """
     closed = Month.of(at, settings.zone) - 1
     if closed < settings.first:
         return dg.SkipReason(f"{closed} is before the first month of the history, {settings.first}.")
@@ -44,7 +50,7 @@ def closed_months(at: datetime, settings: Settings, made: Made) -> tuple[Month, 
 
 
 def past_months(at: datetime, settings: Settings, _made: Made) -> tuple[Month, Month] | dg.SkipReason:
-    """Every month that is past, also those that earlier runs missed."""
+    """Ask for every month that may be archived, also those that earlier runs missed."""
     last = oldest_kept(at, settings.zone, settings.months_kept) - 1
     if last < settings.first:
         return dg.SkipReason(f"No month is past yet: the history begins with {settings.first}.")
@@ -52,7 +58,7 @@ def past_months(at: datetime, settings: Settings, _made: Made) -> tuple[Month, M
 
 
 def months_of_age(at: datetime, settings: Settings, made: Made) -> tuple[Month, Month] | dg.SkipReason:
-    """The months that have come of age, from the first that was never purged."""
+    """Ask for the months whose sessions are old enough to be deleted, from the first month that was never purged."""
     last = latest_month(at, settings.zone, settings.session_days)
     if settings.archives_before_purge:
         last = min(last, oldest_kept(at, settings.zone, settings.months_kept) - 1)
@@ -62,5 +68,5 @@ def months_of_age(at: datetime, settings: Settings, made: Made) -> tuple[Month, 
 
 
 def _first_missing(made: set[str], first: Month, latest: Month) -> Month:
-    """The first month from `first` on that was never materialized, but `latest` at the latest."""
+    """Return the first month from `first` on that was never materialized; `latest` if there is none before it."""
     return next((month for month in first.through(latest) if month.partition_key not in made), latest)

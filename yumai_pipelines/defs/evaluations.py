@@ -1,4 +1,4 @@
-"""How Dagster shows what a check found. This is the one module that needs a private name of Dagster."""
+"""Shows in Dagster what a check found. No other module needs a private name of Dagster at run time."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from yumai_pipelines.model.months import Month
 
 WIDEST_CELL = 60
-"""Characters of a text in a table."""
+"""The number of characters that a text in a table may have."""
 
 
 def metadata_of(finding: Finding) -> dict[str, Any]:
-    """The measure and its limit, and for a failed check the sample and the SQL.
+    """Return the count and its limit and, for a failed check, the sample and the SQL.
 
-    The limit is text: Dagster plots every number, and it hardly ever changes.
+    The limit is text, because Dagster plots every number and the limit hardly ever changes.
     """
     more = {key: table(value) if isinstance(value, list) else value for key, value in finding.metadata.items()}
     shown: dict[str, Any] = {"count": finding.count, "limit": f"{finding.limit:,}", **more}
@@ -38,12 +38,12 @@ def metadata_of(finding: Finding) -> dict[str, Any]:
 
 
 def severity_of(finding: Finding) -> dg.AssetCheckSeverity:
-    """The severity of a failure, as Dagster has it."""
+    """Return the severity of a failure as a value of Dagster."""
     return dg.AssetCheckSeverity[finding.severity.name]
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue:
-    """Rows as a table in Dagster's UI."""
+    """Return rows as a table for Dagster's UI."""
     return dg.MetadataValue.table(
         [dg.TableRecord({key: _cell(value) for key, value in row.items()}) for row in rows],
         schema=dg.TableSchema([dg.TableColumn(key) for key in (rows[0] if rows else ())]),
@@ -51,7 +51,10 @@ def table(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue:
 
 
 def _cell(value: object) -> str | int | float | bool:
-    """A value as Dagster takes it; a long text is cut off, since a cell does not wrap and would widen the page."""
+    """Return a value that Dagster accepts in a table.
+
+    A long text is cut off, because a cell does not wrap its text and would widen the page.
+    """
     if isinstance(value, (int, float)):
         return value
     text = str(value)
@@ -59,7 +62,10 @@ def _cell(value: object) -> str | int | float | bool:
 
 
 def result(finding: Finding, key: dg.AssetCheckKey | None = None) -> dg.AssetCheckResult:
-    """The evaluation of a check that has no months; of the one with this key, where several are evaluated at once."""
+    """Return the evaluation of a check that has no months.
+
+    The key names the check; it is needed only where one function evaluates several checks.
+    """
     return dg.AssetCheckResult(
         asset_key=key and key.asset_key,
         check_name=key and key.name,
@@ -73,9 +79,10 @@ def result(finding: Finding, key: dg.AssetCheckKey | None = None) -> dg.AssetChe
 def evaluations(
     context: dg.AssetCheckExecutionContext, spec: dg.AssetCheckSpec, findings: Mapping[Month | None, Finding]
 ) -> Iterator[dg.Output[None] | dg.AssetCheckEvaluation]:
-    """One evaluation for each month, and one without a month for the whole; those that failed come last.
+    """Yield one evaluation for each month, and one without a month for the whole table.
 
-    A plain `AssetCheckResult` would be one evaluation for all months of a run. The last one is what Dagster shows.
+    A plain `AssetCheckResult` would be a single evaluation for all months of a run. Failed evaluations come last,
+    because Dagster shows the last one.
     """
     yield dg.Output(None, output_name=spec.get_python_identifier())
     for month, finding in sorted(findings.items(), key=lambda each: not each[1].passed):
@@ -96,7 +103,10 @@ def evaluations(
 def _latest_materialization(
     instance: dg.DagsterInstance, key: dg.AssetKey, partition: str | None
 ) -> AssetCheckEvaluationTargetMaterializationData | None:
-    """What an evaluation is about: Dagster forgets the status of a month whose evaluation names an older one."""
+    """Return the materialization that an evaluation is about, which must be the latest one.
+
+    Dagster forgets the status of a month if its evaluation names an older materialization.
+    """
     found = instance.fetch_materializations(
         dg.AssetRecordsFilter(asset_key=key, asset_partitions=[partition] if partition else None), limit=1
     )

@@ -1,6 +1,6 @@
-"""How Dagster shows a table or view of YUMAI: its key, its columns, who answers for it.
+"""How Dagster shows a table or view of YUMAI: its key, its columns and its owners.
 
-All of it comes from the registry and from the shipped catalogue: no connection is made.
+This comes from the registry and from the shipped catalogue, without a connection.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ ANALYTICS = "team:analytics"
 
 
 def asset_key(relation: Relation) -> dg.AssetKey:
-    """`["chatbot", "conversations"]`."""
+    """Return the asset key of a table or view, such as `["chatbot", "conversations"]`."""
     return dg.AssetKey([relation.schema, relation.name])
 
 
 def relation_metadata(relation: Relation) -> dict[str, Any]:
-    """The name of a table or view in the database, and its columns with what they mean."""
+    """Return the name of a table or view in the database, and its columns with their meanings."""
     columns = [dg.TableColumn(column.name, column.type, column.description) for column in snapshot.columns(relation)]
     return {
         "dagster/column_schema": dg.TableSchema(columns),
@@ -34,5 +34,5 @@ def relation_metadata(relation: Relation) -> dict[str, Any]:
 
 
 def section(number: str) -> dict[str, str]:
-    """The tag that names a section of the database document."""
+    """Return the tag that names a section of the database document."""
     return {"document_section": number}

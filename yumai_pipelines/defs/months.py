@@ -1,4 +1,4 @@
-"""Months as Dagster's partitions, and the months that a run is about."""
+"""The months as Dagster's partitions, and the months of a run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def monthly(settings: Settings, last: int) -> dg.MonthlyPartitionsDefinition:
-    """The months from the first of the history on; `last` is 0 for the last closed one, 1 for the next."""
+    """Define the months from the first of the history to `last`: 0 is the last closed month, 1 the current month."""
     return dg.MonthlyPartitionsDefinition(
         start_date=settings.first.partition_key,
         timezone=settings.timezone,
@@ -27,17 +27,17 @@ def monthly(settings: Settings, last: int) -> dg.MonthlyPartitionsDefinition:
 
 _SETTINGS = Settings()
 KEPT_MONTHS = monthly(_SETTINGS, last=_SETTINGS.months_ahead + 1)
-"""The months of the conversations: up to the current one, and those that are kept ready ahead of it."""
+"""The months of the conversations: those up to the current month, and those that are kept ready ahead of it."""
 
 CLOSED_MONTHS = monthly(_SETTINGS, last=0)
 """The months of the extracts: those that are over."""
 
 PAST_MONTHS = monthly(_SETTINGS, last=-_SETTINGS.months_kept)
-"""The months that may be archived: those that are over for longer than they are kept."""
+"""The months that may be archived: those that are over, except the last ones, which are kept (YUMAI_MONTHS_KEPT)."""
 
 
 def months_of(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> list[Month] | None:
-    """The months of a run, one after the other; None for a run that names none."""
+    """Return the months of a run, in order; None if the run names no months."""
     if not (context.has_partition_key or context.has_partition_key_range):
         return None
     return [Month.parse(key) for key in context.partition_keys]
@@ -45,9 +45,9 @@ def months_of(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext)
 
 @contextmanager
 def accepting(*categories: type[Warning]) -> Iterator[None]:
-    """Define something by a feature of Dagster that it still calls beta or preview.
+    """Allow the `with` block to use a feature that Dagster still calls beta or preview.
 
-    Each place says so for itself: a filter for the whole process would hide the next such feature too.
+    Each use is allowed separately, because a filter for the whole process would also hide later warnings.
     """
     with warnings.catch_warnings():
         for category in categories:

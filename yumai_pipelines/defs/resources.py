@@ -1,9 +1,9 @@
-"""What a run is given: the settings, the database, the archive, and the secrets behind the users' pseudonyms.
+"""The resources of a run: the settings, the database, the archive, and the secrets behind the users' pseudonyms.
 
-Each depends on others by their keys alone, so whatever is put in the place of one reaches all that depend on it. Within
-a run there is one object of each. Nothing is read from the environment before a run or a schedule asks for it.
+Resources refer to each other only by key, so a resource that replaces another is used by all that depend on that key.
+A run has one object of each. The environment is read only when a run or a schedule asks for a resource.
 
-Dagster reads the annotations, so this module does without `from __future__ import annotations`.
+Dagster reads the annotations at run time, so this module must not use `from __future__ import annotations`.
 """
 
 from collections.abc import Mapping
@@ -19,22 +19,25 @@ from yumai_pipelines.postgres.connections import Connection, connect, database_u
 from yumai_pipelines.settings import Settings
 
 
-# A function, since Dagster warns of a resource class that has no field.
+# This is a function because Dagster warns about a resource class that has no field.
 @dg.resource
 def settings_resource() -> Settings:
-    """The settings, as the environment has them when the run starts."""
+    """The settings, read from the environment when the run starts."""
     return Settings()
 
 
 @dg.resource(required_resource_keys={"settings"})
 def _settings_of_the_run(context: dg.InitResourceContext) -> Settings:
-    """Whatever has the key `settings`: a resource class can name no key, but what is nested in it can."""
+    """The resource with the key `settings`.
+
+    A resource class cannot refer to another resource by its key, but a resource that is nested in the class can.
+    """
     settings: Settings = context.resources.settings
     return settings
 
 
 class PostgresResource(dg.ConfigurableResource[Any]):
-    """The YUMAI database. Nothing connects, and no embedded server starts, before a run asks for it."""
+    """The YUMAI database. The embedded server is started, if it is used, when a run first asks for the database."""
 
     settings: dg.ResourceDependency[Settings]
     url: str | None = Field(
@@ -45,18 +48,18 @@ class PostgresResource(dg.ConfigurableResource[Any]):
     def __init__(
         self, *, url: str | None = None, settings: Settings | dg.ResourceDefinition = _settings_of_the_run
     ) -> None:
-        """The database at a URL, or that of the settings; the settings are those of the run, unless they are given."""
+        """Use the database of the URL, or else that of the settings. The default settings are those of the run."""
         fields = {"url": url, "settings": settings}
         super().__init__(**fields)
 
     @property
     def embedded(self) -> bool:
-        """Whether the database is the embedded server's."""
+        """Whether the database is in the embedded server."""
         return self.url is None and self.settings.database_url is None
 
     @property
     def login_url(self) -> str:
-        """The libpq URL of the login.
+        """The libpq URL with which the pipeline logs in.
 
         Raises:
             LocalServerError: the embedded server cannot be started.
@@ -64,31 +67,31 @@ class PostgresResource(dg.ConfigurableResource[Any]):
         return self.url or database_url(self.settings)
 
     def connect(self, purpose: str) -> Connection:
-        """A connection in autocommit mode, as the owner of YUMAI's schemas, in the business's time zone.
+        """Open a connection in autocommit mode, as the owner of YUMAI's schemas, in the business's time zone.
 
         Args:
-            purpose: what `pg_stat_activity` shows, after "yumai: ".
+            purpose: the name that `pg_stat_activity` shows, after "yumai: ".
 
         Raises:
             UnsupportedServerError: the server is older than 16.
             SchemaMissingError: the schema was never installed.
-            psycopg.OperationalError: no connection.
+            psycopg.OperationalError: the connection failed.
         """
         return connect(self.login_url, application_name=f"yumai: {purpose}", zone=self.settings.timezone)
 
 
 @dg.resource(required_resource_keys={"settings"})
 def archive_resource(context: dg.InitResourceContext) -> Store:
-    """Where archived months are kept (YUMAI_ARCHIVE_URL). Nothing is made or looked for before a run does so."""
+    """The store of the archived months (YUMAI_ARCHIVE_URL). It is not accessed before a run uses it."""
     return Store.at(context.resources.settings.archive)
 
 
 @dataclass(frozen=True)
 class UserKeys:
-    """The secrets behind the users' pseudonyms in the extracts, looked up at each use and not before.
+    """The secrets behind the users' pseudonyms in the extracts. They are looked up at each use, and not before.
 
     Attributes:
-        settings: may name them.
+        settings: the settings, which may contain the secrets.
         embedded: whether the database is the embedded server's, which has a secret of its own below YUMAI_HOME.
     """
 
@@ -97,19 +100,19 @@ class UserKeys:
 
     @property
     def secret(self) -> SecretStr:
-        """What makes the pseudonyms now; the embedded server's own is made when it is first needed.
+        """The secret that makes the pseudonyms now. That of the embedded server is created when it is first needed.
 
         Raises:
-            UserKeySecretError: there is none for this database.
+            UserKeySecretError: there is no secret for this database.
         """
         return user_key_secret(self.settings, embedded=self.embedded)
 
     @property
     def all_secrets(self) -> tuple[SecretStr, ...]:
-        """That, and what made them before.
+        """The secret that makes the pseudonyms now, and those that made them before.
 
         Raises:
-            UserKeySecretError: there is none for this database.
+            UserKeySecretError: there is no secret for this database.
         """
         return user_key_secrets(self.settings, embedded=self.embedded)
 
@@ -126,4 +129,4 @@ RESOURCES: Mapping[str, Any] = {
     "archive": archive_resource,
     "user_keys": user_keys_resource,
 }
-"""Those of the environment, by the names under which assets, checks, jobs and schedules take them."""
+"""The resources made from the environment, by the keys that assets, checks, jobs and schedules use for them."""

@@ -1,8 +1,8 @@
-"""Every job of assets, and every cron, on one screen. A new one is one entry of `ROUTINES`.
+"""All jobs that materialize assets, and all schedules. To add one, add an entry to `ROUTINES`.
 
-Which months a schedule asks for is decided in `due`. Schedules are in the business's time zone, and each of them may
-run any number of times. They run from the start, since a database whose months run out, whose view goes stale and whose
-extracts are missing serves nobody; what takes rows out of it waits until somebody switches it on.
+The module `due` decides which months a schedule asks for. Schedules are in the business's time zone, and each of them
+may run any number of times. Schedules are on by default, because without them the months run out, the view goes stale
+and the extracts are missing. Only those that take rows out of the database are off until somebody switches them on.
 """
 
 from dataclasses import dataclass
@@ -34,13 +34,13 @@ class Routine:
     """A job, and the schedule on which it runs.
 
     Attributes:
-        name: of the job. Its schedule has the same name with `_schedule` after it.
+        name: the name of the job. Its schedule has the same name with `_schedule` after it.
         description: what the job does.
         selection: the assets and the checks that it runs.
         cron: when it runs; None for a job that people start by hand.
-        asks_for: what the schedule asks for, in words.
-        months: decides which months a run is about; None for a job without months.
-        from_the_start: whether the schedule is on before anybody has switched it on.
+        asks_for: the description of the schedule.
+        months: decides which months a run is for; None for a job without months.
+        from_the_start: whether the schedule is on by default.
     """
 
     name: str
@@ -109,7 +109,7 @@ _JOBS = {each.name: dg.define_asset_job(each.name, each.selection, description=e
 
 
 def _schedule(routine: Routine, cron: str) -> dg.ScheduleDefinition:
-    """The schedule of a routine that has a cron: one run for all the months that are due, as the UI asks for it."""
+    """Make the schedule of a routine. A tick starts one run for all months that are due, as a range in the UI does."""
     name, job, months = f"{routine.name}_schedule", _JOBS[routine.name], routine.months
     zone = KEPT_MONTHS.timezone
     status = dg.DefaultScheduleStatus.RUNNING if routine.from_the_start else dg.DefaultScheduleStatus.STOPPED

@@ -93,7 +93,7 @@ def _faults(extract: Extract) -> Iterator[sql.Composed]:
     key = sql.SQL(", ").join(map(sql.Identifier, extract.key))
     merged = _is_merged(extract)
     yield _fault(sql.SQL("num_nulls({}) > 0").format(key), "NULL in the key")
-    yield _fault(sql.SQL("count(*) OVER (PARTITION BY {}) > 1").format(key), "the key stands there twice")
+    yield _fault(sql.SQL("count(*) OVER (PARTITION BY {}) > 1").format(key), "the key is there twice")
     for share in extract.shares:
         yield _fault(_is_no_share(share, merged), f"{share.column} is not {share.part} per {share.whole}")
     for mean in extract.means:

@@ -1,1 +1,1 @@
-"""Whether rows refer to what is there, and the repair of those that do not."""
+"""Checks whether rows refer to rows that exist, and repairs those that do not."""

@@ -1,6 +1,6 @@
-"""What a check found: the measure beside its limit; when it fails, also which rows, why, and what to do.
+"""What a check found: a count and its limit and, if the check failed, which rows, why, and what to do.
 
-How Dagster shows a finding is decided in `defs.evaluations`.
+The module `defs.evaluations` shows a finding in Dagster.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 SAMPLE = 10
-"""Rows that a failed check shows."""
+"""The number of rows that a failed check shows."""
 
 
 class Severity(Enum):
-    """How bad it is when a check fails."""
+    """How serious the failure of a check is."""
 
     WARN = "warn"
     ERROR = "error"
@@ -32,11 +32,11 @@ class Finding:
         count: how many there are.
         limit: how many there may be.
         sample: the first of them, at most `SAMPLE`.
-        cause: how they may have come about.
+        cause: what may have caused them.
         remedy: what to do, in words.
-        statements: SQL that does it, for psql.
-        severity: of a failure.
-        metadata: further measures: numbers and texts, and rows that are shown as a table.
+        statements: SQL that carries out the remedy, for psql.
+        severity: the severity of a failure.
+        metadata: further measures: numbers, texts, and rows that are shown as a table.
     """
 
     subject: str
@@ -51,20 +51,20 @@ class Finding:
 
     @property
     def passed(self) -> bool:
-        """Whether there is nothing to complain of."""
+        """Whether the count is within its limit."""
         return self.count <= self.limit
 
     @property
     def description(self) -> str:
-        """One sentence for a check that passed; for one that failed, all that somebody needs who is called at night.
+        """The text for people: one sentence if the check passed, and all that is needed to act if it failed.
 
-        What to do comes first, since Dagster cuts off what is long. It shows the SQL elsewhere, with the metadata: its
-        lines would be too wide here.
+        The remedy comes before the sample and the cause, because Dagster cuts off a long text. The SQL is shown with
+        the metadata, because its lines would be too wide here.
         """
         measure = f"{self.subject[0].upper()}{self.subject[1:]}: {self.count:,} (limit {self.limit:,})."
         if self.passed:
             return measure
-        remedy = f"What to do: {self.remedy}" + (" The SQL stands below, under sql." if self.statements else "")
+        remedy = f"What to do: {self.remedy}" + (" The SQL is below, under sql." if self.statements else "")
         return "\n\n".join(part for part in (measure, remedy, self._examples(), f"Cause: {self.cause}") if part)
 
     def _examples(self) -> str:

@@ -1,7 +1,7 @@
-"""How foreign keys are looked at: as constraints, and by following the references of the rows.
+"""Checks foreign keys in two ways: as constraints, and by following the references of the rows.
 
-Rows get past foreign keys (`session_replication_role`, `DISABLE TRIGGER ALL`, NOT VALID), so both are looked at. When
-that is done stands in `integrity`.
+Both are needed, because rows can get past a foreign key (`session_replication_role`, `DISABLE TRIGGER ALL`, NOT VALID).
+The module `defs.integrity.checks` makes checks of Dagster from these.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _JOB = "it looks and changes nothing until it is launched with dry_run off, and 
 
 
 class KeyState(NamedTuple):
-    """A foreign key as PostgreSQL has it. `sql/checks/describe_foreign_keys.sql` says what the columns are."""
+    """A foreign key as it is in the database: a row of `sql/integrity/describe_foreign_keys.sql`."""
 
     schema: str
     name: str
@@ -59,18 +59,18 @@ class KeyState(NamedTuple):
 
     @property
     def relation(self) -> Relation:
-        """The table or partition that has it."""
+        """The table or partition that has the key."""
         return Relation(self.schema, self.name)
 
     @property
     def referenced(self) -> Relation:
-        """The table that it refers to."""
+        """The table that the key refers to."""
         return Relation(self.referenced_schema, self.referenced_name)
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What is wrong with a foreign key on one table or partition, and the SQL that puts it right."""
+    """What is wrong with a foreign key on one table or partition, and the SQL that corrects it."""
 
     relation: Relation
     key: ForeignKey
@@ -80,12 +80,12 @@ class Fault:
 
 @dataclass(frozen=True)
 class Constraints:
-    """The foreign keys of a table and its partitions, as PostgreSQL has them.
+    """The foreign keys of a table and its partitions, as they are in the database.
 
     Attributes:
-        scope: whose.
-        states: those of one column.
-        partitions: of the table, when it has any.
+        scope: names the table.
+        states: the foreign keys that have one column.
+        partitions: the partitions of the table, if it has any.
     """
 
     scope: Scope
@@ -94,7 +94,7 @@ class Constraints:
 
     @classmethod
     def read(cls, connection: Connection, scope: Scope) -> Constraints:
-        """Read the catalogue."""
+        """Read the foreign keys and the partitions from PostgreSQL's catalogue."""
         relation = scope.table.relation
         with connection.cursor(row_factory=class_row(KeyState)) as cursor:
             states = cursor.execute(read_sql("integrity", "describe_foreign_keys.sql"), {"table": relation.quoted})
@@ -103,14 +103,14 @@ class Constraints:
 
     @cached_property
     def _by_column(self) -> dict[tuple[Relation, str], list[KeyState]]:
-        """The states of each column; of all relations they are too many to look through for each."""
+        """The states by relation and column, because searching all of them for each key takes too long."""
         by_column: dict[tuple[Relation, str], list[KeyState]] = {}
         for state in self.states:
             by_column.setdefault((state.relation, state.column), []).append(state)
         return by_column
 
     def relations(self, month: Month | None) -> list[Relation]:
-        """The table and its partitions; of a month, its own partition and the default one."""
+        """Return the table and its partitions; for a month, only that month's partition and the default partition."""
         return [
             self.scope.table.relation,
             *(
@@ -123,19 +123,19 @@ class Constraints:
         ]
 
     def state(self, relation: Relation, key: ForeignKey) -> KeyState | None:
-        """The key of that column on that relation: the one that refers to the right table, where there are several."""
+        """Return the key of the column on the relation; of several, the one that refers to the right table."""
         states = self._by_column.get((relation, key.column), [])
         return next((each for each in states if each.referenced == key.referenced), next(iter(states), None))
 
 
 @dataclass(frozen=True)
 class References:
-    """What the rows of one scope refer to.
+    """How many rows of one scope refer to nothing.
 
     Attributes:
-        scope: whose rows.
+        scope: the rows that were looked at.
         keys: the foreign keys that were followed.
-        counts: by key and month, the rows that refer to nothing.
+        counts: the number of rows that refer to nothing, by key and month.
     """
 
     scope: Scope
@@ -144,19 +144,19 @@ class References:
 
     @classmethod
     def follow(cls, connection: Connection, scope: Scope, keys: Sequence[ForeignKey]) -> References:
-        """Follow each key of each row of the scope."""
+        """Follow each of the keys from each row of the scope."""
         return cls(scope, tuple(keys), {key: _broken(connection, scope, key) for key in keys})
 
     def broken(self, month: Month | None, key: ForeignKey) -> int:
-        """Rows of the month, or of the whole, whose key refers to nothing."""
+        """Return the number of rows of the month, or of all rows for None, whose key refers to nothing."""
         return self.counts[key][month]
 
 
 def _broken(connection: Connection, scope: Scope, key: ForeignKey) -> dict[Month | None, int]:
-    """The rows whose key refers to nothing, by month.
+    """Count the rows whose key refers to nothing, by month.
 
-    Of the whole they are told apart by month when there are any: a plain count costs half as much, and needs nothing
-    but indexes.
+    If the scope is the whole table, all of them are counted together first, and by month only if there are any: a plain
+    count costs half as much, and needs only indexes.
     """
     found: list[tuple[int, int]] = []
     if not scope.whole:
@@ -172,7 +172,10 @@ def _broken(connection: Connection, scope: Scope, key: ForeignKey) -> dict[Month
 
 
 def _in_months(key: ForeignKey, scope: Scope) -> sql.Composed:
-    """The count of a key's rows of some months. What happened then refers mostly to sessions of those days."""
+    """Compose the count of the rows of some months whose key refers to nothing.
+
+    Rows mostly refer to sessions that started in the same months or the day before, so these are looked up first.
+    """
     referenced = key.referenced.identifier, sql.Identifier(key.referenced_column), sql.Identifier(key.column)
     started = table_of(key.referenced).time
     nearby: sql.Composable = sql.SQL("true")
@@ -197,7 +200,7 @@ def _in_months(key: ForeignKey, scope: Scope) -> sql.Composed:
 
 
 def _listing(key: ForeignKey, scope: Scope, month: Month | None) -> sql.Composed:
-    """The rows of a key that refer to nothing."""
+    """Compose the query that lists the rows whose key refers to nothing."""
     owner = scope.table
     columns = dict.fromkeys((*owner.key, key.column, *([owner.time] if owner.time else [])))
     return sql.SQL(read_sql("integrity", "list_broken_references.sql")).format(
@@ -209,7 +212,7 @@ def _listing(key: ForeignKey, scope: Scope, month: Month | None) -> sql.Composed
 
 
 def _broken_rows(key: ForeignKey, scope: Scope, month: Month | None) -> sql.Composed:
-    """SQL: that a row `t` of the scope refers to nothing by the key."""
+    """Compose the SQL condition that a row `t` is in the scope and its key refers to nothing."""
     return sql.SQL(
         "t.{column} IS NOT NULL\n"
         "    AND NOT EXISTS (SELECT FROM {referenced} AS r WHERE r.{referenced_column} = t.{column})\n"
@@ -225,7 +228,7 @@ def _broken_rows(key: ForeignKey, scope: Scope, month: Month | None) -> sql.Comp
 def _repairs(
     connection: Connection, key: ForeignKey, scope: Scope, month: Month | None, *actions: RepairAction
 ) -> list[str]:
-    """For each action, the statements that the job repair_orphans would run, all at once and by hand."""
+    """Return, for each action, the statements of the job repair_orphans as one text, to be run by hand."""
     rows = _broken_rows(key, scope, month)
     return [
         ";\n".join(step.statement.as_string(connection).strip() for step in steps(key, action, rows, "by hand")) + ";"
@@ -234,7 +237,7 @@ def _repairs(
 
 
 def orphans(connection: Connection, references: References, month: Month | None) -> Finding:
-    """Rows that belong to no session. Section 7.3 of the database document."""
+    """Find the rows that belong to no session. Section 7.3 of the database document."""
     scope = references.scope
     key = scope.table.session_key
     if key is None:
@@ -261,9 +264,9 @@ def orphans(connection: Connection, references: References, month: Month | None)
 def foreign_keys(
     connection: Connection, constraints: Constraints, references: References, month: Month | None
 ) -> Finding:
-    """What is wrong with the foreign keys of a table and of its partitions, and which of them rows violate.
+    """Find what is wrong with the foreign keys of a table and of its partitions, and the rows that violate them.
 
-    For a month: the table, its default partition, and the month's partition; for the whole: all of them.
+    For a month, these are the table, its default partition and the month's partition; without one, all partitions.
     """
     owner = references.scope.table
     faults: list[Fault] = []
@@ -307,7 +310,7 @@ def _faults(
     *,
     partitioned: bool,
 ) -> list[Fault]:
-    """What is wrong with one foreign key of one table or partition, as a constraint."""
+    """Find what is wrong with the constraint of one foreign key of one table or partition."""
 
     def renew() -> tuple[str, ...]:
         return tuple(statement.as_string(connection) for statement in _renew(key, state, partitioned=partitioned))
@@ -332,9 +335,9 @@ def _faults(
 
 
 def _renew(key: ForeignKey, state: KeyState | None, *, partitioned: bool) -> list[sql.Composed]:
-    """Drop what is there, and add the key as the registry has it.
+    """Compose the statements that drop the key, if it is there, and add it as the migrations define it.
 
-    PostgreSQL 17 knows no NOT VALID foreign key on a partitioned table, so there the rows are read under the lock.
+    PostgreSQL 17 has no NOT VALID foreign keys on partitioned tables, so there the rows are checked under the lock.
     """
     owner, name = key.table.identifier, sql.Identifier(key.name)
     drops = [_alter(owner, "DROP CONSTRAINT {}", sql.Identifier(state.key))] if state else []
@@ -354,7 +357,7 @@ def _renew(key: ForeignKey, state: KeyState | None, *, partitioned: bool) -> lis
 
 
 def _comment(key: ForeignKey) -> str | None:
-    """Why the key has its rule on delete, as the migrations say it."""
+    """Return the comment of the migrations that says why the key has its rule on delete."""
     name = f"{key.table}.{key.name}"
     return next((each.comment for each in snapshot.shipped() if each.name == name), None)
 
@@ -364,7 +367,7 @@ def _alter(relation: sql.Identifier, action: str, *parts: sql.Composable) -> sql
 
 
 def _violations(connection: Connection, references: References, key: ForeignKey, month: Month | None) -> Fault:
-    """Rows that refer to nothing: how many, and which are the first."""
+    """Report the rows that refer to nothing: their number, and the first of them."""
     scope, count = references.scope, references.broken(month, key)
     listing = _listing(key, scope, month)
     first = [

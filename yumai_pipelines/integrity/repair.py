@@ -1,7 +1,7 @@
-"""Rows that refer to something that is gone: given a session again, or kept in `yumai_pipelines.quarantine`.
+"""Repairs rows that refer to something that is gone: gives them a session again, or moves them into the quarantine.
 
-Nothing is deleted that is not kept. How the checks find such rows stands in `checks`; how they got there is told in
-`docs/integrity.md`.
+Nothing is deleted without being kept in the table `yumai_pipelines.quarantine`. The checks in `integrity.foreign_keys`
+find such rows, and `docs/integrity.md` says how they come about.
 """
 
 from __future__ import annotations
@@ -29,27 +29,28 @@ if TYPE_CHECKING:
     from yumai_pipelines.schema.tables import ForeignKey
 
 SAMPLE = 10
-"""Rows of each reference that a report shows."""
+"""The number of rows that a report shows for each foreign key."""
 
 
 class Orphans(StrEnum):
     """What is done with rows whose session is gone."""
 
     RECOVER = "recover"
-    """They stay, and get a session again, marked as recovered."""
+    """The rows stay, and get a session again, which is marked as recovered."""
 
     QUARANTINE = "quarantine"
-    """They are moved into the quarantine."""
+    """The rows are moved into the quarantine."""
 
 
 class Broken(StrEnum):
     """What is done with rows that violate any other foreign key."""
 
     AS_THE_KEY_SAYS = "as_the_key_says"
-    """SET NULL: the reference is emptied, and the row as it was kept in the quarantine. Else they are moved there."""
+    """If the key is ON DELETE SET NULL, the reference is emptied, and the row as it was is kept in the quarantine. Rows
+    that violate another key are moved there."""
 
     QUARANTINE = "quarantine"
-    """They are moved into the quarantine."""
+    """The rows are moved into the quarantine."""
 
 
 class RepairAction(StrEnum):
@@ -62,15 +63,15 @@ class RepairAction(StrEnum):
 
 @dataclass(frozen=True)
 class Repair:
-    """What was found of one foreign key, and what was done.
+    """How many rows violated one foreign key, and what was done with them.
 
     Attributes:
         key: the foreign key.
         action: what is done with such rows.
-        found: how many there were.
-        sample: the keys of the first of them, with what they name, at most `SAMPLE`.
-        done: rows and sessions by what was done with them; empty after a dry run. Rows that hung on one that was moved
-            went with it, so these may be more than were found.
+        found: the number of such rows.
+        sample: the primary keys of the first of them, at most `SAMPLE`, with the value that refers to nothing.
+        done: the numbers of rows and sessions, by what was done with them; empty after a dry run. Rows that refer to a
+            moved row are repaired with it, so these may be more than were found.
     """
 
     key: ForeignKey
@@ -92,21 +93,21 @@ def repair_orphans(
 ) -> list[Repair]:
     """Repair every row of the registry's tables that violates a foreign key.
 
-    Idempotent. Each batch is a transaction of its own, so a run that is killed keeps what it has done, and the next one
-    goes on. Sections 3 and 7.3 of the database document.
+    This is idempotent. Each batch is a transaction of its own, so a run that is killed keeps what it has done, and the
+    next one continues. Sections 3 and 7.3 of the database document.
 
     Args:
         connection: in autocommit mode, as the owner of the tables.
-        run_id: the run, for the quarantine and the recovered sessions.
-        dry_run: only look.
+        run_id: the id that is noted in the quarantine and in recovered sessions.
+        dry_run: say what would be repaired, and change nothing.
         orphans: what is done with rows whose session is gone.
         broken: what is done with rows that violate another foreign key.
-        batch_rows: rows that one transaction repairs; what hangs on them comes on top.
+        batch_rows: rows that one transaction repairs, besides the rows that refer to them.
         policy: how long to wait for another repair to end.
 
     Returns:
-        One for each foreign key that rows violate, in the order in which they are repaired: sessions last, so that none
-        is recovered for rows that go.
+        One repair for each foreign key that rows violate, in the order in which they are made. The keys to sessions
+        come last, so that no session is recovered for rows that are moved away.
 
     Raises:
         LockNotObtainedError: another repair is running.
@@ -153,7 +154,7 @@ def _is_session_key(key: ForeignKey) -> bool:
 def action_for(
     key: ForeignKey, orphans: Orphans = Orphans.RECOVER, broken: Broken = Broken.AS_THE_KEY_SAYS
 ) -> RepairAction:
-    """What is done with rows that violate a foreign key."""
+    """Return what is to be done with rows that violate a foreign key."""
     if _is_session_key(key):
         return RepairAction.RECOVER if orphans is Orphans.RECOVER else RepairAction.MOVE
     if key.on_delete is OnDelete.SET_NULL and broken is Broken.AS_THE_KEY_SAYS:
@@ -167,8 +168,8 @@ class _Search:
 
     Attributes:
         key: the foreign key.
-        found: the table.
-        rows: how many it has.
+        found: the temporary table.
+        rows: the number of rows in it.
     """
 
     key: ForeignKey
@@ -177,7 +178,7 @@ class _Search:
 
     @classmethod
     def run(cls, connection: Connection, key: ForeignKey, number: int) -> _Search:
-        """Look at every row once."""
+        """Look at every row once, and put those that violate the key into the temporary table."""
         found = sql.Identifier("pg_temp", f"broken_{number}")
         statement = sql.SQL(read_sql("integrity", "find_broken_rows.sql")).format(
             found=found, key=_listed("t", table_of(key.table).key), **_names(key)
@@ -187,7 +188,7 @@ class _Search:
         return cls(key, found, rows)
 
     def sample(self, connection: Connection) -> list[dict[str, Any]]:
-        """The first rows: their key, and what they name."""
+        """Return the primary keys of the first rows, with the value that refers to nothing."""
         query = sql.SQL("SELECT {}, f.named AS {} FROM {} AS f WHERE f.number <= {} ORDER BY f.number").format(
             _listed("f", table_of(self.key.table).key), sql.Identifier(self.key.column), self.found, sql.Literal(SAMPLE)
         )
@@ -195,7 +196,7 @@ class _Search:
             return cursor.execute(query).fetchall()
 
     def batches(self, size: int) -> Iterator[sql.Composed]:
-        """SQL: that a row `t` is one of so many, and violates the key still."""
+        """Yield, for each batch of rows, the SQL condition that a row `t` is in it and still violates the key."""
         columns = table_of(self.key.table).key
         batch = sql.SQL(
             "({own}) IN (SELECT {found_key} FROM {found} AS f WHERE f.number BETWEEN {first} AND {last}) "
@@ -217,8 +218,8 @@ class Step:
     """One statement of a repair.
 
     Attributes:
-        statement: what to run.
-        done: what it has done to as many rows as it says; empty for one that only locks.
+        statement: the statement.
+        done: what the statement does to the rows that it counts, in words; empty if it only locks rows.
     """
 
     statement: sql.Composed
@@ -226,13 +227,13 @@ class Step:
 
 
 def steps(key: ForeignKey, action: RepairAction, rows: sql.Composable, run_id: str) -> list[Step]:
-    """The statements that repair rows which violate a foreign key, to be run in one transaction.
+    """Return the statements that repair rows which violate a foreign key, to be run in one transaction.
 
     Args:
         key: the foreign key.
         action: what is to be done.
-        rows: SQL: that a row `t` of the key's table is one of them.
-        run_id: who repairs, for the quarantine and the recovered sessions.
+        rows: the SQL condition that a row `t` of the key's table is one of these rows.
+        run_id: the id that is noted in the quarantine and in recovered sessions.
     """
     why = f"{key.column} names no row of {key.referenced}"
     match action:
@@ -245,7 +246,7 @@ def steps(key: ForeignKey, action: RepairAction, rows: sql.Composable, run_id: s
 
 
 def _recover(key: ForeignKey, rows: sql.Composable, run_id: str) -> Step:
-    """Make the sessions that rows name, from all that any table knows of them."""
+    """Make the sessions that the rows name, from the rows of these sessions in all tables."""
     named = sql.SQL("SELECT t.{} FROM {} AS t WHERE {}").format(sql.Identifier(key.column), key.table.identifier, rows)
     knowledge = sql.SQL("\n    UNION ALL\n    ").join(
         sql.SQL(
@@ -268,15 +269,18 @@ def _recover(key: ForeignKey, rows: sql.Composable, run_id: str) -> Step:
 
 
 def _empty(key: ForeignKey, rows: sql.Composable, why: str, run_id: str) -> Step:
-    """Empty a reference, and keep the rows as they were."""
+    """Empty a reference, and keep the rows as they were in the quarantine."""
     column = sql.Identifier(key.column)
     statement = _of_rows("empty_references.sql", key.table, rows, why, run_id, column=column)
     return Step(statement, f"rows of {key.table} with {key.column} emptied")
 
 
 def _move(table: Relation, rows: sql.Composable, why: str, run_id: str) -> list[Step]:
-    """Move rows into the quarantine, and first what hangs on them, as their deletion would take it along."""
-    # Whoever writes a row that hangs on one of these waits now, and is refused when they are gone.
+    """Move rows into the quarantine.
+
+    Rows that refer to them are moved or emptied first, since deleting the rows would delete or empty these as well.
+    """
+    # From here on, a session that writes a row which refers to one of these waits, and is refused when they are gone.
     lock = Step(sql.SQL("SELECT FROM {} AS t WHERE {} FOR UPDATE").format(table.identifier, rows))
     hanging: list[Step] = []
     for key in references_to(table):

@@ -1,4 +1,4 @@
-"""What must be true of every row, and no constraint can say: each rule is an entry here and a folder of SQL."""
+"""Rules that every row must obey and no constraint can express. Each rule is an entry here and a folder of SQL."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
 class RowRule:
     """A rule that each row of a table obeys.
 
-    Its SQL is in `sql/integrity/<name>`: `count_rows.sql` counts the rows and those that break the rule, by `{place}`,
-    of a `{scope}`; `list_rows.sql` lists those that break it; `correct_rows.sql`, where there is one, puts them right.
-    The table is called `t` in each of them.
+    Its SQL is in the folder `sql/integrity/<name>`. `count_rows.sql` counts all rows of a `{scope}` and those that
+    break the rule, by `{place}`. `list_rows.sql` lists the rows that break it. `correct_rows.sql`, if there is one,
+    corrects them. The table is called `t` in each of these files.
 
     Attributes:
-        name: of the check.
-        table: whose rows.
+        name: the name of the check.
+        table: the table whose rows must obey the rule.
         description: what is true when the check passes.
-        broken: the rows that break the rule, in the plural.
-        cause: how they may have come about.
+        broken: what to call the rows that break the rule, in the plural.
+        cause: what may have caused such rows.
         remedy: what to do, in words.
-        severity: of a failure.
+        severity: the severity of a failure.
     """
 
     name: str
@@ -60,7 +60,7 @@ ROW_RULES = (
 
 
 def find_broken_rows(connection: Connection, scope: Scope, rule: RowRule) -> dict[Month | None, Finding]:
-    """The rows of a scope that break a rule, by month."""
+    """Find the rows of a scope that break a rule, by month."""
     counts = scope.totals(connection.execute(_statement(rule, "count_rows.sql", scope)), width=2)
     return {month: _finding(connection, scope, rule, month, *counts[month]) for month in counts}
 

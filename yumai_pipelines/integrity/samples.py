@@ -1,4 +1,4 @@
-"""The first rows of what a check found, for people to look at."""
+"""Samples of the rows that a check found, for people to look at."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 
 def sample(connection: Connection, listing: sql.Composed) -> list[dict[str, Any]]:
-    """The first rows of a listing, as many as a failed check shows; instants as text, since one may be infinite."""
+    """Return the first rows of a listing, as many as a failed check shows.
+
+    Instants are returned as text, because Python has no infinite `datetime`.
+    """
     with connection.cursor(row_factory=dict_row) as cursor:
         cursor.adapters.register_loader("timestamptz", TextLoader)
         return cursor.execute(sql.SQL("{} LIMIT {}").format(listing, sql.Literal(SAMPLE))).fetchall()

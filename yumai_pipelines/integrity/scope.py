@@ -1,6 +1,7 @@
-"""Which rows of a table a check looks at, and how they fall into months.
+"""The rows of a table that a check looks at, and how they are divided into months.
 
-A run for some months looks at those alone, so that it costs what they hold; a run that names none looks at all rows.
+A run for some months looks only at rows of those months, so its cost depends on them alone. A run that names no months
+looks at all rows.
 """
 
 from __future__ import annotations
@@ -27,9 +28,9 @@ class Scope:
     """The rows of one evaluation.
 
     Attributes:
-        table: whose rows.
-        months: adjoining months, in order; none for a table that has no months.
-        whole: all rows, those of no month too; else those of the months alone.
+        table: the table.
+        months: consecutive months, in order; empty for a table without months.
+        whole: whether all rows are looked at, also those of no month, or only the rows of the months.
         zone: the business's time zone, at whose midnights months begin.
     """
 
@@ -40,7 +41,7 @@ class Scope:
 
     @classmethod
     def of(cls, connection: Connection, table: Table, months: Sequence[Month] | None, zone: ZoneInfo) -> Scope:
-        """The scope of a run: its months, or all rows, with a month for each partition."""
+        """Return the scope of a run: its months, or all rows, with the months from the first partition to the last."""
         if not table.partitioned:
             return cls(table, (), whole=True, zone=zone)
         if months is not None:
@@ -51,12 +52,15 @@ class Scope:
 
     @property
     def places(self) -> list[Month | None]:
-        """Each month, and None for the whole where the scope is that."""
+        """The months, and also None, which stands for all rows, if the scope is the whole table."""
         return [*self.months, *([None] if self.whole else [])]
 
     @property
     def place(self) -> sql.Composable:
-        """SQL: the number of the row's month, from 1; 0 and the number after the last are outside of the months."""
+        """The SQL expression for the number of a row's month, from 1.
+
+        Rows before the first month get 0, and rows after the last one get the number that follows.
+        """
         if not self.months:
             return sql.SQL("0")
         if len(self.months) == 1 and not self.whole:
@@ -65,14 +69,17 @@ class Scope:
         return sql.SQL("width_bucket({}, {})").format(self._time, bounds)
 
     def condition(self, month: Month | None = None) -> sql.Composable:
-        """SQL: that a row `t` is one of the month's, or of the scope's when none is given."""
+        """Compose the SQL condition that a row `t` is in the month or, without a month, in the scope."""
         if month is None and self.whole:
             return sql.SQL("true")
         first, last = (month, month) if month else (self.months[0], self.months[-1])
         return falls_between(self._time, first.start(self.zone), last.end(self.zone))
 
     def totals(self, rows: Iterable[Sequence[int]], width: int) -> dict[Month | None, list[int]]:
-        """Counts by month from rows of a place and `width` counts: zeros where there is no row, None for their sum."""
+        """Add up counts by month, and under None for all rows if the scope is the whole table.
+
+        Each of the `rows` has the number of a month (see `place`) and `width` counts. A month without a row gets zeros.
+        """
         sums: dict[Month | None, list[int]] = {place: [0] * width for place in self.places}
         for number, *counts in rows:
             inside = 1 <= number <= len(self.months)

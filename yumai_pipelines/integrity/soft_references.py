@@ -1,4 +1,4 @@
-"""Soft references: ids that no foreign key can watch, in arrays and in JSON, tested all the same. They warn."""
+"""The check of soft references: ids in arrays and in JSON, which no foreign key can watch. A failure is a warning."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 
 def soft_references(connection: Connection, scope: Scope, tolerance: Decimal) -> dict[Month | None, Finding]:
-    """Ids in the table's rows that name something that is gone, by month.
+    """Find the ids in the table's rows that refer to a row that is gone, by month.
 
-    What stands in the place of an id and is no number cannot be followed: it is counted in the metadata.
+    A value that is in the place of an id but is not a number cannot be followed. It is counted in the metadata.
 
     Args:
         connection: in autocommit mode.
-        scope: whose rows.
-        tolerance: the share of the ids that may: shops close, and nobody has to be told of each.
+        scope: the rows to look at.
+        tolerance: the share of the ids that may refer to nothing, because shops close and that alone is no problem.
     """
     references = scope.table.soft_references
     counts = {

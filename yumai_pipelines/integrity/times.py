@@ -1,4 +1,4 @@
-"""Times that can be: a session starts before what is done in it, an end comes last, nothing is in the future."""
+"""The check of times: a session starts before its rows, an end comes after its start, no time is in the future."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ _SESSION_START = sql.Identifier("s", table_of(SESSIONS).time or "")
 
 
 def misplaced_times(connection: Connection, scope: Scope, as_of: datetime | None = None) -> dict[Month | None, Finding]:
-    """Rows with a time before their session's start, before their own first time, or after `as_of`, by month.
+    """Find rows with a time before their session's start, before their own first time, or after `as_of`, by month.
 
     Args:
         connection: in autocommit mode.
-        scope: whose rows.
-        as_of: the present; by default what the server's clock says.
+        scope: the rows to look at.
+        as_of: the present; by default, the time of the server's clock.
     """
     with connection.transaction():
-        # The first query fixes what is seen, so the clock that it reads is behind no row.
+        # The first query takes the snapshot and then reads the clock, so every row seen was written before that time.
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         now: datetime = as_of or read_value(connection, "SELECT clock_timestamp()")
         counts = scope.totals(connection.execute(_statement("count_misplaced_times.sql", scope, now)), width=2)
@@ -79,7 +79,7 @@ def _statement(name: str, scope: Scope, now: datetime, month: Month | None = Non
 
 
 def _fault(scope: Scope, now: datetime) -> sql.Composed:
-    """SQL: what is wrong with the times of a row `t`, whose session is `s`; NULL when nothing is."""
+    """Compose the SQL text that says what is wrong with the times of a row `t` of session `s`; NULL if nothing is."""
     table = scope.table
     time, *later = _columns((table.time or "", *table.later))
     cases = [

@@ -1,1 +1,1 @@
-"""What runs on one's own machine: the embedded PostgreSQL server, and the Dagster UI."""
+"""What runs on your own machine: the embedded PostgreSQL server, and the Dagster UI."""

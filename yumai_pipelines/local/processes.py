@@ -1,4 +1,4 @@
-"""Processes of this machine: whether they still run. Starting and ending them is the business of whoever has them."""
+"""Tells whether processes of this machine still run. It neither starts nor ends them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 
 def runs(process: psutil.Process) -> bool:
-    """Whether a process runs. A zombie does not: it stays where nobody collects it, as in a container without init."""
+    """Return whether a process runs.
+
+    A zombie does not count, since it remains for ever if no parent collects it, as in a container without init.
+    """
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -20,7 +23,7 @@ def runs(process: psutil.Process) -> bool:
 
 
 def wait_for_end(processes: Sequence[psutil.Process], seconds: float) -> list[psutil.Process]:
-    """Wait until all of the processes have ended, but no longer than some seconds; those that still run then."""
+    """Wait until the processes have ended, but no longer than `seconds`, and return those that still run."""
     deadline = time.monotonic() + seconds
     while (running := list(filter(runs, processes))) and time.monotonic() < deadline:
         time.sleep(0.02)

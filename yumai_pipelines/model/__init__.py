@@ -1,1 +1,1 @@
-"""What the database is, in values alone: its tables, its months, how long DDL may wait. No I/O, and no connection."""
+"""Plain values that describe the database: its tables, its months, and how long DDL may wait. No I/O is done here."""

@@ -1,6 +1,6 @@
-"""Which months are due: what is kept, what may be archived, what may be purged, and their first days and bounds.
+"""Which months are kept, may be archived, or may be purged, and the first days and bounds of months.
 
-Nothing here reads a clock: callers pass the instant.
+These functions do not read a clock: callers pass the instant.
 """
 
 from __future__ import annotations
@@ -15,31 +15,32 @@ if TYPE_CHECKING:
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
-LATEST = 2
-"""Months before the current one of which the latest is purged: the extracts of the later ones are still built anew."""
+MONTHS_UNTIL_FINAL = 2
+"""The extracts of a month are final when it is at least so many months before the current one. Those of later months
+are still built again, so these months are not purged."""
 
 
 def first_day(month: Month) -> date:
-    """The month as the ledger has it."""
+    """Return the first day of a month, by which tables such as the ledger name it."""
     return date(month.year, month.number, 1)
 
 
 def first_days(months: Iterable[Month]) -> list[date]:
-    """The months as the tables name them, by their first days."""
+    """Return the first days of months, by which tables name them."""
     return [first_day(month) for month in months]
 
 
 def bounds_of(months: Sequence[Month], zone: ZoneInfo) -> list[datetime]:
-    """The instants at which adjoining months begin, and the one at which the last of them ends."""
+    """Return the instants at which consecutive months begin, and the one at which the last of them ends."""
     return [month.start(zone) for month in months] + [month.end(zone) for month in months[-1:]]
 
 
 def oldest_kept(as_of: datetime, zone: ZoneInfo, kept: int) -> Month:
-    """The oldest month that is not archived: `kept` whole months before the one of the instant."""
+    """Return the oldest month that is not archived: `kept` whole months before the month of the instant."""
     return Month.of(as_of, zone) - kept
 
 
 def latest_month(as_of: datetime, zone: ZoneInfo, days: int) -> Month:
-    """The latest month that may be purged: its sessions are all past their age, and its extracts are final."""
+    """Return the latest month that may be purged: its sessions are all older than `days`, its extracts final."""
     over = Month.of(as_of - timedelta(days=days), zone) - 1
-    return min(over, Month.of(as_of, zone) - LATEST)
+    return min(over, Month.of(as_of, zone) - MONTHS_UNTIL_FINAL)

@@ -1,4 +1,4 @@
-"""What an entry of the registry says: of a table, of a materialized view, of an extract."""
+"""The entries of the registry: of a table, of a materialized view, and of an extract."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class SoftReference:
     """Ids in a column, or in its JSON, that no foreign key can watch.
 
     Attributes:
-        column: the column that names them.
-        referenced: the table that they refer to, by its `id`.
-        path: where they stand in its value as JSON, as an SQL/JSON path; an array's elements by default.
+        column: the column that contains the ids.
+        referenced: the table whose `id` they refer to.
+        path: the SQL/JSON path of the ids in the column's value as JSON; by default, the elements of an array.
     """
 
     column: str
@@ -28,15 +28,15 @@ class SoftReference:
 
 @dataclass(frozen=True)
 class TableEntry:
-    """What PostgreSQL cannot say of a table. Its keys, foreign keys and columns are read from the shipped catalogue.
+    """What PostgreSQL does not know about a table. Its keys and columns are read from the shipped catalogue.
 
     Attributes:
         relation: its name.
-        session_child: whether its rows belong to a session, and go with it.
-        soft_references: what it names without a foreign key.
-        time: the column that says when a row happened, for tables of events.
-        later: columns with times that come after that one, where they are known.
-        personal: columns to empty in a row that stays as a record of the business when its user is erased.
+        session_child: whether its rows belong to a session, and are deleted with it.
+        soft_references: its references without a foreign key.
+        time: for tables of events, the column with the time of the event.
+        later: columns with later times, which may be NULL.
+        personal: columns that are emptied when a user is erased and the user's row stays as a record of the business.
     """
 
     relation: Relation
@@ -54,7 +54,7 @@ class View:
     Attributes:
         relation: its name. It has a unique index, so that it can be refreshed while it is read.
         sources: the tables that it selects from.
-        section: of the database document.
+        section: the section of the database document that describes it.
     """
 
     relation: Relation
@@ -64,7 +64,7 @@ class View:
 
 @dataclass(frozen=True)
 class Share:
-    """A column that is one count divided by another, to five decimals; NULL where that is zero."""
+    """A column that is the count `part` divided by the count `whole`, to five decimals; NULL where `whole` is zero."""
 
     column: str
     part: str
@@ -73,14 +73,14 @@ class Share:
 
 @dataclass(frozen=True)
 class Mean:
-    """A column that lies between two values.
+    """A column whose values are in a range, such as a mean.
 
     Attributes:
         column: its name.
-        of: the column that counts what it is the mean of: it is NULL exactly where that is zero. None for a column that
-            may be NULL otherwise.
-        lowest: the least that it can be.
-        highest: the most that it can be.
+        of: the column that counts the values of which it is the mean: the mean is NULL exactly where this count is
+            zero. None for a column that may be NULL for other reasons.
+        lowest: its lowest possible value.
+        highest: its highest possible value.
     """
 
     column: str
@@ -102,16 +102,17 @@ class Extract:
     """A monthly table for analysts in the schema `extracts`.
 
     Attributes:
-        relation: its name; the statements that build and reconcile it stand in `sql/extracts/<name>/`.
-        grain: what one row stands for.
-        key: the columns that tell rows apart, the month first.
+        relation: its name. The statements that build and reconcile it are in `sql/extracts/<name>/`.
+        grain: what one row is about.
+        key: the columns of its primary key, the month first.
         sources: the tables that it is computed from.
-        lineage: the columns of tables that each of its columns comes from.
-        categories: its columns of few different words: pandas keeps each word once.
+        lineage: for each of its columns, the columns of tables from which that is computed.
+        categories: its columns that have few different texts, which pandas can keep as categories.
         shares: its rates.
         means: its other measures with a range.
-        merged: a column of the key, with the value by which it marks groups of too few users, which have no rates.
-        user_key: the column with the user's pseudonym, where a row is somebody's; such rows go when they are erased.
+        merged: a column of the key, and the value in it that marks merged groups of too few users, which have no rates.
+        user_key: the column with the user's pseudonym, if a row is about a user. Such rows are deleted when the user is
+            erased.
     """
 
     relation: Relation

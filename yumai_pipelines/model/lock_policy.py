@@ -1,4 +1,4 @@
-"""How long a transaction may make others wait, and how long it goes on trying."""
+"""How long a transaction may make other sessions wait, and how long it is retried."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from datetime import timedelta
 
 @dataclass(frozen=True)
 class LockPolicy:
-    """How long DDL may stop others, and how long it goes on trying.
+    """How long DDL may make other sessions wait, and how long it is retried.
 
     Attributes:
-        lock_timeout: longest time that one attempt waits for all its locks together, so the longest stall of a writer.
-        patience: total time after which it gives up.
+        lock_timeout: the longest time that one attempt waits for all its locks together, and makes a writer wait.
+        patience: the total time after which no further attempt is made.
     """
 
     lock_timeout: timedelta = timedelta(milliseconds=100)

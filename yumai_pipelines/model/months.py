@@ -1,6 +1,6 @@
-"""Calendar months of the business, pure: no clock, no database.
+"""Calendar months of the business. This module reads neither a clock nor a database.
 
-A month begins and ends at midnight in the business's time zone (Asia/Seoul), whatever the client's is.
+A month begins and ends at midnight in the business's time zone (Asia/Seoul), whatever the client's time zone is.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Month:
     number: int
 
     def __post_init__(self) -> None:
-        """Refuse what is no month.
+        """Refuse a month that does not exist.
 
         Raises:
             ValueError: the year or the number of the month is out of range.
@@ -35,10 +35,10 @@ class Month:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """The month of `2024-08`, or of Dagster's partition key `2024-08-01`.
+        """Read a month from text such as `2024-08`, or from Dagster's partition key, such as `2024-08-01`.
 
         Raises:
-            ValueError: the text is neither.
+            ValueError: the text has neither form.
         """
         match = _MONTH.fullmatch(text)
         if match is None:
@@ -47,10 +47,10 @@ class Month:
 
     @classmethod
     def of(cls, instant: datetime, zone: ZoneInfo) -> Self:
-        """The month in which an instant falls.
+        """Return the month in which an instant falls.
 
         Raises:
-            ValueError: the instant is naive, so it falls nowhere.
+            ValueError: the instant has no time zone.
         """
         if instant.tzinfo is None:
             raise ValueError(f"{instant} has no time zone")
@@ -59,43 +59,43 @@ class Month:
 
     @property
     def key(self) -> str:
-        """`2024-08`."""
+        """The month as text, such as `2024-08`."""
         return f"{self.year:04}-{self.number:02}"
 
     @property
     def partition_key(self) -> str:
-        """`2024-08-01`, Dagster's key of the month."""
+        """Dagster's partition key of the month, such as `2024-08-01`."""
         return f"{self.key}-01"
 
     @property
     def suffix(self) -> str:
-        """`2024_08`, the ending of the partition's name."""
+        """The end of the partition's name, such as `2024_08`."""
         return f"{self.year:04}_{self.number:02}"
 
     def start(self, zone: ZoneInfo) -> datetime:
-        """The first instant of the month."""
+        """Return the first instant of the month."""
         return datetime(self.year, self.number, 1, tzinfo=zone)
 
     def end(self, zone: ZoneInfo) -> datetime:
-        """The first instant after the month."""
+        """Return the first instant after the month."""
         return (self + 1).start(zone)
 
     def __add__(self, months: int) -> Self:
-        """The month so many months later."""
+        """Return the month that is so many months later."""
         year, month = divmod(self.year * 12 + self.number - 1 + months, 12)
         return type(self)(year, month + 1)
 
     def __sub__(self, months: int) -> Self:
-        """The month so many months earlier."""
+        """Return the month that is so many months earlier."""
         return self + -months
 
     def through(self, last: Month) -> Iterator[Self]:
-        """Every month from this one to the last, both included."""
+        """Yield every month from this one to the last, both included."""
         month = self
         while month <= last:
             yield month
             month += 1
 
     def __str__(self) -> str:
-        """`2024-08`."""
+        """Return the month as text, such as `2024-08`."""
         return self.key

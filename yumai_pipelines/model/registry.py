@@ -1,8 +1,8 @@
-"""The registry: every table, materialized view and extract of the YUMAI database, in the order of the data's life.
+"""The registry: every table, materialized view and extract of the YUMAI database, each after those that it depends on.
 
-Assets, asset checks, repairs, schedules and erasures are made from it. What PostgreSQL knows itself (columns, keys,
-foreign keys) is not repeated here: `schema.tables` reads it from the shipped catalogue. `docs/adding.md` says what to
-touch when something is added.
+Assets, asset checks, repairs, schedules and erasures are made from it. Columns, keys and foreign keys are not repeated
+here: `schema.tables` reads them from the shipped catalogue. `docs/adding.md` says what to change when something is
+added.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ TABLE_ENTRIES: tuple[TableEntry, ...] = (
     ),
     TableEntry(FEEDBACK, session_child=True, time="time_stamp"),
 )
-"""The tables that the chatbot writes. None refers to one that comes after it, so rows can go from the last on."""
+"""The tables that the chatbot writes. No table refers to a later one, so rows can be deleted from the last table on."""
 
 VIEWS: tuple[View, ...] = (
     View(
@@ -236,10 +236,10 @@ EXTRACTS: tuple[Extract, ...] = (
 
 
 def extract_of(name: str) -> Extract:
-    """The registry's extract of a name, such as `shop_performance`.
+    """Return the extract of the registry that has this name, such as `shop_performance`.
 
     Raises:
-        KeyError: there is none; the message names those that there are.
+        KeyError: there is no such extract. The message names those that exist.
     """
     for extract in EXTRACTS:
         if extract.relation.name == name:

@@ -1,4 +1,4 @@
-"""The name of a relation: its schema and its own, as SQL, as text for `::regclass`, and for people."""
+"""The name of a table or view, as SQL, as text for `::regclass`, and as text for people."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from psycopg import sql
 
 @dataclass(frozen=True, order=True)
 class Relation:
-    """A table's schema and name."""
+    """The schema and the name of a table or view."""
 
     schema: str
     name: str
@@ -25,5 +25,5 @@ class Relation:
         return self.identifier.as_string(None)
 
     def __str__(self) -> str:
-        """`chatbot.conversations`."""
+        """Return the name as text for people, such as `chatbot.conversations`."""
         return f"{self.schema}.{self.name}"

@@ -1,1 +1,1 @@
-"""The months' partitions of `chatbot.conversations`: made, filled and described while everybody reads and writes."""
+"""Makes, fills, describes and detaches the monthly partitions of `chatbot.conversations` while the table is in use."""

@@ -1,4 +1,4 @@
-"""Where the rows of past months are: `yumai_pipelines.archives`, read and written. Nobody is moved here."""
+"""Reads and writes the table `yumai_pipelines.archives`, which says where the rows of past months are."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ State = Literal["detaching", "detached", "archived", "restored"]
 
 @dataclass(frozen=True)
 class Archive:
-    """A month that was taken out. The columns of `yumai_pipelines.archives` say what is what.
+    """A month that was taken out: a row of `yumai_pipelines.archives`, where comments describe the columns.
 
     Attributes:
-        month: `2024-08`.
+        month: the month as text, such as `2024-08`.
     """
 
     month: str
@@ -47,15 +47,15 @@ class Archive:
 
     @property
     def away(self) -> bool:
-        """Whether the month's rows are somewhere else than in a partition, or are about to be."""
+        """Whether the month's rows are no longer in a partition, or will soon not be."""
         return self.state != "restored"
 
     @property
     def summary(self) -> Summary:
-        """What the file holds.
+        """The summary of the rows in the month's file.
 
         Raises:
-            ValueError: there is no file.
+            ValueError: the month has no file.
         """
         if self.row_count is None or self.checksum is None:
             raise ValueError(f"{self.month} has no file")
@@ -63,7 +63,7 @@ class Archive:
 
     @property
     def place(self) -> str:
-        """Where the rows are, for people."""
+        """Where the rows are, as text for people."""
         if self.state in ("detaching", "restored"):
             return f"in {self.partition}"
         if self.uri is None:
@@ -72,12 +72,12 @@ class Archive:
 
 
 def table_of(month: Month) -> Relation:
-    """The table in which a detached month waits until its file is proven."""
+    """Return the table in which a detached month is kept until its file is known to hold the same rows."""
     return Relation("yumai_pipelines", f"conversations_{month.suffix}_detached")
 
 
 def read(connection: Connection) -> dict[Month, Archive]:
-    """Every month that was ever taken out; none from an older database, which gets its ledger when it is adopted."""
+    """Read all months that were ever taken out. An older database has none, and no such table until it is adopted."""
     if not relation_exists(connection, ARCHIVES):
         return {}
     with connection.cursor(row_factory=class_row(Archive)) as cursor:
@@ -87,25 +87,25 @@ def read(connection: Connection) -> dict[Month, Archive]:
 def record_departure(
     connection: Connection, month: Month, state: Literal["detaching", "detached"], partition: Relation
 ) -> None:
-    """The month's partition is on its way out, or is out."""
+    """Record that the month's partition is being detached, or is detached."""
     parameters = {"month": first_day(month), "state": state, "partition": str(partition)}
     connection.execute(read_sql("partitions", "record_departure.sql"), parameters)
 
 
 def record_archive(connection: Connection, month: Month, summary: Summary, uri: str, size: int) -> None:
-    """The month is in the file alone."""
+    """Record that the month's rows are now only in the file."""
     parameters = {"month": first_day(month), "uri": uri, "bytes": size, **asdict(summary)}
     connection.execute(read_sql("partitions", "record_archive.sql"), parameters)
 
 
 def record_rewrite(connection: Connection, old: str, summary: Summary, uri: str, size: int) -> None:
-    """A file has replaced another."""
+    """Record that a new file has replaced the file `old`."""
     parameters = {"old": old, "uri": uri, "bytes": size, **asdict(summary)}
     connection.execute(read_sql("partitions", "record_rewrite.sql"), parameters)
 
 
 def record_return(connection: Connection, month: Month) -> None:
-    """The month is a partition again; its file stays where it is."""
+    """Record that the month is a partition again. Its file stays where it is."""
     connection.execute(
         "UPDATE yumai_pipelines.archives SET state = 'restored', restored_at = now() WHERE month = %s",
         (first_day(month),),
@@ -113,11 +113,11 @@ def record_return(connection: Connection, month: Month) -> None:
 
 
 def forget_changes(connection: Connection, month: Month) -> None:
-    """Forget the changes of a detached month that this transaction's snapshot has seen."""
+    """Delete the notes about changes of a detached month, as far as this transaction's snapshot sees them."""
     connection.execute("DELETE FROM yumai_pipelines.archive_changes WHERE month = %s", (first_day(month),))
 
 
 def changes(connection: Connection, month: Month) -> set[str]:
-    """What has been done to rows of a detached month since: INSERT, UPDATE, DELETE, TRUNCATE."""
+    """Return the kinds of changes that are noted for a detached month: INSERT, UPDATE, DELETE, TRUNCATE."""
     query = "SELECT DISTINCT operation FROM yumai_pipelines.archive_changes WHERE month = %s"
     return {operation for (operation,) in connection.execute(query, (first_day(month),))}

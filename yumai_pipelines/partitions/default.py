@@ -1,16 +1,19 @@
-"""The default partition: moves rows out of it into their months while everybody goes on reading and writing.
+"""Moves rows out of the default partition into the partitions of their months, while the table is in use.
 
 PostgreSQL refuses to attach a month while the default partition holds rows of it. So the month's table and a new
-default partition are filled aside, and put in its place at once:
+default partition are filled in another schema, and then replace the old default partition in one transaction:
 
-1. A trigger makes each change of the old default partition in the new tables too, in the writer's own transaction,
-   so that the same snapshots see it in both.
-2. The rows that were there before are copied in batches. What could not be mirrored is noted for a second look.
-3. Snapshots older than the copy are waited for, without any lock. From then on, every snapshot sees the same rows in
-   the old table and in the new ones.
-4. One transaction of catalogue changes detaches the old and attaches the new. The old table is dropped afterwards.
+1. A trigger repeats each change of the old default partition in the new tables, in the writer's own transaction, so
+   that the same snapshots see it in both.
+2. The rows that were there before are copied in batches. Rows that the trigger could not change are noted for a
+   second look.
+3. The run waits, without any lock, until snapshots older than the copy have ended. From then on, every snapshot sees
+   the same rows in the old table and in the new ones.
+4. One transaction of catalogue changes detaches the old table and attaches the new ones. The old table is dropped
+   afterwards.
 
-A run killed anywhere leaves the old default partition whole, or the new ones; `clean_up` removes what was aside.
+If a run is killed, either the old default partition or the new tables are attached, and complete. `clean_up` drops the
+tables that are not attached.
 """
 
 from __future__ import annotations
@@ -67,13 +70,13 @@ TRUNCATE_TRIGGER = sql.Identifier("yumai_mirror_truncate")
 
 FIRST_PAUSE = timedelta(milliseconds=5)
 LONGEST_PAUSE = timedelta(milliseconds=500)
-"""Pauses between looks at who still has an old snapshot: nobody waits for us meanwhile."""
+"""The pauses between two looks at the old snapshots. They may be short, because no lock is held meanwhile."""
 
 _BEFORE_ALL_IDS = -(2**63)
 
 
 def ensure_default(transactions: PatientTransactions, partitions: Iterable[Partition]) -> Relation:
-    """The default partition, made when there is none: without it, a row that has no month is refused."""
+    """Return the default partition, and make it if there is none: without it, a row of no partition is refused."""
     for partition in partitions:
         if partition.is_default:
             return partition.relation
@@ -92,16 +95,16 @@ def ensure_default(transactions: PatientTransactions, partitions: Iterable[Parti
 
 
 class Inflow(Protocol):
-    """Rows that a month gets from elsewhere, before it gets those of the default partition."""
+    """Writes further rows into the tables of months, before those of the default partition."""
 
     def fill(self, table: MonthTable) -> None:
-        """Write them into the month's table, which stands aside and is empty."""
+        """Write the rows into the month's table, which is empty and not attached yet."""
 
     def reconcile(self, table: MonthTable) -> None:
-        """Bring them to where the foreign keys hold, which are there by now, but not proven."""
+        """Make the rows obey the foreign keys, which have been added by now, but not validated."""
 
     def arrive(self) -> None:
-        """Say that they are there; in the transaction in which everybody sees them."""
+        """Record that the rows are there, in the transaction that attaches the month's table."""
 
 
 def move_out_of_default(
@@ -112,22 +115,22 @@ def move_out_of_default(
     batch_rows: int,
     inflow: Inflow | None = None,
 ) -> dict[Month, int]:
-    """Give each month a partition with the rows that the default partition has of it.
+    """Give each month a partition, with the month's rows from the default partition.
 
     Args:
-        transactions: how locks are taken.
-        months: they have no partition yet.
+        transactions: runs each step under the lock policy.
+        months: the tables of months that have no partition yet.
         default: the default partition.
         zone: the business's time zone.
         batch_rows: rows that one transaction copies.
-        inflow: what each month gets besides.
+        inflow: writes further rows into the months' tables.
 
     Returns:
-        The rows that each month got, as counted before the exchange.
+        The number of rows of each month, counted before the new tables were attached.
 
     Raises:
-        LockNotObtainedError: somebody was in the way, or kept an old snapshot, for as long as the policy's patience.
-        PartitionError: the default partition has a row that violates a foreign key; nothing was exchanged.
+        LockNotObtainedError: a session was in the way, or kept an old snapshot, until the policy's patience ended.
+        PartitionError: the default partition has a row that violates a foreign key; it is still attached.
     """
     move = _Move(transactions, tuple(months), default, _columns(transactions.connection, default), batch_rows, inflow)
     move.build(describe_partitions(transactions.connection, zone))
@@ -148,7 +151,10 @@ def move_out_of_default(
 
 
 def clean_up(transactions: PatientTransactions) -> None:
-    """Drop what a run left that was killed, or has just ended; the mirror first, before writers miss its tables."""
+    """Drop what a run has left, whether it was killed or has just ended.
+
+    The triggers of the mirror are dropped first, because writers would fail if the tables behind them were gone.
+    """
     connection = transactions.connection
     for schema, name in connection.execute(read_sql("partitions", "list_mirrored_tables.sql"), {"workshop": WORKSHOP}):
         table = Relation(schema, name)
@@ -161,7 +167,7 @@ def clean_up(transactions: PatientTransactions) -> None:
         read_sql("partitions", "list_unfinished_tables.sql"), {"workshop": WORKSHOP, "mark": MARK}
     ):
         table = Relation(WORKSHOP, name)
-        for key in foreign_keys(connection, table):  # one by one: each lock alone, and none for long
+        for key in foreign_keys(connection, table):  # one by one, so that each lock is held only for a short time
             locks = [TableLock(relation, LockMode.ACCESS_EXCLUSIVE) for relation in (key.referenced, table)]
             drop = "ALTER TABLE {} DROP CONSTRAINT {}"
             names = (table.identifier, sql.Identifier(key.name))
@@ -197,7 +203,10 @@ class _Move:
         return [*(month.aside for month in self.months), self.next_default]
 
     def build(self, occupied: Iterable[Partition]) -> None:
-        """Make the new tables. The next default's check rules the months out, so that ATTACH need not scan it."""
+        """Build the new tables.
+
+        The check constraint of the next default partition excludes the months, so that ATTACH need not scan it.
+        """
         for month in self.months:
             self.transactions.run(
                 f"build {month.month}", [], partial(build, self.connection, PARENT, month.aside, month.bounds)
@@ -217,15 +226,15 @@ class _Move:
         )
 
     def fill(self) -> None:
-        """Write into the months' tables what they get from elsewhere."""
+        """Let the inflow, if there is one, write its rows into the months' tables."""
         if self.inflow is not None:
             for month in self.months:
                 self.transactions.run(f"fill {month.month}", [], partial(self.inflow.fill, month))
 
     def start_mirror(self) -> None:
-        """From here on, what is written to the default partition is written to the new tables too.
+        """Begin to repeat each change of the default partition in the new tables.
 
-        Autovacuum keeps off: a vacuum of what is about to be dropped would only be in the way.
+        Autovacuum is switched off: vacuuming a table that will soon be dropped would only get in the way.
         """
 
         def work() -> None:
@@ -261,8 +270,8 @@ class _Move:
         self.transactions.run("start the mirror", [TableLock(self.default, LockMode.SHARE_ROW_EXCLUSIVE)], work)
 
     def copy(self) -> None:
-        """Copy the rows that were there before the mirror, by id, a batch in a transaction."""
-        self._analyze(self.default)  # or each batch may scan it all
+        """Copy the rows that were there before the mirror, in the order of their ids, each batch in a transaction."""
+        self._analyze(self.default)  # without statistics, each batch may scan the whole table
         last, end = _BEFORE_ALL_IDS, self._value("SELECT max(id) FROM {}", self.default.identifier)
         while end is not None and last < end:
             upper = self._value(
@@ -277,10 +286,10 @@ class _Move:
             last = upper
 
     def catch_up(self) -> bool:
-        """Come to where every snapshot sees the same rows in the old table and in the new ones.
+        """Wait, and correct noted rows, until every snapshot sees the same rows in the old table and in the new ones.
 
         Returns:
-            Whether rows had to be corrected for that.
+            Whether rows had to be corrected.
         """
         corrected = False
         self._wait_for_snapshots()
@@ -290,9 +299,9 @@ class _Move:
         return corrected
 
     def add_foreign_keys(self) -> None:
-        """Add the foreign keys, and validate them while writers go on, so that ATTACH finds them proven.
+        """Add the foreign keys, and validate them while writers go on, so that ATTACH need not check the rows.
 
-        They come after the copy: a cascade from a snapshot older than the copied row would be refused.
+        This comes after the copy, because a cascade whose snapshot is older than a copied row would be refused.
         """
         keys = foreign_keys(self.connection)
         for target in self.targets:
@@ -319,7 +328,10 @@ class _Move:
                     self.transactions.run(f"reconcile {month.month}", [], partial(self.inflow.reconcile, month))
 
     def _validate(self, target: Relation, statement: sql.Composed) -> None:
-        """Validate, again after a second look: a row that went during its copy stands there as an orphan until then."""
+        """Validate the foreign keys; if that fails, take a second look and validate again.
+
+        A row that was deleted while it was copied is an orphan in the new table until the second look.
+        """
         while True:
             try:
                 self.transactions.run(
@@ -336,15 +348,16 @@ class _Move:
                 return
 
     def count(self) -> dict[Month, int]:
-        """The rows of each month's table."""
+        """Count the rows of each month's table."""
         return {m.month: self._value("SELECT count(*) FROM {}", m.aside.identifier) or 0 for m in self.months}
 
     def exchange(self) -> bool:
-        """Put the new tables in the place of the default partition; False when a second look is due first.
+        """Replace the default partition by the new tables; return False if a second look is needed first.
 
-        The lock on the parent makes writers choose their row's partition before, when it is mirrored, or after. ATTACH
-        replaces the triggers by which the new tables' foreign keys watch the tables that they point to, which takes an
-        exclusive lock there; it comes last, since a writer whose row is in checks the foreign key after it.
+        Because of the lock on the parent, a writer chooses its row's partition either before the exchange, and the row
+        is mirrored, or after it. ATTACH replaces the triggers by which the new tables' foreign keys watch the
+        referenced tables, which needs an exclusive lock on those. That lock is taken last, because a writer checks the
+        foreign key after it has inserted its row.
         """
         exclusive = [PARENT, self.default, *self.targets]
         locks = [
@@ -359,7 +372,7 @@ class _Move:
             return False
         retired = Relation(WORKSHOP, f"{self.default.name}_retired")
         execute(self.connection, "ALTER TABLE {} DETACH PARTITION {}", PARENT.identifier, self.default.identifier)
-        _stop_mirror(self.connection, self.default)  # its foreign keys go on cascading into it until it is dropped
+        _stop_mirror(self.connection, self.default)  # foreign keys still cascade into the table until it is dropped
         rename(self.connection, self.default, retired)
         mark(self.connection, retired)
         for month in self.months:
@@ -370,9 +383,9 @@ class _Move:
         return True
 
     def _look_again(self) -> bool:
-        """Make the new tables agree with the default partition on a batch of noted rows; False when none is noted.
+        """Make the new tables agree with the default partition on a batch of noted rows; False if none is noted.
 
-        A session that goes meanwhile takes its row along, and is no orphan the next time.
+        If a session is deleted meanwhile, its row violates a foreign key; at the next attempt, the row is gone too.
         """
         transient = (psycopg.errors.ForeignKeyViolation,)
         return self.transactions.run("take a second look", self._reading, self._correct_noted, transient=transient)
@@ -395,9 +408,9 @@ class _Move:
         return True
 
     def _insert(self, batch: sql.Composable) -> None:
-        """Copy rows to where they belong; a row that the mirror was quicker with is there already.
+        """Copy rows into the tables where they belong, except those that the mirror has already written there.
 
-        A writer that changes such a row before the copy is committed cannot see it there, and notes it.
+        A writer that changes such a row before the copy is committed cannot see the copy, so it notes the row.
         """
         columns = self._column_list
         inserts = (
@@ -416,13 +429,13 @@ class _Move:
         )
 
     def _routes(self, column: sql.Composable) -> list[tuple[Relation, sql.Composed]]:
-        """Each new table with the condition of its rows."""
+        """Return each new table with the SQL condition of its rows."""
         months = [(month.aside, falls_between(column, month.lower, month.upper)) for month in self.months]
         rest = sql.SQL("NOT ({})").format(sql.SQL(" OR ").join(condition for _, condition in months))
         return [*months, (self.next_default, rest)]
 
     def _mirror(self) -> sql.Composed:
-        """The trigger function, with the new tables and their bounds written into it."""
+        """Compose the trigger function, with the new tables and their bounds written into it."""
         delete = sql.SQL("DELETE FROM {target} WHERE id = OLD.id AND conversation_time = OLD.conversation_time;")
         insert = sql.SQL("INSERT INTO {target} ({columns}) VALUES ({values});")
         values = sql.SQL(", ").join(sql.SQL("NEW.{}").format(sql.Identifier(name)) for name in self.columns)
@@ -437,7 +450,7 @@ class _Move:
         )
 
     def _route(self, record: str, statement: Callable[[sql.Identifier], sql.Composed]) -> sql.Composed:
-        """PL/pgSQL that runs the statement on the new table in which the record's row belongs."""
+        """Compose the PL/pgSQL that runs the statement on the new table to which the record's row belongs."""
         return sql.SQL("CASE {} END CASE;").format(
             sql.SQL(" ").join(
                 sql.SQL("WHEN {} THEN {}").format(condition, statement(target.identifier))
@@ -446,7 +459,7 @@ class _Move:
         )
 
     def _wait_for_snapshots(self) -> None:
-        """Wait, without any lock, for the snapshots that are older than what was just committed."""
+        """Wait, without any lock, until the snapshots that are older than the last commit have ended."""
         sys.audit(STEP_EVENT, "wait for old snapshots")
         patience = Patience(self.transactions.policy, "wait for old snapshots", FIRST_PAUSE, LONGEST_PAUSE)
         old = self._snapshots()
@@ -485,7 +498,7 @@ def _stop_mirror(connection: Connection, table: Relation) -> None:
 
 
 def _attach_default(connection: Connection, aside: Relation, default: Relation) -> None:
-    """Make a table that was built aside the default partition, under the names that the one before had."""
+    """Attach a new table as the default partition, with the names of the previous one and of its indexes."""
     rename(connection, aside, default)
     execute(connection, "ALTER TABLE {} ATTACH PARTITION {} DEFAULT", PARENT.identifier, default.identifier)
     finish(connection, default, "Conversations of no month that has a partition.")
@@ -501,7 +514,7 @@ def _next(default: Relation) -> Relation:
 
 
 def _columns(connection: Connection, table: Relation) -> tuple[str, ...]:
-    """The columns that a copy writes: not the generated ones."""
+    """Return the columns that a copy writes, which are all but the generated ones."""
     rows = connection.execute(
         "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped "
         "AND attgenerated = '' ORDER BY attnum",

@@ -1,4 +1,4 @@
-"""A partition leaves the conversations, rows and all. What becomes of it then is the caller's business."""
+"""Detaches a partition from the conversations, with its rows. The caller decides what happens to the table then."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ def detach(
     announce: Callable[[], None],
     leave: Callable[[], None],
 ) -> None:
-    """Detach a partition, or go on with what a killed run has begun.
+    """Detach a partition, or finish what a killed run has begun.
 
-    PostgreSQL refuses DETACH … CONCURRENTLY while there is a default partition. Then the whole table is locked, for
-    what changes in the catalogue alone.
+    PostgreSQL refuses DETACH … CONCURRENTLY while there is a default partition. In that case the whole table is locked,
+    but only for a change of the catalogue.
 
     Args:
-        transactions: how locks are taken.
-        partition: what is to leave.
+        transactions: runs each step under the lock policy.
+        partition: the partition to detach.
         default: the default partition, if there is one.
-        announce: says that the partition may be on its way out, where that takes more than one transaction.
-        leave: what is done with the detached table; in the transaction of the DETACH where that has one.
+        announce: records that the partition is being detached; called only if that takes more than one transaction.
+        leave: handles the detached table; called in the transaction of the DETACH, if that is in one.
 
     Raises:
-        LockNotObtainedError: somebody was in the way for as long as the policy's patience.
+        LockNotObtainedError: a session was in the way until the policy's patience ended.
     """
     if default is None:
         transactions.run(f"announce that {partition} leaves", [], announce)
@@ -61,7 +61,7 @@ def detach(
 
 
 def _next_statement(transactions: PatientTransactions, partition: Relation) -> sql.Composed | None:
-    """What is left to do of DETACH … CONCURRENTLY; None when the table is no partition any more."""
+    """Return the next statement of DETACH … CONCURRENTLY; None if the table is no longer a partition."""
     is_pending = read_value(
         transactions.connection,
         read_sql("partitions", "is_detach_pending.sql"),

@@ -1,7 +1,7 @@
-"""Months of `chatbot.conversations`: that each has its partition, made while everybody goes on reading and writing.
+"""Makes sure that each month of `chatbot.conversations` has its partition, while the table is in use.
 
-How locks are taken stands in `online_ddl`, how tables are built in `tables`, and how rows leave the default
-partition in `default`. Nothing is ever detached for its age here, and nothing is dropped that holds a row.
+Locks are taken by `postgres.transactions`. Tables are built by `partitions.tables`, and rows are moved out of the
+default partition by `partitions.default`. No month is detached here, and no row is lost.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 MonthOutcome = Literal["created", "filled", "recognized"]
 
 SCAN_LIMIT = 8 * 1024 * 1024
-"""ATTACH scans the default partition under an exclusive lock; so many bytes of it are scanned in milliseconds."""
+"""The largest default partition, in bytes, that ATTACH may scan under an exclusive lock: this takes milliseconds."""
 
 
 @dataclass(frozen=True)
@@ -55,15 +55,16 @@ class MonthReport:
     Attributes:
         month: the month.
         relation: its partition.
-        action: `created` empty, `filled` with rows that had landed in the default partition, or `recognized`.
+        action: `created` empty, `filled` with rows that had landed in the default partition, or `recognized` because it
+            was there already.
         rows: rows in the partition, counted.
         bytes: size on disk, with indexes.
         lower: first instant of the month.
         upper: first instant of the next.
         moved_rows: rows that came from the default partition.
-        lock_held_ms: time for which others may have had to wait, in milliseconds; the months that left the default
-            partition together share it.
-        retries: attempts that gave way to somebody, shared in the same way.
+        lock_held_ms: time for which other sessions may have had to wait, in milliseconds. Months that were moved out of
+            the default partition together have it in common.
+        retries: attempts that gave way to other sessions, in common for the same months.
     """
 
     month: Month
@@ -95,16 +96,16 @@ def ensure_months(
 ) -> list[MonthReport]:
     """Make sure that each month has a partition that holds every row of the month.
 
-    Idempotent, in any order, over gaps; a run that was killed is made good by the next. A partition with a month's
-    bounds is recognized under any name. Rows of the months are moved out of the default partition; every snapshot sees
-    each of them exactly once, all the time. An attempt makes others wait no longer than the lock timeout, and no
-    statement fails. Section 7.2 of the database document.
+    This is idempotent. Months can be made in any order and with gaps, and a run completes what a killed one has begun.
+    A partition with a month's bounds is recognized under any name. Rows of the months are moved out of the default
+    partition, and every snapshot sees each of them exactly once at any time. An attempt makes other sessions wait no
+    longer than the lock timeout, and none of their statements fails. Section 7.2 of the database document.
 
     Args:
         connection: in autocommit mode, as the owner of the conversations.
-        months: what to make sure of; each once.
+        months: the months; one that is named twice counts once.
         zone: the business's time zone, at whose midnights months begin.
-        policy: how long others may be stopped, and how long to try.
+        policy: how long other sessions may have to wait, and how long to retry.
         batch_rows: rows that one transaction copies out of the default partition.
 
     Returns:
@@ -112,10 +113,10 @@ def ensure_months(
 
     Raises:
         ArchivedMonthError: a month's rows are archived; nothing was changed.
-        BoundsError: a partition stands across a month's bounds; nothing was changed.
-        NameTakenError: something else has the name of a partition to be; nothing was changed.
-        LockNotObtainedError: somebody was in the way for as long as the policy's patience.
-        PartitionError: the default partition has a row that violates a foreign key, and so can be moved nowhere.
+        BoundsError: a partition overlaps a month, but has other bounds; nothing was changed.
+        NameTakenError: another relation has the name that a partition is to get; nothing was changed.
+        LockNotObtainedError: a session was in the way until the policy's patience ended.
+        PartitionError: the default partition has a row that violates a foreign key, so it cannot be moved.
         ValueError: the connection is not in autocommit mode.
     """
     if not connection.autocommit:
@@ -139,7 +140,7 @@ def ensure_months(
 
 
 def archived_months(connection: Connection, zone: ZoneInfo) -> dict[Month, Archive]:
-    """The months that have no partition, because their rows are archived, or on their way there."""
+    """Return the months that have no partition because their rows are archived, or are about to be."""
     present = {partition.month for partition in describe_partitions(connection, zone)}
     return {
         month: archive for month, archive in archived.read(connection).items() if archive.away and month not in present
@@ -160,7 +161,10 @@ def _refuse_archived(connection: Connection, missing: Sequence[MonthTable]) -> N
 def _create(
     transactions: PatientTransactions, missing: Sequence[MonthTable], default: Relation, zone: ZoneInfo, batch_rows: int
 ) -> dict[Month | None, _Done]:
-    """Make the missing months: first those whose rows wait in the default partition, so that little is left to scan."""
+    """Make the partitions of the missing months.
+
+    Months that have rows in the default partition come first, so that little of it is left to scan for the others.
+    """
     done: dict[Month | None, _Done] = {}
     while waiting := [table for table in missing if table.month not in done]:
         if movers := _movers(transactions.connection, waiting, default):
@@ -177,17 +181,17 @@ def _create(
 
 
 def _movers(connection: Connection, tables: Sequence[MonthTable], default: Relation) -> list[MonthTable]:
-    """The months that cannot just be attached: the default partition has rows of them, or is too large to scan."""
+    """Return the months that need a move, because the default partition has rows of them or is too large to scan."""
     if read_value(connection, "SELECT pg_relation_size(%s::regclass)", (default.quoted,)) > SCAN_LIMIT:
         return list(tables)
     return [table for table in tables if has_rows(connection, default, table)]
 
 
 def _attach_empty(transactions: PatientTransactions, table: MonthTable, default: Relation) -> bool:
-    """Build the month's table and attach it; False when a row of the month has just landed in the default partition.
+    """Build the month's table and attach it; False if a row of the month has just landed in the default partition.
 
-    The lock on the parent makes writers come before or after: one in between would have chosen the default partition
-    for its row, and be refused.
+    Because of the lock on the parent, a writer comes either before or after this. A writer in between would have chosen
+    the default partition for its row, and would be refused.
     """
 
     def work() -> bool:

@@ -1,4 +1,4 @@
-"""What a set of archived rows comes to: how many, from when to when, and their checksum."""
+"""The summary of a set of archived rows: their number, their first and last time, and their checksum."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Summary:
-    """What a set of rows comes to.
+    """The summary of a set of rows.
 
     Attributes:
-        rows: how many.
-        first: the earliest `conversation_time`; None of no rows.
-        last: the latest.
+        rows: the number of rows.
+        first: the earliest `conversation_time`; None if there are no rows.
+        last: the latest `conversation_time`; None if there are no rows.
         checksum: 64 hexadecimal digits.
     """
 
@@ -26,5 +26,5 @@ class Summary:
     checksum: str
 
     def __str__(self) -> str:
-        """One line for people."""
+        """Return one line of text for people."""
         return f"{self.rows:,} rows from {self.first} to {self.last}, checksum {self.checksum}"

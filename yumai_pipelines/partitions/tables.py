@@ -1,6 +1,6 @@
-"""Partitions as PostgreSQL has them: read from its catalogue, checked against the months, built aside.
+"""Reads the partitions of the conversations from PostgreSQL's catalogue, checks, builds and attaches them.
 
-No partition is attached or detached here, and no row is moved.
+A partition is built in another schema before it is attached. No partition is detached here, and no row is moved.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 PARENT = Relation("chatbot", "conversations")
 DEFAULT = Relation("chatbot", "conversations_default")
 WORKSHOP = "yumai_pipelines"
-"""The schema in which tables are built; what stands there under `MARK` is a run's unfinished work."""
+"""The schema in which tables are built. A table there whose comment is `MARK` is unfinished work of a run."""
 
 MARK = "Unfinished work of a run on the partitions; the next run drops it."
 BOUNDS_CHECK = "yumai_bounds"
@@ -36,19 +36,19 @@ TIME = sql.Identifier("conversation_time")
 
 
 class PartitionError(DatabaseError):
-    """The partitions cannot be brought to what was asked for. Nothing was changed for the month in question."""
+    """The partitions cannot be made as they were asked for. Nothing was changed for the month in question."""
 
 
 class BoundsError(PartitionError):
-    """A partition stands across the bounds of a month."""
+    """A partition overlaps a month, but has other bounds."""
 
 
 class NameTakenError(PartitionError):
-    """A table that is no partition has the name of one."""
+    """A relation that is not a month's partition has the name that the partition is to get."""
 
 
 class ArchivedMonthError(PartitionError):
-    """A month's rows are archived: an empty partition would stand for a month that has rows."""
+    """A month's rows are archived, so an empty partition would make the month look as if it had none."""
 
 
 @dataclass(frozen=True)
@@ -57,12 +57,12 @@ class Partition:
 
     Attributes:
         relation: its name.
-        is_default: it takes the rows that no other partition takes, and has no bounds.
-        lower: first instant that belongs to it; None is unbounded.
-        upper: first instant that does not belong to it any more; None is unbounded.
+        is_default: whether it takes the rows that no other partition takes; it then has no bounds.
+        lower: first instant that belongs to it; None if there is no lower bound.
+        upper: first instant that no longer belongs to it; None if there is no upper bound.
         rows_estimate: PostgreSQL's estimate, from the last ANALYZE; 0 before the first.
         bytes: size on disk, with indexes.
-        month: the month whose bounds it has; None when it has no month's.
+        month: the month whose bounds it has; None if its bounds are not those of a month.
     """
 
     relation: Relation
@@ -74,14 +74,14 @@ class Partition:
     month: Month | None
 
     def overlaps(self, lower: datetime, upper: datetime) -> bool:
-        """Whether rows of [lower, upper) would belong to this partition, the default's claim aside."""
+        """Return whether rows of [lower, upper) belong to this partition; False for the default partition."""
         starts_before = self.lower is None or self.lower < upper
         ends_after = self.upper is None or self.upper > lower
         return not self.is_default and starts_before and ends_after
 
 
 class KeyDefinition(NamedTuple):
-    """A foreign key of the conversations, as the catalogue has it."""
+    """A foreign key of the conversations, as it is in PostgreSQL's catalogue."""
 
     name: str
     definition: str
@@ -90,7 +90,7 @@ class KeyDefinition(NamedTuple):
 
     @property
     def referenced(self) -> Relation:
-        """The table that it points to."""
+        """The table that the key refers to."""
         return Relation(self.schema, self.table)
 
 
@@ -110,22 +110,22 @@ class MonthTable:
 
     @classmethod
     def of(cls, month: Month, zone: ZoneInfo) -> MonthTable:
-        """The month's table, with bounds at the zone's midnights."""
+        """Return the month's table, with bounds at the zone's midnights."""
         return cls(month, month.start(zone), month.end(zone))
 
     @property
     def aside(self) -> Relation:
-        """Where it is built."""
+        """The schema and name of the table while it is built."""
         return Relation(WORKSHOP, self.partition.name)
 
     @property
     def partition(self) -> Relation:
-        """Where it goes."""
+        """The schema and name of the table when it is a partition."""
         return Relation(PARENT.schema, f"{PARENT.name}_{self.month.suffix}")
 
     @property
     def bounds(self) -> sql.Composed:
-        """That a row of the conversations falls in the month."""
+        """The SQL condition that a row of the conversations is in the month."""
         return falls_between(TIME, self.lower, self.upper)
 
 
@@ -140,9 +140,10 @@ class _Row(NamedTuple):
 
 
 def describe_partitions(connection: Connection, zone: ZoneInfo) -> list[Partition]:
-    """The partitions of `chatbot.conversations`, by lower bound, the default partition last.
+    """Read the partitions of `chatbot.conversations`, by lower bound, with the default partition last.
 
-    Grain: one per partition. Bounds are instants in `zone`, whatever the connection's TimeZone. Section 3.2.
+    Grain: one per partition. Bounds are instants in `zone`, whatever the connection's TimeZone is. Section 3.2 of the
+    database document.
     """
     with connection.transaction():
         connection.execute("SELECT set_config('TimeZone', %s, true), set_config('DateStyle', 'ISO', true)", (zone.key,))
@@ -167,7 +168,7 @@ def _partition(row: _Row, zone: ZoneInfo) -> Partition:
 
 
 def check_bounds(partitions: Sequence[Partition], months: Iterable[Month], zone: ZoneInfo) -> None:
-    """Refuse partitions that stand across the bounds of a month.
+    """Refuse partitions that overlap a month, but have other bounds.
 
     Raises:
         BoundsError: naming each such partition, its bounds, and what is wrong with them.
@@ -228,42 +229,43 @@ def check_names(connection: Connection, tables: Iterable[MonthTable]) -> None:
 
 
 def falls_between(column: sql.Composable, lower: datetime | None, upper: datetime | None) -> sql.Composed:
-    """That an instant falls in [lower, upper), in the shape in which PostgreSQL writes a partition's own condition."""
+    """Compose the SQL condition that an instant is in [lower, upper), as PostgreSQL writes it for a partition."""
     sides = [sql.SQL("{} >= {}").format(column, sql.Literal(lower))] if lower is not None else []
     sides += [sql.SQL("{} < {}").format(column, sql.Literal(upper))] if upper is not None else []
     return sql.SQL("({})").format(sql.SQL(" AND ").join(sides))
 
 
 def has_rows(connection: Connection, table: Relation, month: MonthTable) -> bool:
-    """Whether the table has rows of the month."""
+    """Return whether the table has rows of the month."""
     query = sql.SQL("SELECT EXISTS (SELECT FROM {} WHERE {})").format(table.identifier, month.bounds)
     return bool(read_value(connection, query))
 
 
 def count_rows(connection: Connection, table: Relation, month: MonthTable) -> int:
-    """The rows of the month that the table has."""
+    """Count the rows of the month that the table has."""
     query = sql.SQL("SELECT count(*) FROM {} WHERE {}").format(table.identifier, month.bounds)
     return int(read_value(connection, query))
 
 
 def foreign_keys(connection: Connection, table: Relation = PARENT) -> list[KeyDefinition]:
-    """The foreign keys of a table, in the order of their columns."""
+    """Read the foreign keys of a table, in the order of their columns."""
     rows = connection.execute(read_sql("partitions", "list_foreign_keys.sql"), {"table": table.quoted}).fetchall()
     return [KeyDefinition(*row) for row in rows]
 
 
 def referenced_locks(connection: Connection, mode: LockMode, table: Relation = PARENT) -> list[TableLock]:
-    """A lock on each table that the foreign keys point to: first in the canonical order."""
+    """Return a lock on each table that the foreign keys refer to. These come first in the canonical order of locks."""
     return [
         TableLock(table, mode) for table in dict.fromkeys(key.referenced for key in foreign_keys(connection, table))
     ]
 
 
 def build(connection: Connection, template: Relation, aside: Relation, check: sql.Composable) -> None:
-    """Make an empty table with the template's columns, indexes, checks, owner and grants, and a check of its bounds.
+    """Make an empty table like the template, with the owner and grants of the conversations, and a check of its bounds.
 
-    Foreign keys are not copied: ATTACH gives them to an empty table at no cost. Nor is the identity: PostgreSQL 17
-    refuses to attach a table that has its own. Autovacuum keeps off until then, since it would be in the way.
+    The columns, indexes and checks are copied. Foreign keys are not, because ATTACH adds them to an empty table at no
+    cost. The identity is not, because PostgreSQL 17 refuses to attach a table that has its own. Autovacuum is off until
+    the table is attached, because it would get in the way.
     """
     connection.execute(
         sql.SQL(
@@ -292,7 +294,7 @@ def build(connection: Connection, template: Relation, aside: Relation, check: sq
 
 
 def own(connection: Connection, kind: sql.SQL, name: sql.Composable) -> None:
-    """Give what was made to the owner of the conversations, when that is somebody else."""
+    """Make the owner of the conversations, if that is another role, the owner of a new object."""
     owner = read_value(
         connection,
         "SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = %s::regclass AND relowner <> current_user::regrole",
@@ -303,17 +305,17 @@ def own(connection: Connection, kind: sql.SQL, name: sql.Composable) -> None:
 
 
 def mark(connection: Connection, table: Relation) -> None:
-    """Say on the table that the next run may drop it."""
+    """Note in the table's comment that the next run may drop it."""
     execute(connection, "COMMENT ON TABLE {} IS {}", table.identifier, sql.Literal(MARK))
 
 
 def execute(connection: Connection, statement: str, *parts: sql.Composable) -> None:
-    """Run a statement with identifiers and literals in its `{}`."""
+    """Run a statement, with identifiers and literals in the place of its `{}`."""
     connection.execute(sql.SQL(statement).format(*parts))
 
 
 def rename(connection: Connection, table: Relation, to: Relation) -> None:
-    """Give the table another schema and name."""
+    """Move the table to another schema and name."""
     execute(connection, "ALTER TABLE {} SET SCHEMA {}", table.identifier, sql.Identifier(to.schema))
     if table.name != to.name:
         moved = sql.Identifier(to.schema, table.name)
@@ -321,9 +323,10 @@ def rename(connection: Connection, table: Relation, to: Relation) -> None:
 
 
 def attach(connection: Connection, table: MonthTable) -> None:
-    """Make a table that was built aside the month's partition: the catalogue alone changes.
+    """Attach the table that was built for a month as its partition. Only the catalogue is changed.
 
-    The check of the bounds saves the scan of the table; the caller sees to it that the default partition needs none.
+    Because of the check of its bounds, the table is not scanned. The caller must make sure that the default partition
+    need not be scanned either, or is small.
     """
     rename(connection, table.aside, table.partition)
     execute(
@@ -338,7 +341,7 @@ def attach(connection: Connection, table: MonthTable) -> None:
 
 
 def finish(connection: Connection, table: Relation, description: str) -> None:
-    """Take from a table that has just been attached what it had only while it stood aside."""
+    """Remove from a table that was just attached what it needed only before that, and describe it in its comment."""
     execute(
         connection,
         "ALTER TABLE {} DROP CONSTRAINT {}, RESET (autovacuum_enabled, toast.autovacuum_enabled)",

@@ -1,1 +1,1 @@
-"""How this project talks to PostgreSQL: connections, locks, transactions that give way, statements from files."""
+"""How this project talks to PostgreSQL: connections, locks, retried transactions, and statements from files."""

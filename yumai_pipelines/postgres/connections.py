@@ -1,6 +1,6 @@
-"""How this project connects to PostgreSQL: which server, as which role, in which time zone.
+"""How this project connects to PostgreSQL: to which server, as which role, in which time zone.
 
-This module has no statement about the business.
+Queries of business data do not belong here.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from yumai_pipelines.settings import Settings
 
 OWNER_ROLE = "yumai_pipeline"
-"""The role that owns the schemas of YUMAI. Whoever logs in, the pipeline works as this role."""
+"""The role that owns the schemas of YUMAI. The pipeline works as this role, whichever role logs in."""
 
 OLDEST_SERVER = 16
 
@@ -32,13 +32,14 @@ REVISION = Relation("yumai_pipelines", "alembic_version")
 DAGSTER_DATABASE = "yumai_dagster"
 
 Connection = psycopg.Connection[Any]
-"""A connection of psycopg 3, whose rows are tuples unless a cursor says otherwise."""
+"""A connection of psycopg 3. Its rows are tuples unless a cursor has another row factory."""
 
 
 def database_url(settings: Settings) -> str:
-    """The libpq URL of the YUMAI database.
+    """Return the libpq URL of the YUMAI database.
 
-    `YUMAI_DATABASE_URL` where it is set; else the embedded server's, which is started when it is down.
+    This is `YUMAI_DATABASE_URL` if it is set. Otherwise it is the URL of the embedded server, which is started if it is
+    down.
 
     Raises:
         LocalServerError: the embedded server cannot be started.
@@ -51,9 +52,10 @@ def database_url(settings: Settings) -> str:
 
 
 def dagster_url(settings: Settings) -> str:
-    """The libpq URL of the database in which Dagster keeps its runs and events.
+    """Return the libpq URL of the database in which Dagster keeps its runs and events.
 
-    `YUMAI_DAGSTER_URL` where it is set; else the database `yumai_dagster` beside the YUMAI one, made if missing.
+    This is `YUMAI_DAGSTER_URL` if it is set. Otherwise it is the database `yumai_dagster` on the server of the YUMAI
+    database, which is created if it is missing.
 
     Raises:
         LocalServerError: the embedded server cannot be started.
@@ -67,14 +69,14 @@ def dagster_url(settings: Settings) -> str:
 
 
 def with_database(url: str, database: str) -> str:
-    """The same server and login, another database, as a libpq URL."""
+    """Return the libpq URL of another database, with the same server and login."""
     parts = conninfo_to_dict(url)
     parts["dbname"] = database
     return to_url(parts)
 
 
 def to_url(parts: dict[str, str | int | None], scheme: str = "postgresql") -> str:
-    """A libpq URL of connection parameters; with `postgresql+<driver>` as the scheme, SQLAlchemy's."""
+    """Make a libpq URL from connection parameters, or with the scheme `postgresql+<driver>` one for SQLAlchemy."""
     rest = {key: str(value) for key, value in parts.items() if value is not None}
     user, password = rest.pop("user", ""), rest.pop("password", "")
     login = quote(user, safe="") + (":" + quote(password, safe="") if password else "")
@@ -93,19 +95,19 @@ def connect(
     autocommit: bool = True,
     zone: str = "Asia/Seoul",
 ) -> Connection:
-    """Connect, as `role`, with the time zone of the business, whatever the client's environment says.
+    """Connect as `role`, in the time zone of the business, whatever the client's environment says.
 
     Args:
         url: libpq URL or connection string.
-        application_name: what `pg_stat_activity` shows, so that a waiting colleague knows whom to ask.
+        application_name: the name that `pg_stat_activity` shows, which tells people what this session is for.
         role: the role to work as after logging in; None keeps the login's own.
-        autocommit: each statement its own transaction unless one is opened.
+        autocommit: whether each statement is a transaction of its own, unless one is opened.
         zone: the session's time zone.
 
     Raises:
         UnsupportedServerError: the server is older than 16.
         SchemaMissingError: the role does not exist, so the schema was never installed.
-        psycopg.OperationalError: no connection.
+        psycopg.OperationalError: the connection failed.
     """
     own: dict[str, Any] = {"application_name": application_name, "client_encoding": "UTF8"}
     parameters = {**session.CONNECTION_PARAMETERS, **conninfo_to_dict(url), **own}
@@ -122,10 +124,10 @@ def connect(
 
 
 def schema_revision(connection: Connection) -> str | None:
-    """The revision of the database's schema; None where it was never installed.
+    """Return the revision of the database's schema; None if it was never installed.
 
     Raises:
-        DatabaseError: the schema is installed, and the login may not look at it.
+        DatabaseError: the schema is installed, but the login may not read its revision.
     """
     if not relation_exists(connection, REVISION):
         return None
@@ -164,7 +166,7 @@ def _create_database(url: str, database: str) -> None:
         try:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
         except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
-            return  # somebody was quicker
+            return  # another session has just created it
         except psycopg.errors.InsufficientPrivilege as error:
             raise DatabaseError(
                 f"{connection.info.user} may not create the database {database} for Dagster's own storage. Create it, "

@@ -1,4 +1,4 @@
-"""What can be wrong with a database, for people."""
+"""Errors that tell people why a database cannot be used."""
 
 from __future__ import annotations
 

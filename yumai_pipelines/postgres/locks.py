@@ -1,4 +1,4 @@
-"""The locks of this project: the modes in which tables are locked, and every advisory lock with its order."""
+"""The locks of this project: the modes in which tables are locked, and all advisory locks in their order."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class LockMode(Enum):
-    """A table lock's mode, with the held modes that it goes along with."""
+    """The mode of a table lock, with the modes of other sessions' locks that are compatible with it."""
 
     ACCESS_SHARE = (
         "ACCESS SHARE",
@@ -35,26 +35,26 @@ class LockMode(Enum):
     ACCESS_EXCLUSIVE = ("ACCESS EXCLUSIVE", "")
 
     def __init__(self, statement: str, compatible: str) -> None:
-        """Keep the mode's spelling in `LOCK TABLE` and, as `pg_locks` spells them, the modes it tolerates."""
+        """Keep the mode as `LOCK TABLE` spells it, and the compatible modes as `pg_locks` spells them."""
         self.statement = sql.SQL(statement)
         self.compatible = frozenset(compatible.split())
 
     @property
     def stops_writers(self) -> bool:
-        """Whether writers have to wait for it."""
+        """Whether writers have to wait while a lock of this mode is held."""
         return "RowExclusiveLock" not in self.compatible
 
 
 @dataclass(frozen=True)
 class TableLock:
-    """A lock that an attempt takes.
+    """A lock on a table that an attempt of a transaction takes.
 
     Attributes:
         relation: the table.
-        mode: how it is locked.
-        strengthens: the attempt holds a weaker lock on the table already. It then asks again and again instead of
-            waiting: whoever else wants to strengthen a lock behind one that waits for the same is cancelled at once,
-            whatever `deadlock_timeout` says.
+        mode: the mode of the lock.
+        strengthens: whether the attempt already holds a weaker lock on the table. If so, it asks for this one again and
+            again instead of waiting for it: if it waited, PostgreSQL would at once cancel another session that also
+            wants to strengthen its lock on the table, without waiting for `deadlock_timeout`.
     """
 
     relation: Relation
@@ -63,16 +63,16 @@ class TableLock:
 
 
 class AdvisoryLock(Enum):
-    """Every advisory lock of the project, in the order in which a run that needs several takes them."""
+    """All advisory locks of the project. A run that needs several of them takes them in this order."""
 
     SCHEMA = "yumai_pipelines: schema"
-    """Installing, upgrading and adopting come one after the other."""
+    """One run at a time installs, upgrades or adopts."""
 
     REPAIR = "yumai_pipelines: repair"
-    """One repair at a time."""
+    """One run at a time repairs rows."""
 
     EXTRACTS = "yumai_pipelines: extracts"
-    """Building months of the extracts, and deleting what they were built from, come one after the other."""
+    """One run at a time builds months of the extracts, or deletes rows from which they were built."""
 
     ARCHIVES = "yumai_pipelines: archives of chatbot.conversations"
     """One run at a time takes months out, brings them back, or removes a person's rows from the files."""
@@ -87,11 +87,13 @@ _HELD: WeakKeyDictionary[Connection, list[AdvisoryLock]] = WeakKeyDictionary()
 
 @contextmanager
 def advisory_lock(connection: Connection, lock: AdvisoryLock, policy: LockPolicy) -> Iterator[None]:
-    """Keep other runs that take the same lock in this database out, for as long as the session lives.
+    """Hold an advisory lock during the `with` block, so that no other run in this database holds the same one.
+
+    If the session ends, PostgreSQL releases the lock.
 
     Raises:
-        LockNotObtainedError: another run holds the lock, and patience ended.
-        RuntimeError: the connection holds a lock that comes after this one.
+        LockNotObtainedError: another run held the lock until the policy's patience ended.
+        RuntimeError: the connection already holds a lock that comes after this one.
     """
     held = _HELD.setdefault(connection, [])
     if held and _ORDER.index(lock) < _ORDER.index(held[-1]):

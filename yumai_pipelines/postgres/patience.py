@@ -1,4 +1,4 @@
-"""Waiting for others: the pauses grow, until a limit ends them, and the error names who was in the way."""
+"""Waiting for other sessions: the pauses grow up to a limit, after which an error names the sessions in the way."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LONGEST_PAUSE = timedelta(seconds=2)
 
 @dataclass(frozen=True)
 class Blocker:
-    """A session in the way. Fields that the server hides from this role are None or a question mark."""
+    """A session that is in the way. Fields that the server hides from this role are None or a question mark."""
 
     pid: int
     application_name: str
@@ -32,7 +32,7 @@ class Blocker:
     mode: str
 
     def __str__(self) -> str:
-        """One line for people."""
+        """Return one line of text for people."""
         age = "of unknown age" if self.transaction_age is None else f"open for {self.transaction_age}"
         start = "at an unknown time" if self.query_start is None else f"at {self.query_start:%Y-%m-%d %H:%M:%S%z}"
         return (
@@ -42,10 +42,10 @@ class Blocker:
 
 
 class LockNotObtainedError(DatabaseError):
-    """Patience ended before the locks of a step were free. `blockers` are the sessions that held them."""
+    """The policy's patience ended before the locks of a step were free. `blockers` are the sessions that held them."""
 
     def __init__(self, step: str, patience: timedelta, attempts: int, blockers: Sequence[Blocker]) -> None:
-        """Name the step, and who was in the way."""
+        """Make the message, which names the step and the sessions in the way."""
         self.step = step
         self.blockers = tuple(blockers)
         who = "\n".join(f"  - {blocker}" for blocker in self.blockers) or "  - nobody who is still there"
@@ -58,7 +58,7 @@ class LockNotObtainedError(DatabaseError):
 
 @dataclass
 class Patience:
-    """The pauses of one step: longer each time, with jitter, until the total is used up."""
+    """The pauses of one step: longer each time, with jitter, until the policy's patience is used up."""
 
     policy: LockPolicy
     step: str

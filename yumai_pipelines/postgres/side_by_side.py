@@ -1,4 +1,4 @@
-"""Work that is shared out among connections, and ends as a whole."""
+"""Runs tasks on several connections at the same time. If one fails, the others are cancelled."""
 
 from __future__ import annotations
 
@@ -15,25 +15,26 @@ L = TypeVar("L")
 T = TypeVar("T")
 
 SECONDS_UNTIL_TOLD_AGAIN = 0.1
-"""How long a task that is no longer wanted may go on, in seconds, before it is told so again: it may have been between
-two statements."""
+"""The seconds after which a task that still runs is cancelled again: the first time, it may have been between two
+statements."""
 
 
 def side_by_side(
     lanes: Sequence[L], tasks: Sequence[Callable[[L], T]], connection_of: Callable[[L], Connection]
 ) -> list[T]:
-    """Do tasks on lanes, as many at once as there are lanes.
+    """Run tasks on lanes, as many at the same time as there are lanes.
 
     Args:
-        lanes: each with a connection of its own; no two tasks use one at the same time.
-        tasks: what is done on a lane, begun in this order.
-        connection_of: of a lane.
+        lanes: each has a connection of its own, and runs one task at a time.
+        tasks: functions that do something on a lane; they are started in this order.
+        connection_of: returns the connection of a lane.
 
     Returns:
-        What the tasks returned, in their order.
+        The results of the tasks, in their order.
 
     Raises:
-        BaseException: of the first task that failed, or of whoever stopped this one. The others are cancelled by then.
+        BaseException: the error of the first task that failed, or the one that interrupted this function. By then, the
+            other tasks have been cancelled.
     """
     free = SimpleQueue[L]()
     for lane in lanes:

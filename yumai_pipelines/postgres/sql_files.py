@@ -1,4 +1,4 @@
-"""The only code that knows where the .sql files are: `sql/` of a checkout, or inside the installed package."""
+"""Finds the .sql files, which are in `sql/` of a checkout or of the installed package. No other code knows this."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ _PACKAGE = Path(__file__).parents[1]
 
 
 def sql_path(*parts: str) -> Path:
-    """The path of a file or directory below `sql/`.
+    """Return the path of a file or directory below `sql/`.
 
     Raises:
-        FileNotFoundError: there is none.
+        FileNotFoundError: there is no such file or directory.
     """
     for root in (_PACKAGE / "sql", _PACKAGE.parent / "sql"):
         path = root.joinpath(*parts)
@@ -21,5 +21,5 @@ def sql_path(*parts: str) -> Path:
 
 
 def read_sql(*parts: str) -> str:
-    """The text of a file below `sql/`."""
+    """Read the text of a file below `sql/`."""
     return sql_path(*parts).read_text(encoding="utf-8")

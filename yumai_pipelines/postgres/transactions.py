@@ -1,10 +1,11 @@
-"""Transactions on tables in use: short attempts under a lock timeout, retried until patience ends.
+"""Transactions on tables that are in use: short attempts under a lock timeout, retried until patience ends.
 
-A lock that is waited for stops everybody who comes after, so the wait is what must be short. An attempt is one
-transaction that takes its locks first, in one order (referenced tables, then the parent, then its partitions), gives up
-when the whole of its time is over, and then does what touches the catalogue alone.
+Every session that asks for a lock after one that waits has to wait too, so the wait must be short. An attempt is one
+transaction. It first takes its locks, in the canonical order (referenced tables, then the parent, then its partitions),
+and gives up if the lock timeout passes before it has all of them. Then it does its work, which is quick if writers have
+to wait for it.
 
-This module names no table: what is altered, and why, is decided by its callers.
+The callers decide which tables are changed, and why.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 STEP_EVENT = "yumai_pipelines.step"
-"""Audit event raised before every transaction, with the step's name; tests end the process there."""
+"""The audit event that is raised before every transaction, with the step's name. Tests end the process there."""
 
 STOPPING_WRITERS_IDLE = timedelta(seconds=1)
 """How long a run may do nothing in a transaction that stops writers. A busy machine pauses a sound run for less."""
@@ -58,13 +59,13 @@ _GIVE_WAY = (
 
 @dataclass(frozen=True)
 class LockStatistics:
-    """What DDL has cost others so far.
+    """How long transactions may have made other sessions wait so far.
 
     Attributes:
-        attempts: transactions begun.
-        retries: attempts that gave way to somebody.
-        held: time between an attempt's first lock that stops writers and its end, summed.
-        longest: the longest such time.
+        attempts: transactions that were begun.
+        retries: attempts that gave way to other sessions.
+        held: the time from an attempt's first lock that stops writers to the attempt's end, added up for all attempts.
+        longest: the longest such time of one attempt.
     """
 
     attempts: int = 0
@@ -73,7 +74,7 @@ class LockStatistics:
     longest: timedelta = timedelta()
 
     def __add__(self, other: LockStatistics) -> LockStatistics:
-        """Both together."""
+        """Add up two statistics."""
         return LockStatistics(
             self.attempts + other.attempts,
             self.retries + other.retries,
@@ -87,10 +88,10 @@ class FrozenError(DatabaseError):
 
 
 class PatientTransactions:
-    """Runs DDL under a lock policy, on a connection in autocommit mode, and keeps count of what that cost."""
+    """Runs DDL under a lock policy, on a connection in autocommit mode, and measures how long others had to wait."""
 
     def __init__(self, connection: Connection, policy: LockPolicy) -> None:
-        """Keep the lock timeout below the server's `deadlock_timeout`, so that no deadlock ever cancels another."""
+        """Keep the lock timeout below the server's `deadlock_timeout`, so that no other session is cancelled."""
         self.connection = connection
         self.statistics = LockStatistics()
         longest = read_value(connection, "SELECT current_setting('deadlock_timeout')::interval") * 0.9
@@ -104,16 +105,16 @@ class PatientTransactions:
         *,
         transient: tuple[type[psycopg.Error], ...] = (),
     ) -> T:
-        """Take the locks and do the work, in one transaction, again and again until nobody is in the way.
+        """Take the locks and do the work in one transaction, and retry that until no other session is in the way.
 
         Args:
-            step: name for people and for the audit event.
+            step: the name of the step, for people and for the audit event.
             locks: in the canonical order; the attempt as a whole waits no longer than the policy's lock timeout.
-            work: statements on `self.connection`; repeatable, since an attempt that gives way is rolled back.
-            transient: further errors that the next attempt may be spared.
+            work: runs statements on `self.connection`. It may be called again, after its transaction was rolled back.
+            transient: further errors after which the next attempt may succeed.
 
         Raises:
-            LockNotObtainedError: patience ended.
+            LockNotObtainedError: the policy's patience ended.
         """
         patience = Patience(self.policy, step)
         give_way: tuple[type[psycopg.Error], ...] = (*_GIVE_WAY, *transient)
@@ -134,15 +135,16 @@ class PatientTransactions:
                 ) from error
 
     def run_outside(self, step: str, tables: Sequence[Relation], statement: Callable[[], sql.Composed | None]) -> None:
-        """Run statements that allow no transaction around them, until there is none left.
+        """Run statements that cannot run in a transaction block, until there are no more.
 
         Args:
-            step: name for people and for the audit event.
-            tables: what they lock; whoever holds a lock there is named when patience ends.
-            statement: the next one; it is asked again after each, and after each that gave way.
+            step: the name of the step, for people and for the audit event.
+            tables: the tables that the statements lock. The error names the sessions that hold locks on them.
+            statement: returns the next statement, or None. It is called again after each statement, also after one that
+                gave way.
 
         Raises:
-            LockNotObtainedError: patience ended.
+            LockNotObtainedError: the policy's patience ended.
         """
         patience = Patience(self.policy, step)
         locks = [TableLock(table, LockMode.ACCESS_EXCLUSIVE) for table in tables]
@@ -182,7 +184,8 @@ class PatientTransactions:
 
     def _take(self, lock: TableLock, deadline: float) -> None:
         statement = sql.SQL("LOCK TABLE ONLY {} IN {} MODE").format(lock.relation.identifier, lock.mode.statement)
-        # PostgreSQL 16 refuses NOWAIT, too, when others only queue for what is held already: there it waits for 1 ms.
+        # PostgreSQL 16 refuses NOWAIT even if other sessions only wait for a lock that this one holds. There, the
+        # statement waits for 1 ms instead.
         nowait = sql.SQL(" NOWAIT" if self.connection.info.server_version >= _UPGRADES_NOWAIT else "")
         while lock.strengthens:
             try:
@@ -206,12 +209,15 @@ class PatientTransactions:
         self.connection.execute("SELECT set_config('idle_in_transaction_session_timeout', %s, true)", (milliseconds,))
 
     def _limit_lock_wait(self, deadline: float) -> None:
-        """Let the next lock wait for what remains of the attempt (PostgreSQL reads 0 as for ever)."""
+        """Let the next lock wait only for the rest of the attempt's time, at least 1 ms because 0 means no limit."""
         remaining = max(1, round((deadline - time.monotonic()) * 1000))
         self.connection.execute("SELECT set_config('lock_timeout', %s, true)", (f"{remaining}ms",))
 
     def _blockers(self, locks: Sequence[TableLock]) -> list[Blocker]:
-        """Who holds what these locks conflict with; when nobody does, it was a row: who holds any lock there."""
+        """List the sessions that hold locks which conflict with these.
+
+        If there are none, the attempt waited for a row, and all sessions with a lock on the tables are listed.
+        """
         wanted = {lock.relation: lock.mode for lock in locks}
         with self.connection.cursor(row_factory=class_row(Blocker)) as cursor:
             holders = cursor.execute(

@@ -1,4 +1,4 @@
-"""Reading a single value: the one way in which this project does it."""
+"""Reads a single value from the database."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 Value = Any
-"""Whatever the query selects."""
+"""A value of any type, which depends on the query."""
 
 
 def read_value(
@@ -24,11 +24,11 @@ def read_value(
     query: str | sql.SQL | sql.Composed,
     parameters: Sequence[object] | Mapping[str, object] | None = None,
 ) -> Value:
-    """The first column of the first row that a query returns; None where it returns no row."""
+    """Return the first column of the first row that a query returns; None if it returns no row."""
     with connection.cursor(row_factory=scalar_row) as cursor:
         return cursor.execute(query, parameters).fetchone()
 
 
 def relation_exists(connection: Connection, relation: Relation) -> bool:
-    """Whether the database has a table or view of the name."""
+    """Return whether the database has a table or view of this name."""
     return bool(read_value(connection, "SELECT to_regclass(%s) IS NOT NULL", (relation.quoted,)))

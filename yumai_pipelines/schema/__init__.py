@@ -1,1 +1,1 @@
-"""The schema: installed, upgraded, described, and compared with what the migrations make."""
+"""Installs, upgrades and describes the schema, and compares it with what the migrations make."""

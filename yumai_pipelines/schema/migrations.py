@@ -1,6 +1,6 @@
-"""The migrations: each file of `sql/migrations` is a revision of Alembic, named by the number that it begins with.
+"""Runs the migrations. Each file of `sql/migrations` is an Alembic revision, named by the number in its file name.
 
-They follow on each other in the order of their numbers, and lead forward only.
+Migrations run in the order of their numbers, and only forward.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ _FILE = re.compile(r"(\d{4})_\w+\.sql")
 
 
 def migration_files() -> dict[str, Path]:
-    """The files of the migrations by their revisions, in order.
+    """Return the files of the migrations by their revisions, in order.
 
     Raises:
-        ValueError: a file has another kind of name, or a number that another has.
+        ValueError: a file has another kind of name, or the same number as another file.
     """
     files: dict[str, Path] = {}
     for path in sorted(sql_path("migrations").glob("*.sql")):
@@ -43,7 +43,7 @@ def migrate(connection: sa.Connection) -> list[str]:
     """Run the migrations that have not run yet, in the connection's transaction.
 
     Returns:
-        Their revisions, in order.
+        The revisions of the migrations that ran, in order.
 
     Raises:
         RevisionError: the database is at a revision that this version does not have.
@@ -62,7 +62,7 @@ def migrate(connection: sa.Connection) -> list[str]:
 
 
 def _scripts(connection: sa.Connection, ran: list[str]) -> dict[str, Script]:
-    """What Alembic keeps of each revision: which one comes before it, and how it is run."""
+    """Make what Alembic needs for each revision: the revision before it, and a function that runs it."""
     scripts: dict[str, Script] = {}
     for revision, path in migration_files().items():
         module = ModuleType(f"migration_{revision}")
@@ -72,7 +72,7 @@ def _scripts(connection: sa.Connection, ran: list[str]) -> dict[str, Script]:
 
 
 def _run(connection: sa.Connection, path: Path, ran: list[str]) -> None:
-    """Run a file as it is: SQLAlchemy would read colons in it as parameters."""
+    """Run a file by the driver's cursor, because SQLAlchemy would take colons in it for parameters."""
     cursor = connection.connection.cursor()
     cursor.execute(path.read_bytes())
     cursor.close()

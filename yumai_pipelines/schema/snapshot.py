@@ -1,6 +1,6 @@
-"""What a fresh install looks like, object by object: shipped as `sql/catalogue.jsonl`, and read from any database.
+"""The objects of the schema: those of a fresh install, which are shipped as `sql/catalogue.jsonl`, and of any database.
 
-The shipped one gives column descriptions without a connection, and is what a database is compared with.
+The shipped catalogue gives the descriptions of columns without a connection, and databases are compared with it.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Difference:
-    """An object that is not what the migrations make: unknown without `expected`, missing without `found`."""
+    """An object that is not what the migrations make. It is unknown if `expected` is None, missing if `found` is."""
 
     kind: str
     name: str
@@ -64,7 +64,7 @@ class Difference:
     found: SchemaObject | None
 
     def __str__(self) -> str:
-        """One line for people."""
+        """Return one line of text for people."""
         what = f"{self.kind} {self.name}"
         if self.found is None:
             return f"{what} is missing"
@@ -80,7 +80,7 @@ def _flat(text: str) -> str:
 
 
 def describe(connection: Connection) -> tuple[SchemaObject, ...]:
-    """The objects of a database's YUMAI schemas, columns in their tables' order; months' partitions are left out."""
+    """Read the objects of a database's YUMAI schemas, columns in their tables' order, without monthly partitions."""
     with connection.transaction(), connection.cursor(row_factory=class_row(SchemaObject)) as cursor:
         before = read_value(connection, "SHOW search_path")
         set_path = "SELECT set_config('search_path', %s, true)"
@@ -91,7 +91,7 @@ def describe(connection: Connection) -> tuple[SchemaObject, ...]:
 
 
 def compare(expected: Iterable[SchemaObject], found: Iterable[SchemaObject]) -> list[Difference]:
-    """What is missing, differs, or is unknown, by kind and name."""
+    """Return the objects that are missing, differ, or are unknown, by kind and name."""
     wanted = {(each.kind, each.name): each for each in expected}
     present = {(each.kind, each.name): each for each in found}
     return [
@@ -102,22 +102,22 @@ def compare(expected: Iterable[SchemaObject], found: Iterable[SchemaObject]) -> 
 
 
 def to_lines(objects: Iterable[SchemaObject]) -> str:
-    """Objects as `sql/catalogue.jsonl` keeps them, a line each."""
+    """Return objects as lines of `sql/catalogue.jsonl`, one line each."""
     return "".join(json.dumps(asdict(each), ensure_ascii=False) + "\n" for each in objects)
 
 
 @cache
 def shipped() -> tuple[SchemaObject, ...]:
-    """The objects of a fresh install of this version."""
+    """Return the objects of a fresh install of this version."""
     return tuple(SchemaObject(**json.loads(line)) for line in read_sql(SHIPPED).splitlines())
 
 
 def columns(relation: Relation, objects: Iterable[SchemaObject] | None = None) -> tuple[Column, ...]:
-    """The columns of a table or view, in its order.
+    """Return the columns of a table or view, in its order.
 
     Args:
         relation: the table or view.
-        objects: of the database that it is in; without them, of a fresh install of this version.
+        objects: the objects of a database; by default, those of a fresh install of this version.
 
     Raises:
         KeyError: there is no such relation.
@@ -134,11 +134,11 @@ def columns(relation: Relation, objects: Iterable[SchemaObject] | None = None) -
 
 
 def comment(relation: Relation, objects: Iterable[SchemaObject] | None = None) -> str:
-    """What is said of a table or view.
+    """Return the comment on a table or view, or an empty text.
 
     Args:
         relation: the table or view.
-        objects: of the database that it is in; without them, of a fresh install of this version.
+        objects: the objects of a database; by default, those of a fresh install of this version.
 
     Raises:
         KeyError: there is no such relation.
@@ -150,7 +150,7 @@ def comment(relation: Relation, objects: Iterable[SchemaObject] | None = None) -
 
 
 def view_query(view: Relation) -> str:
-    """The query of a materialized view of this version.
+    """Return the query of a materialized view of this version.
 
     Raises:
         KeyError: this version has no such view.
@@ -162,15 +162,15 @@ def view_query(view: Relation) -> str:
 
 
 def query_of(definition: str) -> str:
-    """The query of a materialized view, of its definition."""
+    """Take the query of a materialized view from its definition."""
     return definition.removeprefix(_MATERIALIZED_VIEW).rpartition("\nowner ")[0].strip().rstrip(";")
 
 
 def unique_key(relation: Relation) -> tuple[str, ...]:
-    """The columns of the first unique index of a table or view of this version.
+    """Return the columns of the first unique index of a table or view of this version.
 
     Raises:
-        KeyError: this version has none.
+        KeyError: this version has no such index.
     """
     for each in shipped():
         found = _UNIQUE_INDEX.match(each.definition) if each.kind == "index" else None

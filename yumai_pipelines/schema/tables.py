@@ -1,4 +1,4 @@
-"""The tables of the registry, with what the shipped catalogue says of them: their keys and their foreign keys."""
+"""The tables of the registry, with their primary keys and foreign keys from the shipped catalogue."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PRIMARY_KEY = re.compile(r"PRIMARY KEY \(([^)]*)\)")
 
 
 class OnDelete(StrEnum):
-    """What becomes of a row when the row that it refers to is deleted."""
+    """What happens to a row when the row that it refers to is deleted."""
 
     CASCADE = "CASCADE"
     SET_NULL = "SET NULL"
@@ -37,12 +37,12 @@ class ForeignKey:
     """A foreign key of one column.
 
     Attributes:
-        name: of the constraint.
-        table: the table that refers.
-        column: its column.
+        name: the name of the constraint.
+        table: the table that refers to another.
+        column: the column of that table.
         referenced: the table that is referred to.
-        referenced_column: its key.
-        on_delete: what becomes of the referring row.
+        referenced_column: the column of the referenced table.
+        on_delete: what happens to a row when the row that it refers to is deleted.
     """
 
     name: str
@@ -61,12 +61,12 @@ class Table:
         relation: its name.
         key: the columns of its primary key.
         foreign_keys: in the order of its columns.
-        soft_references: what it names without a foreign key.
-        time: the column that says when a row happened, for tables of events.
-        later: columns with times that come after that one, where they are known.
+        soft_references: its references without a foreign key.
+        time: for tables of events, the column with the time of the event.
+        later: columns with later times, which may be NULL.
         partitioned: whether it has a partition for each month.
-        personal: columns to empty in a row that stays as a record of the business when its user is erased.
-        session_child: whether its rows belong to a session, and go with it.
+        personal: columns that are emptied when a user is erased and the user's row stays as a record of the business.
+        session_child: whether its rows belong to a session, and are deleted with it.
     """
 
     relation: Relation
@@ -81,12 +81,12 @@ class Table:
 
     @property
     def session_key(self) -> ForeignKey | None:
-        """The foreign key to the sessions, for a session's children."""
+        """The foreign key to the sessions; None if the rows belong to no session."""
         return self._key_to(SESSIONS) if self.session_child else None
 
     @property
     def user_key(self) -> ForeignKey | None:
-        """The foreign key to the users, for what is somebody's."""
+        """The foreign key to the users; None if the table has none."""
         return self._key_to(USERS)
 
     def _key_to(self, referenced: Relation) -> ForeignKey | None:
@@ -94,11 +94,11 @@ class Table:
 
 
 def read_tables(entries: Iterable[TableEntry], catalogue: Iterable[SchemaObject]) -> tuple[Table, ...]:
-    """Join entries of the registry with what a catalogue says of them.
+    """Join entries of the registry with the keys of their tables in a catalogue.
 
     Raises:
-        KeyError: the catalogue has no such table, or no foreign key to the sessions where the entry says so.
-        ValueError: a foreign key has several columns, which nothing here can follow.
+        KeyError: the catalogue has no such table, or no foreign key to the sessions although the entry says so.
+        ValueError: a foreign key has several columns, which is not supported.
     """
     objects = list(catalogue)
     return tuple(_join(entry, objects) for entry in entries)
@@ -142,17 +142,17 @@ def _foreign_key(table: Relation, name: str, definition: str) -> ForeignKey:
 
 
 TABLES: tuple[Table, ...] = read_tables(TABLE_ENTRIES, shipped())
-"""In the registry's order."""
+"""The tables of the registry, in its order."""
 
 SESSION_CHILDREN: tuple[Table, ...] = tuple(table for table in TABLES if table.session_child)
-"""The tables whose rows belong to a session and go with it. Section 3.3 of the database document."""
+"""The tables whose rows belong to a session and are deleted with it. Section 3.3 of the database document."""
 
 
 def table_of(relation: Relation) -> Table:
-    """The table of a name.
+    """Return the table of the registry that has this name.
 
     Raises:
-        KeyError: the registry has none.
+        KeyError: the registry has no such table.
     """
     for table in TABLES:
         if table.relation == relation:
@@ -161,8 +161,8 @@ def table_of(relation: Relation) -> Table:
 
 
 def references_to(relation: Relation) -> tuple[ForeignKey, ...]:
-    """The foreign keys that refer to a table, those of the last table of the registry first.
+    """Return the foreign keys that refer to a table, those of the last table of the registry first.
 
-    No table refers to one that comes after it, so rows may be taken out in this order.
+    No table refers to one that comes after it in the registry, so rows can be deleted in this order.
     """
     return tuple(key for table in reversed(TABLES) for key in table.foreign_keys if key.referenced == relation)

@@ -1,7 +1,7 @@
-"""The schema: installed, upgraded, and compared with what the migrations make. Section 2 of the database document.
+"""Installs and upgrades the schema, and compares it with what the migrations make. Section 2 of the database document.
 
-All of an upgrade is one transaction, so a run that is killed leaves the database as it was. What the tables look like
-stands in `sql/`; what is done with rows stands elsewhere.
+An upgrade is one transaction, so a run that is killed leaves the database as it was. The tables are defined in
+`sql/migrations`.
 """
 
 from __future__ import annotations
@@ -58,12 +58,12 @@ class SchemaReport:
     """What an upgrade found and did.
 
     Attributes:
-        server_version: PostgreSQL's, such as 17.10.
-        revision: the schema's, now.
-        migrations: the revisions that ran, in order; empty when there was nothing to do.
-        functions: the functions that were made or differed, sorted.
-        extensions: their versions by name.
-        uuid_stand_in: whether `uuid_generate_v4()` stands on `gen_random_uuid()`, since the server has no uuid-ossp.
+        server_version: the version of PostgreSQL, such as 17.10.
+        revision: the revision of the schema after the upgrade.
+        migrations: the revisions that ran, in order; empty if there was nothing to do.
+        functions: the functions that were new or differed, sorted.
+        extensions: the versions of the extensions, by name.
+        uuid_stand_in: whether `uuid_generate_v4()` calls `gen_random_uuid()`, because the server has no uuid-ossp.
         drift: objects that differ from what the migrations make.
         creators: who may create objects where functions of YUMAI find their names, besides the pipeline.
     """
@@ -87,18 +87,18 @@ class _Ran:
 
 
 def upgrade(url: str, settings: Settings) -> SchemaReport:
-    """Install the schema, or bring it up to date. Idempotent; two at once come one after the other.
+    """Install the schema, or bring it up to date. This is idempotent, and of two upgrades at once the second waits.
 
-    Roles, extensions and the database's settings are made sure of each time, functions are defined anew, and the
-    migrations that have not run yet run, under the lock timeout of the settings.
+    Each upgrade creates missing roles and extensions, configures the database, and replaces all functions. It runs the
+    migrations that have not run yet, under the lock timeout of the settings.
 
     Args:
-        url: of a login that may create roles and extensions, and owns the database.
+        url: the URL of a login that may create roles and extensions, and owns the database.
         settings: time zone and lock policy.
 
     Raises:
-        SchemaError: the database is an older YUMAI one, or a newer one, or the login may not do something.
-        LockNotObtainedError: somebody was in the way for as long as the policy's patience.
+        SchemaError: the database is an older YUMAI database, or of a newer version, or the login lacks a right.
+        LockNotObtainedError: a session was in the way until the policy's patience ended.
         UnsupportedServerError: the server is older than 16.
     """
     policy = settings.lock_policy
@@ -121,7 +121,7 @@ def upgrade(url: str, settings: Settings) -> SchemaReport:
 
 
 def drift(connection: Connection) -> list[Difference]:
-    """The objects of YUMAI's schemas that differ from what this version's migrations make, by kind and name."""
+    """Return the objects of YUMAI's schemas that differ from what this version's migrations make, by kind and name."""
     return snapshot.compare(snapshot.shipped(), snapshot.describe(connection))
 
 
@@ -132,12 +132,15 @@ def list_creators(connection: Connection) -> list[Creator]:
 
 
 def configure_database(connection: Connection, timezone: str) -> None:
-    """Set the database's search_path and time zone for new connections: a copy or restore does not bring them along."""
+    """Set the database's search_path and time zone for new connections.
+
+    A copy or a restored dump of a database does not have these settings.
+    """
     connection.execute("SELECT yumai_pipelines.configure_database(%s)", (timezone,))
 
 
 def _attempt(url: str, settings: Settings) -> _Ran:
-    """One transaction: all of the upgrade, or nothing."""
+    """Do the whole upgrade in one transaction."""
     engine = create_engine(
         "postgresql+psycopg://",
         creator=lambda: connect(url, application_name="yumai: schema", role=None, autocommit=False),
@@ -182,7 +185,7 @@ def _run_files(connection: Connection, directory: str) -> None:
 
 
 def _migrate(connection: AlembicConnection) -> list[str]:
-    """Run the migrations that have not run yet; returns their revisions."""
+    """Run the migrations that have not run yet, and return their revisions."""
     try:
         return migrate(connection)
     except RevisionError as error:

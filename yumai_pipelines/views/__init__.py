@@ -1,1 +1,1 @@
-"""The materialized views: how one is refreshed."""
+"""Refreshes materialized views, and checks whether they are complete."""

@@ -1,6 +1,6 @@
-"""Whether a materialized view holds what it should: its query is run again, as of the time of its last refresh.
+"""Checks whether a materialized view holds what it should, by running its query again as of its last refresh.
 
-The query is the one of this version's migrations, so a view that somebody has changed by hand is told apart.
+The query is that of this version's migrations, so a view that somebody has changed by hand is found too.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _OTHER_CLOCK = re.compile(
 
 
 def refreshed_at(connection: Connection, view: Relation) -> datetime | None:
-    """As of when a view was last refreshed; None for never, and for a view that holds no data."""
+    """Return the time of a view's last refresh; None if it was never refreshed or holds no data."""
     as_of: datetime | None = read_value(
         connection,
         "SELECT r.as_of FROM yumai_pipelines.view_refreshes AS r "
@@ -39,14 +39,14 @@ def refreshed_at(connection: Connection, view: Relation) -> datetime | None:
 
 
 def list_differences(connection: Connection, view: Relation, as_of: datetime, sample: int) -> list[dict[str, Any]]:
-    """The first rows in which a view differs from what it selects as of an instant.
+    """Return the first rows in which a view differs from what its query selects as of an instant.
 
     Returns:
-        For each row the `difference`, the columns of the view's unique key, and the `total` of all such rows.
+        For each row the `difference`, the columns of the view's unique key, and the `total` number of such rows.
 
     Raises:
         KeyError: this version has no such view, or the view has no unique index.
-        ValueError: the view's query reads another clock than now(), so that nobody can say what it saw.
+        ValueError: the view's query reads another clock than now(), so its result at that time is not known.
     """
     statement = sql.SQL(read_sql("views", "list_differences.sql")).format(
         view=view.identifier,
@@ -58,7 +58,7 @@ def list_differences(connection: Connection, view: Relation, as_of: datetime, sa
 
 
 def query_as_of(query: str, as_of: datetime) -> sql.Composed:
-    """A query with an instant in the place of now(), as it is when the query is run in a refresh.
+    """Put an instant in the place of now() in a query, so that it selects what a refresh at that instant did.
 
     Raises:
         ValueError: the query reads another clock.

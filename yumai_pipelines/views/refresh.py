@@ -1,4 +1,4 @@
-"""Materialized views: how one is refreshed, and how that is noted. When that is done stands elsewhere."""
+"""Refreshes a materialized view, and records the refresh."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Refresh:
-    """How a view stands after a refresh.
+    """What a refresh of a view did.
 
     Attributes:
-        as_of: the time of the transaction that refreshed it.
-        rows: how many it has.
-        concurrently: whether readers could go on; not when it held no data before.
+        as_of: the time of the transaction that refreshed the view.
+        rows: the number of rows of the view.
+        concurrently: whether the view could be read meanwhile, which is not so if it held no data before.
     """
 
     as_of: datetime
@@ -33,9 +33,10 @@ class Refresh:
 
 
 def refresh(connection: Connection, view: Relation) -> Refresh:
-    """Refresh a view and note it, in one transaction. Section 7.1 of the database document.
+    """Refresh a view and record it, in one transaction. Section 7.1 of the database document.
 
-    Readers go on, and the cost follows what the view selects. A view that holds no data is locked while it is filled.
+    The view can be read meanwhile, and the cost depends on what it selects. A view that holds no data is locked while
+    it is filled.
     """
     with connection.transaction():
         filled = read_value(connection, "SELECT relispopulated FROM pg_class WHERE oid = %s::regclass", (view.quoted,))

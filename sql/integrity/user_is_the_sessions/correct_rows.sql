@@ -1,4 +1,4 @@
--- Gives those conversations the user of their session.
+-- Gives conversations that name another user than their session does the user of their session.
 UPDATE chatbot.conversations AS t
 SET user_id = s.user_id
 FROM chatbot.session_master AS s

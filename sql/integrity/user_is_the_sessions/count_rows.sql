@@ -1,4 +1,5 @@
--- How many conversations name another user than their session does: one row per place of a month among the bounds.
+-- Counts the conversations, and those that name another user than their session does. One row per month, by the month's place
+-- among the bounds.
 SELECT
     {place} AS place,
     count(*) AS rows,

@@ -1,6 +1,6 @@
-"""An older database, looked at and taken over. How stands in `yumai_pipelines.adoption`.
+"""The assets that inspect and adopt an older database. `yumai_pipelines.adoption` does the work.
 
-Nothing else depends on these assets, and no schedule runs them: a person does, once.
+No other asset depends on these, and no schedule runs them: somebody materializes them once, by hand.
 """
 
 from collections.abc import Iterable
@@ -17,9 +17,10 @@ GROUP = "adoption"
 
 @dg.asset(group_name=GROUP, kinds={"postgres"}, owners=[ENGINEERING], tags=section("8.2"))
 def adoption_inventory(postgres: PostgresResource, settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult[None]:
-    """What the database is, and what adopting it would do, with counts and samples. Changes nothing.
+    """What kind of database this is, and what adopting it would do, with counts and samples. Nothing is changed.
 
-    One READ ONLY transaction. A database that is adopted, or was installed by these migrations, says so.
+    The inventory is taken in one READ ONLY transaction. Its shape is `adopted` if the database is already adopted, or
+    was installed by these migrations.
     """
     inventory = inspect(postgres.login_url, settings)
     return dg.MaterializeResult(
@@ -58,10 +59,10 @@ def adoption_inventory(postgres: PostgresResource, settings: dg.ResourceParam[Se
 def adoption(
     context: dg.AssetExecutionContext, postgres: PostgresResource, settings: dg.ResourceParam[Settings]
 ) -> dg.MaterializeResult[None]:
-    """An older YUMAI database made what a fresh install is, in place, while its application goes on writing.
+    """Turns an older YUMAI database into what a fresh install is, in place, while its application keeps writing.
 
-    Idempotent; it may be stopped anywhere and run again. The older application may write on afterwards too, until
-    `yumai adopt --finish`. The report stands in `yumai_pipelines.adoption_report` under the run's id.
+    This is idempotent: it can be stopped at any time and run again. The older application can keep writing afterwards
+    too, until `yumai adopt --finish`. The report is in the table `yumai_pipelines.adoption_report`, under the run's id.
     """
     report = adopt(
         postgres.login_url,

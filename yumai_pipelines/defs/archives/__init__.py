@@ -1,1 +1,1 @@
-"""The archived months in Dagster: an asset by month, and the check of its files."""
+"""The archived months in Dagster: an asset with one partition per month, and the check of its files."""

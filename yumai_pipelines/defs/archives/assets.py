@@ -1,4 +1,4 @@
-"""The months of the conversations that are past. How a month leaves stands in `yumai_pipelines.archives`."""
+"""The asset that archives past months of the conversations. `yumai_pipelines.archives` does the work."""
 
 from datetime import datetime
 from typing import Any
@@ -16,7 +16,7 @@ from yumai_pipelines.settings import Settings
 
 
 class ArchiveConfig(dg.Config):
-    """What a run may be told besides its months."""
+    """The options of a run, besides its months."""
 
     again: bool = Field(default=False, description="Archive months too that somebody has restored.")
 
@@ -42,12 +42,12 @@ def archived_conversations(
     settings: dg.ResourceParam[Settings],
     archive: dg.ResourceParam[Store],
 ) -> dg.MaterializeResult[None]:
-    """Months of the conversations that are past (YUMAI_MONTHS_KEPT): Parquet files in the place of partitions.
+    """Past months of the conversations (see YUMAI_MONTHS_KEPT), as Parquet files instead of partitions.
 
     Materializing a month detaches its partition, writes it to YUMAI_ARCHIVE_URL, reads the file back, and drops the
-    table only when the file holds what the table held. `yumai restore-month` brings a month back; it then stays until
-    a run is told to archive it `again`. Rows whose session or user is deleted afterwards stay in the file, until the
-    job erase_user takes a person's out. Section 7.2 of the database document.
+    table only if the file holds the same rows. `yumai restore-month` brings a month back; the month then stays in the
+    database until a run is told to archive it `again`. Rows whose session or user is deleted later stay in the file
+    until the job erase_user removes that person's rows. Section 7.2 of the database document.
     """
     with postgres.connect("archive") as connection:
         for report in archive_months(

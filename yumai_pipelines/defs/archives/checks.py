@@ -1,4 +1,7 @@
-"""The archived months: that each has its file, and that none waits half-way. Section 7.2 of the database document."""
+"""The check that each archived month has its file, and that no month is left half archived.
+
+Section 7.2 of the database document.
+"""
 
 import dagster as dg
 
@@ -12,9 +15,9 @@ from yumai_pipelines.partitions import archived
 
 @dg.asset_check(asset=archived_conversations)
 def every_month_has_its_file(postgres: PostgresResource) -> dg.AssetCheckResult:
-    """Each archived month has its file, of the size that was recorded, and no detached month still waits for one.
+    """Each archived month has its file, of the recorded size, and no detached month still waits to be archived.
 
-    The file is read when it is written and when it is restored, not here.
+    This check compares only the size. The content of a file is read when it is written and when it is restored.
     """
     with postgres.connect("check archives") as connection:
         archives = list(archived.read(connection).values())
@@ -33,7 +36,7 @@ def every_month_has_its_file(postgres: PostgresResource) -> dg.AssetCheckResult:
 
 
 def _fault(archive: archived.Archive) -> str:
-    """What is wrong with a month; empty when nothing is."""
+    """Say what is wrong with an archived month; return an empty text if nothing is."""
     if archive.state in ("detaching", "detached"):
         return f"is not archived yet: its rows are {archive.place}"
     if archive.state != "archived" or archive.uri is None:

@@ -1,4 +1,4 @@
-"""The job that removes a person's data. It is started by hand, with a configuration of its own."""
+"""The job that removes a person's data. It is started by hand, with its own configuration."""
 
 from collections.abc import Iterable
 from datetime import date
@@ -13,7 +13,7 @@ from yumai_pipelines.settings import Settings
 
 
 class ErasureConfig(dg.Config):
-    """Whom to forget, by one of the two ids, and why."""
+    """The person to erase, by one of the two ids, and the reason."""
 
     user_id: int | None = Field(default=None, description="chatbot.users.id. Rather this one: it names nobody.")
     external_user_id: str | None = Field(
@@ -31,7 +31,7 @@ def _erase(
     archive: dg.ResourceParam[Store],
     user_keys: dg.ResourceParam[UserKeys],
 ) -> None:
-    """Remove a person's data, wherever it stands, and note that it was done."""
+    """Remove a person's data from the archived months and the database, and record that this was done."""
     with postgres.connect("erase a user") as connection:
         erasure = erase_user(
             connection,
@@ -69,8 +69,8 @@ def _listed(months: Iterable[date]) -> str:
 
 @dg.job(name="erase_user")
 def erasure_job() -> None:
-    """Removes a person's data from the archived months and the database; orders and reviews stay, without the person.
+    """Removes a person's data from the archived months and the database. Orders and reviews stay, without the person.
 
-    Notes in yumai_pipelines.erasures that it was done, when and why, and not for whom.
+    The table yumai_pipelines.erasures records that this was done, when and why, but not for whom.
     """
     _erase()

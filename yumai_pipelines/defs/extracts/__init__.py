@@ -1,1 +1,1 @@
-"""The extracts in Dagster: assets by month, and the checks that prove them."""
+"""The extracts in Dagster: assets with one partition per month, and their checks."""

@@ -1,7 +1,7 @@
-"""Monthly tables for analysts: the extracts of the registry, built together from one reading of the logs.
+"""Monthly tables for analysts: the extracts of the registry, all built from one reading of the logs.
 
-What an extract holds stands in its SQL, how it is built in `yumai_pipelines.extracts`, how it is proven in
-`checks.extracts`.
+The SQL in `sql/extracts/<name>` defines what an extract contains. `yumai_pipelines.extracts` builds the extracts, and
+`defs.extracts.checks` checks them.
 """
 
 from collections.abc import Iterator
@@ -63,7 +63,7 @@ def extracts(
     settings: dg.ResourceParam[Settings],
     user_keys: dg.ResourceParam[UserKeys],
 ) -> Iterator[dg.MaterializeResult[None]]:
-    """The extracts that were asked for, of the months that were asked for, from one snapshot."""
+    """Builds the selected extracts for the months of the run, all from one snapshot of the logs."""
     months = months_of(context) or []
     chosen = [extract for extract in EXTRACTS if asset_key(extract.relation) in context.selected_asset_keys]
     privacy = Privacy(user_keys.secret, settings.min_group_users)

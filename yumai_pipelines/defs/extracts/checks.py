@@ -1,7 +1,7 @@
-"""The extracts: that each agrees with its sources by an independent count, can be right, and is like the months before.
+"""The checks of the extracts: against an independent count of the sources, of impossible rows, against earlier months.
 
-Made from the registry, for the months of a run, or for all months that the extract holds. The ledger keeps whether a
-month passed: retention asks it.
+They are made from the registry, and look at the months of the run, or at all months of the extract if the run names
+none. The ledger records whether a month passed, and retention deletes sessions only of months that did.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -37,10 +37,10 @@ class Proof:
     """One check of every extract.
 
     Attributes:
-        name: of the check.
-        description: what it says, with `{extract}`, `{sources}` and `{grain}`.
-        measure: finds for each month what is wrong.
-        blocking: whether it holds back what is downstream, and is noted in the ledger.
+        name: the name of the check.
+        description: its description, with the placeholders `{extract}`, `{sources}` and `{grain}`.
+        measure: finds what is wrong in each month.
+        blocking: whether a failure blocks the assets downstream. The results of such checks are kept in the ledger.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Proof:
     blocking: bool
 
     def describe(self, extract: Extract) -> str:
-        """Its description for an extract."""
+        """Return the description of the check of one extract."""
         return self.description.format(
             extract=extract.relation, sources=" and ".join(map(str, extract.sources)), grain=extract.grain
         )
@@ -58,9 +58,10 @@ class Proof:
 def reconciliation(
     connection: Connection, extract: Extract, months: Sequence[Month], zone: ZoneInfo, ledger: Ledger
 ) -> Findings:
-    """For each month, the measures in which the extract and its sources differ.
+    """Find, for each month, the measures in which the extract and its sources differ.
 
-    A month whose sources retention has deleted cannot be counted again: the ledger says that it was right before.
+    A month is not counted again after retention has deleted some of its sources. Such a month passes, because it had
+    passed before the deletion.
     """
     rows = differing_measures(connection, extract, months, zone)
     findings: Findings = {}
@@ -84,7 +85,7 @@ def reconciliation(
 def validity(
     connection: Connection, extract: Extract, months: Sequence[Month], zone: ZoneInfo, _ledger: Ledger
 ) -> Findings:
-    """For each month, the rows that cannot be right."""
+    """Find, for each month, the rows that cannot be right."""
     rows = invalid_rows(connection, extract, months, zone)
     return {
         month: Finding(
@@ -101,7 +102,7 @@ def validity(
 def likeness(
     connection: Connection, extract: Extract, months: Sequence[Month], zone: ZoneInfo, _ledger: Ledger
 ) -> Findings:
-    """For each month, the measures that are far from those of the months before."""
+    """Find, for each month, the measures that are far from those of the months before."""
     rows = unlike_before(connection, extract, months, zone)
     return {
         month: Finding(
@@ -140,7 +141,7 @@ PROOFS = (
 
 
 def extract_checks(extract: Extract) -> dg.AssetChecksDefinition:
-    """The checks of one extract, by month."""
+    """Make the checks of one extract, by month."""
     key = asset_key(extract.relation)
     with accepting(dg.PreviewWarning):
         specs = [
@@ -178,14 +179,14 @@ def extract_checks(extract: Extract) -> dg.AssetChecksDefinition:
 
 
 def months_held(connection: Connection, extract: Extract) -> list[Month]:
-    """The months from the first to the last that the extract has rows of."""
+    """Return the months from the first to the last of which the extract has rows."""
     query = sql.SQL("SELECT min(month), max(month) FROM {}").format(extract.relation.identifier)
     first, last = (day and Month(day.year, day.month) for day in connection.execute(query).fetchone() or (None, None))
     return list(first.through(last)) if first and last else []
 
 
 def unbuilt(connection: Connection, month: Month, zone: ZoneInfo) -> list[str]:
-    """The extracts that lack a month for which there is something to extract."""
+    """Return the names of the extracts that lack a month for which there is something to extract."""
     rows = connection.execute(
         read_sql("extracts", "list_unbuilt_extracts.sql"),
         {
@@ -199,7 +200,7 @@ def unbuilt(connection: Connection, month: Month, zone: ZoneInfo) -> list[str]:
 
 
 def freshness(extract: Extract, month: Month, missing: Sequence[str]) -> Finding:
-    """Whether an extract has the month that was the last to close."""
+    """Report whether an extract has the last month that has closed."""
     return Finding(
         subject=f"closed months that {extract.relation} lacks, of the last one: {month}",
         count=int(extract.relation.name in missing),
@@ -223,7 +224,7 @@ def freshness(extract: Extract, month: Month, missing: Sequence[str]) -> Finding
 def extracts_freshness(
     context: dg.AssetCheckExecutionContext, postgres: PostgresResource, settings: dg.ResourceParam[Settings]
 ) -> Iterator[dg.AssetCheckResult]:
-    """Whether the extracts are there that analysts look for on the first day of a month."""
+    """Checks that the extracts which analysts expect on the first day of a month have been built."""
     zone = settings.zone
     month = Month.of(datetime.now(UTC), zone) - 1
     with postgres.connect("check freshness of extracts") as connection:

@@ -1,6 +1,6 @@
-"""Referential integrity, by month where a table has months. Sections 3 and 4 of the database document.
+"""The checks of referential integrity, by month if a table has months. Sections 3 and 4 of the database document.
 
-The checks are made from the registry: a table gets its own by its line there.
+The checks are made from the registry: each table that has an entry there gets its checks.
 """
 
 from collections.abc import Iterator
@@ -30,9 +30,10 @@ FOREIGN_KEYS = "foreign_keys"
 
 
 def integrity_checks(owner: Table) -> dg.AssetChecksDefinition:
-    """The checks of one table, each key followed once: that no row is an orphan, and that its foreign keys hold.
+    """Make two checks of one table: that no row is an orphan, and that its foreign keys hold.
 
-    Both block what is downstream. A table with months has them checked by month.
+    Both block the assets downstream, and each key is followed only once for both. A table with months is checked by
+    month.
     """
     key, partitions = asset_key(owner.relation), KEPT_MONTHS if owner.partitioned else None
     with accepting(dg.PreviewWarning):
@@ -79,7 +80,7 @@ def _descriptions(owner: Table) -> dict[str, str]:
 
 
 def rule_check(rule: RowRule) -> dg.AssetChecksDefinition:
-    """The check that each row of a table obeys a rule."""
+    """Make the check that each row of a table obeys a rule."""
     return row_check(
         table_of(rule.table),
         rule.name,
@@ -89,7 +90,7 @@ def rule_check(rule: RowRule) -> dg.AssetChecksDefinition:
 
 
 def time_check(owner: Table) -> dg.AssetChecksDefinition:
-    """The check that times are in order."""
+    """Make the check that the times of each row of a table are in order."""
     times = ", ".join((owner.time or "", *owner.later))
     started = f", and none happened before its session started ({SESSIONS})" if owner.session_key else ""
     return row_check(
@@ -102,7 +103,7 @@ def time_check(owner: Table) -> dg.AssetChecksDefinition:
 
 
 def soft_reference_check(owner: Table) -> dg.AssetChecksDefinition:
-    """The check of ids that no foreign key watches."""
+    """Make the check of ids that no foreign key watches."""
     columns = ", ".join(each.column for each in owner.soft_references)
 
     def find(connection: Connection, scope: Scope, settings: Settings) -> dict[Month | None, Finding]:

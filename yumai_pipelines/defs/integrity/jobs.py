@@ -1,4 +1,7 @@
-"""The jobs that people start by hand, with a configuration of their own. Those of assets stand in `schedules`."""
+"""The job that repairs broken references. It is started by hand, with its own configuration.
+
+The jobs that materialize assets are in `defs.schedules`.
+"""
 
 import dagster as dg
 from pydantic import Field
@@ -11,7 +14,7 @@ from yumai_pipelines.settings import Settings
 
 
 class RepairConfig(dg.Config):
-    """How to repair."""
+    """The options of a repair."""
 
     dry_run: bool = Field(default=True, description="Only look: say what would be repaired, and change nothing.")
     orphans: Orphans = Field(
@@ -34,7 +37,7 @@ def _repair(
     postgres: PostgresResource,
     settings: dg.ResourceParam[Settings],
 ) -> None:
-    """Give rows without a session one again, or keep whole rows in quarantine."""
+    """Give rows a session again, empty their broken references, or move them into the quarantine."""
     with postgres.connect("repair") as connection:
         repairs = repair_orphans(
             connection,
@@ -94,8 +97,8 @@ def _done(repair: Repair) -> str:
 
 @dg.job(name="repair_orphans")
 def repair_job() -> None:
-    """Repairs rows that refer to something that is gone; a dry run, unless it is told otherwise.
+    """Repairs rows that refer to something that is gone. It is a dry run unless `dry_run` is switched off.
 
-    They get a session again, or are kept in yumai_pipelines.quarantine: nothing is deleted that is not kept.
+    The rows get a session again, or are kept in yumai_pipelines.quarantine: nothing is deleted without being kept.
     """
     _repair()

@@ -1,4 +1,4 @@
-"""A check that looks at the rows of one table, by month where it has months. What it looks for stands elsewhere."""
+"""Makes a check that looks at the rows of one table, by month if the table has months."""
 
 from collections.abc import Callable, Iterator
 
@@ -22,13 +22,14 @@ def row_check(
     description: str,
     find: Callable[[Connection, Scope, Settings], dict[Month | None, Finding]],
 ) -> dg.AssetChecksDefinition:
-    """A check of one table's rows that blocks nothing.
+    """Make a check of one table's rows that does not block the assets downstream.
 
     Args:
         owner: the table.
-        name: the check's.
-        description: what is true when it passes.
-        find: looks at the rows of a scope, on a connection in autocommit mode; a finding for each month, and for None.
+        name: the name of the check.
+        description: what is true when the check passes.
+        find: looks at the rows of a scope, on a connection in autocommit mode, and returns a finding for each of the
+            scope's places (its months, and None for the whole table).
     """
     key = asset_key(owner.relation)
     with accepting(dg.PreviewWarning):

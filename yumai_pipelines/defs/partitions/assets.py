@@ -1,4 +1,4 @@
-"""The months of `chatbot.conversations`. How a month gets its partition stands in `yumai_pipelines.partitions`."""
+"""The asset of `chatbot.conversations`, by month. `yumai_pipelines.partitions` makes the partitions of the table."""
 
 import dagster as dg
 
@@ -29,12 +29,13 @@ with accepting(dg.BetaWarning):
 def conversations(
     context: dg.AssetExecutionContext, postgres: PostgresResource, settings: dg.ResourceParam[Settings]
 ) -> dg.MaterializeResult[None]:
-    """What was said, one row per turn, in a partition for each month of the business's time zone.
+    """The conversations, one row per turn, in one partition for each month of the business's time zone.
 
     Materializing a month makes sure that its partition exists, with every index and foreign key, and holds every row
-    of the month: rows that had landed in the default partition are moved. Idempotent, in any order, over gaps; a range
-    of months is one run. A writer waits no longer than the lock timeout. A range leaves months alone that are archived;
-    a run for nothing else fails, and names the file. Sections 3.2 and 7.2 of the database document.
+    of the month: rows that had landed in the default partition are moved. This is idempotent. Months can be made in any
+    order and with gaps, and a range of months is one run. A writer waits no longer than the lock timeout. Archived
+    months of a range are left alone; a run of archived months only fails, and names the file. Sections 3.2 and 7.2 of
+    the database document.
     """
     months = months_of(context) or []
     with postgres.connect("partitions") as connection:

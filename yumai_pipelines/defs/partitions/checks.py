@@ -1,6 +1,7 @@
-"""The partitions of the conversations: that they tile the months, reach far enough ahead, and have all they need.
+"""The checks of the conversations' partitions: their bounds, the months ahead, the default partition, and the indexes.
 
-Each check looks at all partitions, whatever months a run is about: the catalogue is small. Section 3.2 of the document.
+Each check looks at all partitions, whatever the months of the run, because the catalogue is small. Section 3.2 of the
+database document.
 """
 
 from collections.abc import Collection, Sequence
@@ -28,9 +29,9 @@ _KEY = asset_key(CONVERSATIONS)
 
 @dg.asset_check(asset=_KEY)
 def months_tile(postgres: PostgresResource, settings: dg.ResourceParam[Settings]) -> dg.AssetCheckResult:
-    """Each partition holds one month of the business's time zone, and the months follow on each other without a gap.
+    """Each partition holds one month of the business's time zone, and the months follow each other without a gap.
 
-    Archived months are no gap.
+    An archived month does not count as a gap.
     """
     zone = settings.zone
     with postgres.connect("check bounds") as connection:
@@ -39,7 +40,7 @@ def months_tile(postgres: PostgresResource, settings: dg.ResourceParam[Settings]
 
 @dg.asset_check(asset=_KEY)
 def months_ahead(postgres: PostgresResource, settings: dg.ResourceParam[Settings]) -> dg.AssetCheckResult:
-    """The current month and those after it have partitions, as many ahead as are to be kept (YUMAI_MONTHS_AHEAD)."""
+    """The current month has a partition, and so has the wanted number of months after it (YUMAI_MONTHS_AHEAD)."""
     zone = settings.zone
     with postgres.connect("check runway") as connection:
         partitions = describe_partitions(connection, zone)
@@ -48,7 +49,7 @@ def months_ahead(postgres: PostgresResource, settings: dg.ResourceParam[Settings
 
 @dg.asset_check(asset=_KEY)
 def default_partition_empty(postgres: PostgresResource, settings: dg.ResourceParam[Settings]) -> dg.AssetCheckResult:
-    """There is a default partition, so that no insert is refused, and no row has had to go there."""
+    """There is a default partition, so that no insert is refused, and it is empty."""
     with postgres.connect("check default partition") as connection, connection.cursor(row_factory=dict_row) as cursor:
         default = next((p for p in describe_partitions(connection, settings.zone) if p.is_default), None)
         if default is None:
@@ -60,7 +61,7 @@ def default_partition_empty(postgres: PostgresResource, settings: dg.ResourcePar
 
 @dg.asset_check(asset=_KEY)
 def indexes_on_every_partition(postgres: PostgresResource) -> dg.AssetCheckResult:
-    """Each index of the conversations is valid, and each partition has its part of it."""
+    """Each index of the conversations is valid, and exists on each partition."""
     with postgres.connect("check indexes") as connection, connection.cursor(row_factory=dict_row) as cursor:
         missing = cursor.execute(
             read_sql("partitions", "list_missing_indexes.sql"), {"table": CONVERSATIONS.quoted}
@@ -78,7 +79,7 @@ def indexes_on_every_partition(postgres: PostgresResource) -> dg.AssetCheckResul
 
 
 def tiling(partitions: Sequence[Partition], archived: Collection[Month], zone: ZoneInfo) -> Finding:
-    """Partitions that hold no month, and gaps between those that follow on each other, archived months aside."""
+    """Find partitions that do not hold one month, and gaps or overlaps of neighbours. An archived month is no gap."""
     bounded = [each for each in partitions if not each.is_default]
     faults = [
         {
@@ -109,7 +110,10 @@ def tiling(partitions: Sequence[Partition], archived: Collection[Month], zone: Z
 
 
 def runway(partitions: Sequence[Partition], current: Month, wanted: int) -> Finding:
-    """The months from the current one on that have no partition. A warning while the next one has."""
+    """Find the months from the current one on that have no partition.
+
+    This is an error if the current or the next month has none, and otherwise a warning.
+    """
     present = {each.month for each in partitions}
     due = list(current.through(current + wanted))
     missing = [month for month in due if month not in present]
@@ -130,7 +134,7 @@ def runway(partitions: Sequence[Partition], current: Month, wanted: int) -> Find
 
 
 def strays(default: Partition, months: Sequence[dict[str, object]]) -> Finding:
-    """Rows in the default partition, by the month that they belong to."""
+    """Report the rows in the default partition, by the month that they belong to."""
     return Finding(
         subject=f"rows in the default partition {default.relation}",
         count=sum(int(str(each["rows"])) for each in months),

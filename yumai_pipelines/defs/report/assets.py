@@ -1,4 +1,4 @@
-"""The monthly report, drawn from the extracts. What it says and how it looks stands in `yumai_pipelines.report`."""
+"""The monthly report, drawn from the extracts. `yumai_pipelines.report` defines its content and its layout."""
 
 from base64 import b64encode
 
@@ -27,12 +27,13 @@ with accepting(dg.BetaWarning):
 def monthly_report(
     context: dg.AssetExecutionContext, postgres: PostgresResource, settings: dg.ResourceParam[Settings]
 ) -> dg.MaterializeResult[None]:
-    """One page a month for people who would rather look than read, in `reports` below YUMAI_HOME.
+    """One HTML page with charts for each month, in the directory `reports` below YUMAI_HOME.
 
-    Funnel by method, calibration of the confidence score, top and sinking shops, feedback, and the trend over months.
-    It needs nothing else, so it can be sent on. A month in which nothing was recommended has none.
+    It shows the funnel by method, the calibration of the confidence score, the top and the sinking shops, the feedback,
+    and the trend over months. The page needs no other file, so it can be sent to others. A month without
+    recommendations has no page.
     """
-    # Imported here: matplotlib takes a second to load, which the code location need not wait for.
+    # Imported here because matplotlib takes a second to load, and the code location does not need it.
     from yumai_pipelines.report import page, plots
     from yumai_pipelines.report.numbers import read_numbers
 

@@ -1,1 +1,1 @@
-"""Retention in Dagster: an asset by month that deletes sessions past their age."""
+"""Retention in Dagster: an asset that deletes old sessions, by month."""

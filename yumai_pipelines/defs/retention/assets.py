@@ -1,4 +1,4 @@
-"""Sessions past their age, deleted by month. What may go is decided in `yumai_pipelines.retention.purge`."""
+"""The asset that deletes old sessions, by month. `yumai_pipelines.retention.purge` decides what may be deleted."""
 
 from datetime import UTC, datetime
 
@@ -28,12 +28,13 @@ with accepting(dg.BetaWarning):
 def expired_sessions(
     context: dg.AssetExecutionContext, postgres: PostgresResource, settings: dg.ResourceParam[Settings]
 ) -> dg.MaterializeResult[None]:
-    """Sessions deleted that ended in the month, with all that hangs on them: 30 days after their end at the earliest.
+    """Deletes the sessions that ended in the month, with the rows that belong to them, 30 days or more after their end.
 
-    Only of months whose extracts are all built, have passed their checks, and stand for what is there now; what was
-    deleted is noted in `extracts.ledger`, and from then on those months of the extracts stay as they are. In batches,
-    each a transaction of its own. Where YUMAI_ARCHIVE_URL is set, conversations are not deleted before they are
-    archived, so a month waits for that (YUMAI_PURGE_ARCHIVED_ONLY). Section 7.2 of the database document.
+    The age is set by YUMAI_SESSION_DAYS. Sessions of a month are deleted only if all extracts of the month are built,
+    have passed their checks, and agree with the rows that are there now. The deletion is recorded in `extracts.ledger`,
+    and from then on those months of the extracts are not built again. Each batch is a transaction of its own. If
+    YUMAI_ARCHIVE_URL is set, conversations are deleted only after they are archived, so a month waits for that
+    (YUMAI_PURGE_ARCHIVED_ONLY). Section 7.2 of the database document.
     """
     refused = []
     with postgres.connect("purge sessions") as connection:
@@ -61,6 +62,6 @@ def expired_sessions(
                 partition_key=month.partition_key,
             )
     if refused:
-        # After the other months: one that is not proven need not hold up those that are.
+        # Raised after the other months are purged, so that a refused month does not hold them up.
         raise RetentionRefusedError("\n\n".join(refused))
     return dg.MaterializeResult()

@@ -1,4 +1,4 @@
-"""The schema: installed or upgraded, with what that found. How stands in `yumai_pipelines.schema`."""
+"""The asset that installs or upgrades the schema. `yumai_pipelines.schema` does the work."""
 
 import dagster as dg
 
@@ -17,8 +17,8 @@ from yumai_pipelines.settings import Settings
 def schema(postgres: PostgresResource, settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult[None]:
     """The YUMAI schema: tables, functions, roles and extensions, installed or brought up to date.
 
-    Migrations run forward only, in one transaction, under an advisory lock; two runs at once come one after the other.
-    Where the server has no uuid-ossp, `uuid_generate_v4()` stands on `gen_random_uuid()`. Section 2 of the database
+    Migrations run forward only, in one transaction, under an advisory lock: of two runs at once, the second waits for
+    the first. If the server has no uuid-ossp, `uuid_generate_v4()` calls `gen_random_uuid()`. Section 2 of the database
     document.
     """
     report = upgrade(postgres.login_url, settings)
@@ -29,7 +29,7 @@ def schema(postgres: PostgresResource, settings: dg.ResourceParam[Settings]) -> 
             "migrations": ", ".join(report.migrations) or "nothing to do",
             "functions_changed": ", ".join(report.functions) or "nothing to do",
             "extensions": ", ".join(f"{name} {version}" for name, version in report.extensions.items()),
-            "uuid_generate_v4": "stands on gen_random_uuid(): the server has no uuid-ossp"
+            "uuid_generate_v4": "made by gen_random_uuid(): the server has no uuid-ossp"
             if report.uuid_stand_in
             else "uuid-ossp",
             "drift": len(report.drift),

@@ -1,4 +1,4 @@
-"""The schema: that it is what the migrations make."""
+"""The check that the schema is what the migrations make."""
 
 import dagster as dg
 from psycopg import sql
@@ -14,7 +14,7 @@ from yumai_pipelines.schema.upgrade import drift, list_creators
 def schema_has_no_drift(postgres: PostgresResource) -> dg.AssetCheckResult:
     """Tables, constraints, indexes, functions and grants are what this version's migrations make.
 
-    A warning: what was added by hand may be meant.
+    A difference is a warning, because a change that was made by hand may be intended.
     """
     with postgres.connect("check drift") as connection:
         differences = drift(connection)

@@ -1,1 +1,1 @@
-"""The daily upkeep of the sessions in Dagster."""
+"""The daily maintenance of the sessions in Dagster."""

@@ -1,4 +1,7 @@
-"""Daily upkeep of the sessions. When a session is inactive stands in the function that the chatbot calls too."""
+"""The daily maintenance of the sessions.
+
+The database function `clean_inactive_sessions`, which the chatbot also calls, decides when a session is inactive.
+"""
 
 import dagster as dg
 from psycopg import sql
@@ -24,10 +27,10 @@ _ROW_COUNT = sql.Identifier("dagster/row_count")
     tags=section("7.1"),
 )
 def inactive_sessions(postgres: PostgresResource) -> dg.MaterializeResult[None]:
-    """Sessions closed because nothing was heard of them for 24 hours.
+    """Closes the sessions that have had no activity for 24 hours.
 
-    A session that started within the last 24 hours, or has a row of that age in any table with a session, stays
-    open; `session_end` becomes its last activity. Sections 5.1 and 7.1 of the database document.
+    A session stays open if it started within the last 24 hours, or has a row from that time in any table with a
+    session. `session_end` is set to the last activity. Sections 5.1 and 7.1 of the database document.
     """
     with postgres.connect("close inactive sessions") as connection:
         closed = read_value(connection, "SELECT chatbot.clean_inactive_sessions()")
@@ -45,11 +48,11 @@ def inactive_sessions(postgres: PostgresResource) -> dg.MaterializeResult[None]:
 def session_monitoring(
     context: dg.AssetExecutionContext, postgres: PostgresResource, settings: dg.ResourceParam[Settings]
 ) -> dg.MaterializeResult[None]:
-    """How many sessions are open and closed, as numbers that Dagster plots over time.
+    """The numbers of open and closed sessions, which Dagster plots over time.
 
-    Counted after the inactive ones were closed; days begin at midnight of the business's time zone. The rows of the
-    sessions and of the logs that hang on them are counted too, and shown with those tables. Section 7.3 of the
-    database document.
+    They are counted after inactive sessions are closed. Days begin at midnight in the business's time zone. The rows
+    of the table of sessions and of the logs with a session are counted too, and shown with those tables. Section 7.3
+    of the database document.
     """
     observed = [SESSIONS, *(child.relation for child in SESSION_CHILDREN if child.relation != CONVERSATIONS)]
     with postgres.connect("count sessions") as connection, connection.cursor(row_factory=dict_row) as cursor:

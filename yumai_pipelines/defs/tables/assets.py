@@ -1,4 +1,4 @@
-"""The tables that the chatbot writes: Dagster shows and checks them, and makes none of their rows."""
+"""The tables that the chatbot writes. Dagster shows and checks them, but does not materialize them."""
 
 import dagster as dg
 

@@ -1,4 +1,4 @@
-"""The materialized views of the registry, as assets: refreshed while they are read, with a record of when."""
+"""The materialized views of the registry, as assets. The time of each refresh is recorded."""
 
 import time
 
@@ -13,7 +13,7 @@ from yumai_pipelines.views.refresh import refresh
 
 
 def view_asset(view: View) -> dg.AssetsDefinition:
-    """The asset of a view: materializing it refreshes the view."""
+    """Make the asset of a view. Materializing the asset refreshes the view."""
 
     @dg.asset(
         key=asset_key(view.relation),

@@ -1,4 +1,4 @@
-"""The checks of the materialized views: that each is fresh, and holds what it selected at its last refresh."""
+"""The checks that each materialized view is fresh, and holds what it selected at its last refresh."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -16,11 +16,11 @@ from yumai_pipelines.model.relations import Relation
 from yumai_pipelines.views.completeness import list_differences, refreshed_at
 
 STALE_AFTER = timedelta(hours=26)
-"""The schedule refreshes each view daily; two hours are left for a run that waits."""
+"""The age at which a view is stale. It is refreshed daily, and two hours are allowed for a run that has to wait."""
 
 
 def view_checks(view: View) -> list[dg.AssetChecksDefinition]:
-    """The checks of one view. They warn."""
+    """Make the checks of one view. Their failures are warnings."""
     relation, key = view.relation, asset_key(view.relation)
     hours = f"{STALE_AFTER / timedelta(hours=1):g}"
 
@@ -48,7 +48,7 @@ def view_checks(view: View) -> list[dg.AssetChecksDefinition]:
 
 
 def freshness(view: Relation, as_of: datetime | None, now: datetime) -> Finding:
-    """Whether the last refresh is too long ago."""
+    """Report whether the last refresh of a view is too long ago."""
     hours = round((now - as_of) / timedelta(hours=1), 2) if as_of else None
     stale = as_of is None or now - as_of > STALE_AFTER
     return Finding(
@@ -63,7 +63,7 @@ def freshness(view: Relation, as_of: datetime | None, now: datetime) -> Finding:
 
 
 def completeness(view: Relation, as_of: datetime | None, differences: Sequence[dict[str, Any]]) -> Finding:
-    """Whether the view holds what it should."""
+    """Report whether a view holds the rows that it should."""
     if as_of is None:
         return Finding(
             subject=f"views without data: {view} was never refreshed",
