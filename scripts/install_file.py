@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING
 
 from psycopg import sql
 
+from yumai_pipelines.postgres.session import SETTINGS
 from yumai_pipelines.postgres.sql_files import sql_path
 from yumai_pipelines.schema.migrations import migration_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+
+_PINNED = [name for name in SETTINGS if "timeout" not in name and "tcp_" not in name]
 
 # The revision table in this text is the one that Alembic makes.
 _TEXT = sql.SQL("""\
@@ -21,11 +24,25 @@ _TEXT = sql.SQL("""\
 --     psql -d yumai_production -f sql/install.sql
 -- It is what `yumai up` installs, and `yumai up` upgrades it later.
 \\set ON_ERROR_STOP on
+\\encoding UTF8
 \\if :{{?timezone}}
 \\else
 \\set timezone Asia/Seoul
 \\endif
-BEGIN;
+BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE NOT DEFERRABLE;
+-- As `yumai up` does: names are found in pg_catalog alone, and nothing that the login has set changes what is read.
+SELECT pg_catalog.count(pg_catalog.set_config(pinned.name, pinned.value, TRUE))
+FROM (VALUES
+{settings}
+) AS pinned (name, value);
+DO $$
+BEGIN
+    IF current_setting('server_encoding') <> 'UTF8' THEN
+        RAISE 'The database keeps text as %; YUMAI needs UTF8.', current_setting('server_encoding')
+            USING HINT = 'Make it with ENCODING ''UTF8'' TEMPLATE template0.';
+    END IF;
+END
+$$;
 {files}
 CREATE TABLE yumai_pipelines.alembic_version (
     version_num varchar(32) NOT NULL,
@@ -42,7 +59,12 @@ def install_file() -> str:
     """Return the text of the file."""
     migrations = migration_files()
     files = [*_files("bootstrap"), *migrations.values(), *_files("functions")]
-    return _TEXT.format(files=sql.SQL(_includes(files)), revision=sql.Literal(next(reversed(migrations)))).as_string()
+    pair = sql.SQL("    ({}, {})")
+    return _TEXT.format(
+        settings=sql.SQL(",\n").join(pair.format(sql.Literal(name), sql.Literal(SETTINGS[name])) for name in _PINNED),
+        files=sql.SQL(_includes(files)),
+        revision=sql.Literal(next(reversed(migrations))),
+    ).as_string()
 
 
 def _files(directory: str) -> list[Path]:

@@ -4,11 +4,51 @@
 --     psql -d yumai_production -f sql/install.sql
 -- It is what `yumai up` installs, and `yumai up` upgrades it later.
 \set ON_ERROR_STOP on
+\encoding UTF8
 \if :{?timezone}
 \else
 \set timezone Asia/Seoul
 \endif
-BEGIN;
+BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE NOT DEFERRABLE;
+-- As `yumai up` does: names are found in pg_catalog alone, and nothing that the login has set changes what is read.
+SELECT pg_catalog.count(pg_catalog.set_config(pinned.name, pinned.value, TRUE))
+FROM (VALUES
+    ('search_path', 'pg_catalog, pg_temp'),
+    ('row_security', 'off'),
+    ('DateStyle', 'ISO, YMD'),
+    ('IntervalStyle', 'postgres'),
+    ('bytea_output', 'hex'),
+    ('extra_float_digits', '1'),
+    ('timezone_abbreviations', 'Default'),
+    ('lc_monetary', 'C'),
+    ('lc_numeric', 'C'),
+    ('lc_time', 'C'),
+    ('xmlbinary', 'base64'),
+    ('xmloption', 'content'),
+    ('standard_conforming_strings', 'on'),
+    ('backslash_quote', 'safe_encoding'),
+    ('array_nulls', 'on'),
+    ('transform_null_equals', 'off'),
+    ('plpgsql.extra_errors', 'none'),
+    ('quote_all_identifiers', 'off'),
+    ('default_transaction_isolation', 'read committed'),
+    ('default_transaction_read_only', 'off'),
+    ('default_transaction_deferrable', 'off'),
+    ('check_function_bodies', 'on'),
+    ('exit_on_error', 'off'),
+    ('gin_fuzzy_search_limit', '0'),
+    ('default_table_access_method', 'heap'),
+    ('default_tablespace', ''),
+    ('client_connection_check_interval', '10s')
+) AS pinned (name, value);
+DO $$
+BEGIN
+    IF current_setting('server_encoding') <> 'UTF8' THEN
+        RAISE 'The database keeps text as %; YUMAI needs UTF8.', current_setting('server_encoding')
+            USING HINT = 'Make it with ENCODING ''UTF8'' TEMPLATE template0.';
+    END IF;
+END
+$$;
 \ir bootstrap/1_create_roles.sql
 \ir bootstrap/2_create_extensions.sql
 \ir bootstrap/3_create_schemas.sql

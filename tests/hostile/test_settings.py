@@ -14,11 +14,13 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from tests.hostile.life import live, plant_world
+from tests.schema.test_upgrade import psql
 from tests.support import every
 from yumai_pipelines.postgres.connections import connect, to_url
 from yumai_pipelines.postgres.errors import DatabaseError, UnsupportedServerError
 from yumai_pipelines.postgres.session import NEWER_SETTINGS, REQUIRED, SETTINGS
-from yumai_pipelines.schema.upgrade import upgrade
+from yumai_pipelines.postgres.sql_files import sql_path
+from yumai_pipelines.schema.upgrade import drift, upgrade
 from yumai_pipelines.settings import Settings
 
 if TYPE_CHECKING:
@@ -166,10 +168,23 @@ def test_a_database_in_another_encoding_is_refused(databases: Databases, server_
         try:
             with pytest.raises(UnsupportedServerError, match=f"keeps text as {encoding}; YUMAI needs UTF8"):
                 upgrade(databases.url(name), Settings())
+            installed = psql(databases.url(name), "-f", str(sql_path("install.sql")))
+            assert f"The database keeps text as {encoding}" in installed.stderr
             with psycopg.connect(databases.url(name)) as connection:
                 assert every(connection, "SELECT nspname FROM pg_namespace WHERE nspname = 'chatbot'") == []
         finally:
             admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def test_the_schema_that_psql_installs_is_the_same_under_a_bent_login(empty_database: str, server_url: str) -> None:
+    with psycopg.connect(server_url, autocommit=True) as admin:
+        bent = draw_values(admin, seed=3) | {"standard_conforming_strings": "off", "search_path": "public"}
+        slow = {name: value for name, value in bent.items() if "timeout" not in name}
+        with bent_login(admin, empty_database, slow) as url:
+            installed = psql(url, "-f", str(sql_path("install.sql")))
+            assert installed.returncode == 0, installed.stderr
+            with connect(url, application_name="test") as owner:
+                assert drift(owner) == []
 
 
 @pytest.mark.parametrize("variable", ["PGCLIENTENCODING", "PGOPTIONS", "PGTZ", "PGDATESTYLE"])
