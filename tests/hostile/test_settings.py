@@ -93,8 +93,9 @@ def bent_login(admin: Connection, url: str, settings: dict[str, str]) -> Iterato
             )
         yield to_url({**parts, "user": name, "password": "secret"})
     finally:
-        admin.execute(sql.SQL("REASSIGN OWNED BY {} TO CURRENT_USER; DROP OWNED BY {}").format(role, role))
-        admin.execute(sql.SQL("DROP ROLE {}").format(role))
+        with psycopg.connect(url, autocommit=True) as owner:
+            owner.execute(sql.SQL("REASSIGN OWNED BY {} TO CURRENT_USER; DROP OWNED BY {}").format(role, role))
+            owner.execute(sql.SQL("DROP ROLE {}").format(role))
 
 
 @pytest.fixture(scope="module")
