@@ -9,7 +9,7 @@ WORKERS ?= 4
 # The test files or folders to run. Empty means all.
 TESTS ?=
 
-.PHONY: help install run test check schema bench clean reset
+.PHONY: help install run test check schema faults bench clean reset
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 10
 
@@ -38,6 +38,9 @@ check: install  ## lint, check types and what may import what, lint the SQL
 
 schema: install  ## write the files that are made from the migrations, the functions and the registry
 	$(BIN)/python -m scripts.write_schema
+
+faults: install  ## break every statement of every operation in every way, and run again (an hour)
+	$(BIN)/pytest --numprocesses $(WORKERS) --faults all --timeout 3600 tests/hostile/test_faults.py
 
 SCALE ?= small
 bench: install  ## measure what the project promises, and what one would do without it (SCALE=small|medium|large)

@@ -46,6 +46,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "do what only a superuser can. Default: the environment variable YUMAI_TEST_POSTGRES, else embedded.",
     )
 
+    parser.addoption(
+        "--faults",
+        choices=["drawn", "all"],
+        default="drawn",
+        help="which statements of each operation are broken: some, or all, which takes an hour. Default: drawn.",
+    )
+
 
 class Server:
     """The server of the run. It is started when its URL is first needed, and stopped after the last test."""

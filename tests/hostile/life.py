@@ -75,8 +75,14 @@ def live(url: str, admin: Connection, instance: dg.DagsterInstance, directory: P
         left[path.name] = export(extract.relation.name, path, months=[FIRST], url=url)
     person = one(admin, "SELECT min(id) FROM chatbot.users")
     runs["erase_user"] = graph.run("erase_user", user_id=person, reason="asked for")
+    return Life(runs, left | rows_of(admin))
+
+
+def rows_of(admin: Connection) -> dict[str, list[str]]:
+    """Every row of every table and extract, as text, without what differs from one run to the next."""
+    rows: dict[str, list[str]] = {}
     for relation in [*(entry.relation for entry in TABLE_ENTRIES), *(extract.relation for extract in EXTRACTS)]:
         kept = [sql.Identifier(each.name) for each in columns(relation) if each.name not in VOLATILE]
-        rows = sql.SQL("SELECT ROW({})::text FROM {}").format(sql.SQL(", ").join(kept), relation.identifier)
-        left[str(relation)] = sorted(row for (row,) in admin.execute(rows))
-    return Life(runs, left)
+        query = sql.SQL("SELECT ROW({})::text FROM {}").format(sql.SQL(", ").join(kept), relation.identifier)
+        rows[str(relation)] = sorted(row for (row,) in admin.execute(query))
+    return rows

@@ -1,0 +1,160 @@
+"""A network between a run and its server that fails at one statement: before it, after it, or for a while."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from contextlib import contextmanager, suppress
+from enum import Enum
+from typing import TYPE_CHECKING
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+from yumai_pipelines.postgres.connections import to_url, with_database
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FROZEN_SECONDS = 1.3
+"""Longer than a run may do nothing in a transaction that stops writers."""
+
+
+class Fault(Enum):
+    """What happens at a statement."""
+
+    CUT = "the connection breaks before the server gets it"
+    REPLY_LOST = "the server does it, and its reply is lost"
+    BACKEND_KILLED = "the server's process is ended by an administrator"
+    FROZEN = "nothing moves for more than a second"
+
+
+class Proxy:
+    """Passes on what a client and the server say, and fails once, at a statement of a number; at 0 it only counts."""
+
+    def __init__(self, url: str, fault: Fault, at: int) -> None:
+        self._parts = conninfo_to_dict(url)
+        self._fault = fault
+        self._at = at
+        self.statements = 0
+        self._lock = threading.Lock()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._sockets: list[socket.socket] = []
+        self._admin_url = with_database(url, "postgres")
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        """The URL of the database by way of this proxy."""
+        port = self._listener.getsockname()[1]
+        return to_url({**self._parts, "host": "127.0.0.1", "port": port, "sslmode": "disable", "gssencmode": "disable"})
+
+    def close(self) -> None:
+        for each in [self._listener, *self._sockets]:
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+            each.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                server = socket.create_connection((str(self._parts["host"]), int(str(self._parts["port"]))))
+                self._sockets += [client, server]
+                link = _Link(client, server)
+                threading.Thread(target=self._to_server, args=(link,), daemon=True).start()
+                threading.Thread(target=self._to_client, args=(link,), daemon=True).start()
+
+    def _to_server(self, link: _Link) -> None:
+        """Pass on the client's messages one by one; a statement ends with Sync or is a Query."""
+        with suppress(OSError, EOFError):
+            link.server.sendall(link.startup())
+            while True:
+                kind, message = link.message()
+                if kind not in b"SQ" or not self._is_the_one():
+                    link.server.sendall(message)
+                    continue
+                match self._fault:
+                    case Fault.CUT:
+                        break
+                    case Fault.REPLY_LOST:
+                        link.deaf.set()
+                        link.server.sendall(message)
+                        self._wait_until_done(link)
+                        break
+                    case Fault.BACKEND_KILLED:
+                        self._terminate(link)
+                        link.server.sendall(message)
+                    case Fault.FROZEN:
+                        threading.Event().wait(FROZEN_SECONDS)
+                        link.server.sendall(message)
+        link.close()
+
+    def _to_client(self, link: _Link) -> None:
+        with suppress(OSError):
+            while data := link.server.recv(65536):
+                if not link.deaf.is_set():
+                    link.client.sendall(data)
+        link.close()
+
+    def _is_the_one(self) -> bool:
+        with self._lock:
+            self.statements += 1
+            return self.statements == self._at
+
+    def _wait_until_done(self, link: _Link) -> None:
+        """Until the server's process waits for the next statement."""
+        with psycopg.connect(self._admin_url, autocommit=True) as admin:
+            query = "SELECT FROM pg_stat_activity WHERE client_port = %s AND state = 'active'"
+            for _ in range(1000):
+                if admin.execute(query, (link.server.getsockname()[1],)).rowcount == 0:
+                    return
+                threading.Event().wait(0.005)
+
+    def _terminate(self, link: _Link) -> None:
+        with psycopg.connect(self._admin_url, autocommit=True) as admin:
+            admin.execute(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE client_port = %s",
+                (link.server.getsockname()[1],),
+            )
+
+
+class _Link:
+    """One client's connection to the server."""
+
+    def __init__(self, client: socket.socket, server: socket.socket) -> None:
+        self.client, self.server = client, server
+        self.deaf = threading.Event()
+
+    def startup(self) -> bytes:
+        """The first packet, which has a length and no kind."""
+        head = self._read(4)
+        return head + self._read(int.from_bytes(head) - 4)
+
+    def message(self) -> tuple[bytes, bytes]:
+        """A message, by its kind."""
+        head = self._read(5)
+        return head[:1], head + self._read(int.from_bytes(head[1:]) - 4)
+
+    def close(self) -> None:
+        for each in (self.client, self.server):
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+
+    def _read(self, size: int) -> bytes:
+        data = b""
+        while len(data) < size:
+            more = self.client.recv(size - len(data))
+            if not more:
+                raise EOFError
+            data += more
+        return data
+
+
+@contextmanager
+def failing(url: str, fault: Fault, at: int) -> Iterator[Proxy]:
+    proxy = Proxy(url, fault, at)
+    try:
+        yield proxy
+    finally:
+        proxy.close()
