@@ -3,8 +3,9 @@
 Replaces the migration guide of section 8.2 of the database document.
 """
 
+from yumai_pipelines.adoption.cases import Case
 from yumai_pipelines.adoption.finish import FinishReport
-from yumai_pipelines.adoption.inventory import ADOPTED, Case, Inventory
+from yumai_pipelines.adoption.inventory import ADOPTED, Inventory
 from yumai_pipelines.adoption.run import (
     AdoptionError,
     AdoptionIncompleteError,

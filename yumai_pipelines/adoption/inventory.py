@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 import psycopg
 from psycopg import sql
 
+from yumai_pipelines.adoption.cases import Case
 from yumai_pipelines.adoption.compatibility import column_type
 from yumai_pipelines.adoption.constraints import TWO_TURNS_IN_ONE_INSTANT
 from yumai_pipelines.adoption.ownership import function_names, list_obstacles, list_possessions
@@ -50,30 +51,6 @@ _NUCLEUS: dict[Relation, tuple[str, ...]] = {
     **{table.relation: (*table.key, "session_id", "user_id", table.time or "") for table in SESSION_CHILDREN},
 }
 _LATER_COLUMNS = ("session_type", "user_agent", "ip_address", "updated_at")
-
-
-@dataclass(frozen=True)
-class Case:
-    """A kind of rows that was found, and what adoption does with them.
-
-    Attributes:
-        what: name of the case.
-        relation: the table, with the column where it matters.
-        found: number of rows, or of sessions.
-        sample: keys of a few of them.
-        handling: what adoption does with them, in words.
-    """
-
-    what: str
-    relation: str
-    found: int
-    sample: tuple[str, ...]
-    handling: str
-
-    def __str__(self) -> str:
-        """One line for people."""
-        examples = f" ({', '.join(self.sample)}{', …' if self.found > len(self.sample) else ''})" if self.sample else ""
-        return f"{self.relation}: {self.what}: {self.found}{examples}; {self.handling}"
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from yumai_pipelines.schema import snapshot
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from yumai_pipelines.adoption.inventory import Case
+    from yumai_pipelines.adoption.cases import Case
     from yumai_pipelines.adoption.steps import Steps
     from yumai_pipelines.postgres.connections import Connection
 

@@ -15,6 +15,7 @@ from uuid import uuid4
 from psycopg import sql
 
 from yumai_pipelines.adoption import constraints, indexes, ownership, structure, wall_time
+from yumai_pipelines.adoption.cases import Case
 from yumai_pipelines.adoption.compatibility import accept_older_application, keep_in_quarantine
 from yumai_pipelines.adoption.finish import FinishReport, switch_off
 from yumai_pipelines.adoption.functions import replace_functions
@@ -22,7 +23,6 @@ from yumai_pipelines.adoption.inventory import (
     ADOPTED,
     BEFORE,
     UNDER_WAY,
-    Case,
     Inventory,
     count_cases,
     missing_months,
