@@ -1,4 +1,4 @@
--- The foreign keys of {table} and of each of its partitions, as they are in the catalogue. One row per table and key. Keys of
+-- The foreign keys of %(table)s and of each of its partitions, as they are in the catalogue. One row per table and key. Keys of
 -- several columns are left out. A key is enforced by two triggers on the table that has it and two on the referenced table.
 -- The latter exist only once for all partitions, on the key of the partitioned table.
 SELECT

@@ -24,7 +24,7 @@ from yumai_pipelines.archives.checksum import print_plainly, summarize_table
 from yumai_pipelines.archives.columns import columns_of
 from yumai_pipelines.archives.files import Manifest, export_rows, summarize_file
 from yumai_pipelines.archives.store import ArchiveError, size_of
-from yumai_pipelines.model.calendar import first_day, oldest_kept
+from yumai_pipelines.model.calendar import oldest_kept
 from yumai_pipelines.model.relations import Relation
 from yumai_pipelines.partitions import archived
 from yumai_pipelines.partitions.default import clean_up
@@ -221,7 +221,7 @@ class _Departure:
                 sql.SQL(events),
                 self.table.identifier,
                 sql.SQL("STATEMENT" if events == "TRUNCATE" else "ROW"),
-                sql.Literal(str(first_day(self.month.month))),
+                sql.Literal(str(self.month.month.first_day)),
             )
             enable = "ALTER TABLE {} ENABLE ALWAYS TRIGGER {}"
             execute(self.connection, enable, self.table.identifier, sql.Identifier(trigger))

@@ -149,7 +149,7 @@ def _heading(check: Check) -> Text:
 
 def _rows_by_month(connection: Connection, relation: Relation, month: sql.Composable) -> dict[Month, int]:
     query = sql.SQL("SELECT {}, count(*) FROM {} GROUP BY 1").format(month, relation.identifier)
-    return {Month(day.year, day.month): rows for day, rows in connection.execute(query)}
+    return {Month.of_day(day): rows for day, rows in connection.execute(query)}
 
 
 def _month_of(time: str | None, settings: Settings) -> sql.Composable:

@@ -53,7 +53,7 @@ def entries(connection: Connection, months: Sequence[Month]) -> dict[tuple[str, 
     """The ledger's rows of these months, by name of the extract and month."""
     with connection.cursor(row_factory=class_row(Entry)) as cursor:
         rows = cursor.execute("SELECT * FROM extracts.ledger WHERE month = ANY(%s)", (first_days(months),)).fetchall()
-    return {(row.extract, Month(row.month.year, row.month.month)): row for row in rows}
+    return {(row.extract, Month.of_day(row.month)): row for row in rows}
 
 
 def refuse_purged(connection: Connection, extracts: Sequence[Extract], months: Sequence[Month]) -> None:

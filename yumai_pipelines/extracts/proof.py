@@ -148,5 +148,5 @@ def _by_month(
     with connection.cursor(row_factory=dict_row) as cursor:
         for row in cursor.execute(query, month_parameters(months, zone)):
             day = row.pop("month")
-            rows[Month(day.year, day.month)].append(row)
+            rows[Month.of_day(day)].append(row)
     return rows

@@ -20,14 +20,9 @@ MONTHS_UNTIL_FINAL = 2
 are still built again, so these months are not purged."""
 
 
-def first_day(month: Month) -> date:
-    """Return the first day of a month, by which tables such as the ledger name it."""
-    return date(month.year, month.number, 1)
-
-
 def first_days(months: Iterable[Month]) -> list[date]:
     """Return the first days of months, by which tables name them."""
-    return [first_day(month) for month in months]
+    return [month.first_day for month in months]
 
 
 def bounds_of(months: Sequence[Month], zone: ZoneInfo) -> list[datetime]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
@@ -56,6 +56,16 @@ class Month:
             raise ValueError(f"{instant} has no time zone")
         local = instant.astimezone(zone)
         return cls(local.year, local.month)
+
+    @classmethod
+    def of_day(cls, day: date) -> Self:
+        """The month of a calendar day, such as the first days by which the tables name months."""
+        return cls(day.year, day.month)
+
+    @property
+    def first_day(self) -> date:
+        """The month as the tables name it, by its first day."""
+        return date(self.year, self.number, 1)
 
     @property
     def key(self) -> str:

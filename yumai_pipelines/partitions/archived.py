@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Literal
 
 from psycopg.rows import class_row
 
-from yumai_pipelines.model.calendar import first_day
 from yumai_pipelines.model.months import Month
 from yumai_pipelines.model.relations import Relation
 from yumai_pipelines.partitions.summary import Summary
@@ -88,13 +87,13 @@ def record_departure(
     connection: Connection, month: Month, state: Literal["detaching", "detached"], partition: Relation
 ) -> None:
     """Record that the month's partition is being detached, or is detached."""
-    parameters = {"month": first_day(month), "state": state, "partition": str(partition)}
+    parameters = {"month": month.first_day, "state": state, "partition": str(partition)}
     connection.execute(read_sql("partitions", "record_departure.sql"), parameters)
 
 
 def record_archive(connection: Connection, month: Month, summary: Summary, uri: str, size: int) -> None:
     """Record that the month's rows are now only in the file."""
-    parameters = {"month": first_day(month), "uri": uri, "bytes": size, **asdict(summary)}
+    parameters = {"month": month.first_day, "uri": uri, "bytes": size, **asdict(summary)}
     connection.execute(read_sql("partitions", "record_archive.sql"), parameters)
 
 
@@ -108,16 +107,16 @@ def record_return(connection: Connection, month: Month) -> None:
     """Record that the month is a partition again. Its file stays where it is."""
     connection.execute(
         "UPDATE yumai_pipelines.archives SET state = 'restored', restored_at = now() WHERE month = %s",
-        (first_day(month),),
+        (month.first_day,),
     )
 
 
 def forget_changes(connection: Connection, month: Month) -> None:
     """Delete the notes about changes of a detached month, as far as this transaction's snapshot sees them."""
-    connection.execute("DELETE FROM yumai_pipelines.archive_changes WHERE month = %s", (first_day(month),))
+    connection.execute("DELETE FROM yumai_pipelines.archive_changes WHERE month = %s", (month.first_day,))
 
 
 def changes(connection: Connection, month: Month) -> set[str]:
     """Return the kinds of changes that are noted for a detached month: INSERT, UPDATE, DELETE, TRUNCATE."""
     query = "SELECT DISTINCT operation FROM yumai_pipelines.archive_changes WHERE month = %s"
-    return {operation for (operation,) in connection.execute(query, (first_day(month),))}
+    return {operation for (operation,) in connection.execute(query, (month.first_day,))}

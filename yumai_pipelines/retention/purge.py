@@ -163,7 +163,7 @@ def _remember_known_rows(connection: Connection, month: Month, zone: ZoneInfo) -
         connection.execute(read_sql("retention", "create_known_rows.sql"), month_parameters(months, zone))
         connection.execute("CREATE UNIQUE INDEX ON known_rows (id, is_recommendation)")
         hashes = {
-            Month(day.year, day.month): value
+            Month.of_day(day): value
             for day, value in connection.execute("SELECT month, bit_xor(source_hash) FROM known_rows GROUP BY month")
         }
         faults = {each: _faults(each, ledger, hashes.get(each, 0)) for each in months}

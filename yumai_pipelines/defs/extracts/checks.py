@@ -181,7 +181,7 @@ def extract_checks(extract: Extract) -> dg.AssetChecksDefinition:
 def months_held(connection: Connection, extract: Extract) -> list[Month]:
     """Return the months from the first to the last of which the extract has rows."""
     query = sql.SQL("SELECT min(month), max(month) FROM {}").format(extract.relation.identifier)
-    first, last = (day and Month(day.year, day.month) for day in connection.execute(query).fetchone() or (None, None))
+    first, last = (day and Month.of_day(day) for day in connection.execute(query).fetchone() or (None, None))
     return list(first.through(last)) if first and last else []
 
 
