@@ -13,8 +13,14 @@ from psycopg import sql
 from tests.support import Connection, every, one
 from yumai_pipelines.model.lock_policy import LockPolicy
 from yumai_pipelines.model.months import Month
-from yumai_pipelines.partitions.ensure import SCAN_LIMIT, MonthReport, ensure_months
-from yumai_pipelines.partitions.tables import BoundsError, NameTakenError, PartitionError, describe_partitions
+from yumai_pipelines.partitions.ensure import MonthReport, ensure_months
+from yumai_pipelines.partitions.tables import (
+    SCAN_LIMIT,
+    BoundsError,
+    NameTakenError,
+    PartitionError,
+    describe_partitions,
+)
 from yumai_pipelines.postgres.connections import connect
 
 SEOUL = ZoneInfo("Asia/Seoul")

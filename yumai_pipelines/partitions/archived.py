@@ -112,6 +112,11 @@ def record_return(connection: Connection, month: Month) -> None:
     )
 
 
+def forget(connection: Connection, month: Month) -> None:
+    """The month is a partition, as if it had never been taken out."""
+    connection.execute("DELETE FROM yumai_pipelines.archives WHERE month = %s", (first_day(month),))
+
+
 def forget_changes(connection: Connection, month: Month) -> None:
     """Forget the changes of a detached month that this transaction's snapshot has seen."""
     connection.execute("DELETE FROM yumai_pipelines.archive_changes WHERE month = %s", (first_day(month),))

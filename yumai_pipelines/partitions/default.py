@@ -36,6 +36,7 @@ from yumai_pipelines.partitions.tables import (
     PartitionError,
     attach,
     build,
+    dependents,
     describe_partitions,
     execute,
     falls_between,
@@ -44,6 +45,7 @@ from yumai_pipelines.partitions.tables import (
     mark,
     own,
     referenced_locks,
+    refuse_dependents,
     rename,
 )
 from yumai_pipelines.postgres.locks import LockMode, TableLock
@@ -127,8 +129,10 @@ def move_out_of_default(
 
     Raises:
         LockNotObtainedError: somebody was in the way, or kept an old snapshot, for as long as the policy's patience.
-        PartitionError: the default partition has a row that violates a foreign key; nothing was exchanged.
+        PartitionError: the default partition has a row that violates a foreign key, or something depends on it;
+            nothing was exchanged.
     """
+    refuse_dependents(transactions.connection, default, "is to be replaced by one without the rows of these months")
     move = _Move(transactions, tuple(months), default, _columns(transactions.connection, default), batch_rows, inflow)
     move.build(describe_partitions(transactions.connection, zone))
     move.fill()
@@ -147,8 +151,21 @@ def move_out_of_default(
     return rows
 
 
+def kept_tables(connection: Connection) -> dict[Relation, list[str]]:
+    """The tables that `clean_up` cannot drop, each with what depends on it."""
+    rows = connection.execute(
+        read_sql("partitions", "list_unfinished_tables.sql"), {"workshop": WORKSHOP, "mark": MARK}
+    ).fetchall()
+    tables = [Relation(WORKSHOP, name) for (name,) in rows]
+    return {table: found for table in tables if (found := dependents(connection, table))}
+
+
 def clean_up(transactions: PatientTransactions) -> None:
-    """Drop what a run left that was killed, or has just ended; the mirror first, before writers miss its tables."""
+    """Drop what a run left that was killed, or has just ended; the mirror first, before writers miss its tables.
+
+    A table on which something else depends by now is left as it is, with its foreign keys, so that what is deleted goes
+    from it too; a check names it.
+    """
     connection = transactions.connection
     for schema, name in connection.execute(read_sql("partitions", "list_mirrored_tables.sql"), {"workshop": WORKSHOP}):
         table = Relation(schema, name)
@@ -161,6 +178,8 @@ def clean_up(transactions: PatientTransactions) -> None:
         read_sql("partitions", "list_unfinished_tables.sql"), {"workshop": WORKSHOP, "mark": MARK}
     ):
         table = Relation(WORKSHOP, name)
+        if dependents(connection, table):
+            continue
         for key in foreign_keys(connection, table):  # one by one: each lock alone, and none for long
             locks = [TableLock(relation, LockMode.ACCESS_EXCLUSIVE) for relation in (key.referenced, table)]
             drop = "ALTER TABLE {} DROP CONSTRAINT {}"
@@ -232,7 +251,8 @@ class _Move:
             execute(self.connection, "ALTER TABLE {} SET (autovacuum_enabled = off)", self.default.identifier)
             execute(
                 self.connection,
-                "CREATE TABLE {} (entry bigint GENERATED ALWAYS AS IDENTITY, id bigint, conversation_time timestamptz)",
+                "CREATE TABLE {} (entry bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, id bigint, "
+                "conversation_time timestamptz)",
                 SECOND_LOOK.identifier,
             )
             mark(self.connection, SECOND_LOOK)

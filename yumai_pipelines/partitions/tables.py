@@ -32,6 +32,9 @@ WORKSHOP = "yumai_pipelines"
 
 MARK = "Unfinished work of a run on the partitions; the next run drops it."
 BOUNDS_CHECK = "yumai_bounds"
+SCAN_LIMIT = 8 * 1024 * 1024
+"""ATTACH scans the default partition under an exclusive lock; so many bytes of it are scanned in milliseconds."""
+
 TIME = sql.Identifier("conversation_time")
 
 
@@ -45,6 +48,10 @@ class BoundsError(PartitionError):
 
 class NameTakenError(PartitionError):
     """A table that is no partition has the name of one."""
+
+
+class DependentsError(PartitionError):
+    """Something else would keep a table from being dropped."""
 
 
 class ArchivedMonthError(PartitionError):
@@ -227,11 +234,35 @@ def check_names(connection: Connection, tables: Iterable[MonthTable]) -> None:
         )
 
 
+def dependents(connection: Connection, table: Relation) -> list[str]:
+    """What would keep a table from being dropped, as PostgreSQL describes it: views, foreign keys, functions."""
+    rows = connection.execute(read_sql("partitions", "list_dependents.sql"), {"table": table.quoted})
+    return [dependent for (dependent,) in rows]
+
+
+def refuse_dependents(connection: Connection, table: Relation, why: str) -> None:
+    """Refuse to take a table away that something else depends on.
+
+    Raises:
+        DependentsError: names the table, and all that depends on it.
+    """
+    if found := dependents(connection, table):
+        raise DependentsError(
+            f"{table} {why}, and these depend on it: {', '.join(found)}. Nothing was changed. Drop them, or have them "
+            f"use {PARENT} instead, and run again."
+        )
+
+
 def falls_between(column: sql.Composable, lower: datetime | None, upper: datetime | None) -> sql.Composed:
     """That an instant falls in [lower, upper), in the shape in which PostgreSQL writes a partition's own condition."""
     sides = [sql.SQL("{} >= {}").format(column, sql.Literal(lower))] if lower is not None else []
     sides += [sql.SQL("{} < {}").format(column, sql.Literal(upper))] if upper is not None else []
     return sql.SQL("({})").format(sql.SQL(" AND ").join(sides))
+
+
+def size_of(connection: Connection, table: Relation) -> int:
+    """The size of a table's rows on disk, in bytes."""
+    return int(read_value(connection, "SELECT pg_relation_size(%s::regclass)", (table.quoted,)))
 
 
 def has_rows(connection: Connection, table: Relation, month: MonthTable) -> bool:
@@ -262,14 +293,16 @@ def referenced_locks(connection: Connection, mode: LockMode, table: Relation = P
 def build(connection: Connection, template: Relation, aside: Relation, check: sql.Composable) -> None:
     """Make an empty table with the template's columns, indexes, checks, owner and grants, and a check of its bounds.
 
+    It stands in the tablespace that the conversations name for new partitions; an index, in that of the template's.
     Foreign keys are not copied: ATTACH gives them to an empty table at no cost. Nor is the identity: PostgreSQL 17
     refuses to attach a table that has its own. Autovacuum keeps off until then, since it would be in the way.
     """
     connection.execute(
         sql.SQL(
             "CREATE TABLE {aside} (LIKE {template} INCLUDING ALL EXCLUDING IDENTITY, "
-            "CONSTRAINT {name} CHECK ({check})) WITH (autovacuum_enabled = off, toast.autovacuum_enabled = off)"
+            "CONSTRAINT {name} CHECK ({check})) WITH (autovacuum_enabled = off, toast.autovacuum_enabled = off){space}"
         ).format(
+            space=_tablespace(connection),
             aside=aside.identifier,
             template=template.identifier,
             name=sql.Identifier(BOUNDS_CHECK),
@@ -289,6 +322,17 @@ def build(connection: Connection, template: Relation, aside: Relation, check: sq
                 sql.SQL(" WITH GRANT OPTION" if grantable else ""),
             )
         )
+
+
+def _tablespace(connection: Connection) -> sql.Composable:
+    """` TABLESPACE …` of the conversations; nothing where they name none."""
+    name = read_value(
+        connection,
+        "SELECT t.spcname FROM pg_class AS c LEFT JOIN pg_tablespace AS t ON t.oid = c.reltablespace "
+        "WHERE c.oid = %s::regclass",
+        (PARENT.quoted,),
+    )
+    return sql.SQL("") if name is None else sql.SQL(" TABLESPACE {}").format(sql.Identifier(name))
 
 
 def own(connection: Connection, kind: sql.SQL, name: sql.Composable) -> None:
@@ -320,12 +364,13 @@ def rename(connection: Connection, table: Relation, to: Relation) -> None:
         execute(connection, "ALTER TABLE {} RENAME TO {}", moved, sql.Identifier(to.name))
 
 
-def attach(connection: Connection, table: MonthTable) -> None:
-    """Make a table that was built aside the month's partition: the catalogue alone changes.
+def attach(connection: Connection, table: MonthTable, standing: Relation | None = None) -> None:
+    """Make a table that stands aside, where months are built or elsewhere, the month's partition.
 
-    The check of the bounds saves the scan of the table; the caller sees to it that the default partition needs none.
+    The catalogue alone changes. The check of the bounds saves the scan of the table; the caller sees to it that the
+    default partition needs none.
     """
-    rename(connection, table.aside, table.partition)
+    rename(connection, standing or table.aside, table.partition)
     execute(
         connection,
         "ALTER TABLE {} ATTACH PARTITION {} FOR VALUES FROM ({}) TO ({})",
@@ -338,7 +383,10 @@ def attach(connection: Connection, table: MonthTable) -> None:
 
 
 def finish(connection: Connection, table: Relation, description: str) -> None:
-    """Take from a table that has just been attached what it had only while it stood aside."""
+    """Take from a table that has just been attached what it had only while it stood aside; identify rows as the parent.
+
+    PostgreSQL gives a new partition an index, but not the replica identity, by which subscribers find rows.
+    """
     execute(
         connection,
         "ALTER TABLE {} DROP CONSTRAINT {}, RESET (autovacuum_enabled, toast.autovacuum_enabled)",
@@ -346,3 +394,13 @@ def finish(connection: Connection, table: Relation, description: str) -> None:
         sql.Identifier(BOUNDS_CHECK),
     )
     execute(connection, "COMMENT ON TABLE {} IS {}", table.identifier, sql.Literal(description))
+    for identity in connection.execute(
+        read_sql("partitions", "describe_replica_identity.sql"), {"parent": PARENT.quoted, "partition": table.quoted}
+    ).fetchall():
+        execute(connection, "ALTER TABLE {} REPLICA IDENTITY {}", table.identifier, _replica_identity(*identity))
+
+
+def _replica_identity(kind: str, index: str | None) -> sql.Composable:
+    if index is not None:
+        return sql.SQL("USING INDEX {}").format(sql.Identifier(index))
+    return sql.SQL({"f": "FULL", "n": "NOTHING"}.get(kind, "DEFAULT"))

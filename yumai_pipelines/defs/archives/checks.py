@@ -8,6 +8,7 @@ from yumai_pipelines.defs.evaluations import result
 from yumai_pipelines.defs.resources import PostgresResource
 from yumai_pipelines.integrity.findings import SAMPLE, Finding
 from yumai_pipelines.partitions import archived
+from yumai_pipelines.partitions.default import kept_tables
 
 
 @dg.asset_check(asset=archived_conversations)
@@ -47,4 +48,21 @@ def _fault(archive: archived.Archive) -> str:
     return "" if size == archive.bytes else f"{archive.uri} has {size:,} bytes instead of {archive.bytes:,}"
 
 
-ARCHIVE_CHECKS = [every_month_has_its_file]
+@dg.asset_check(asset=archived_conversations)
+def no_table_is_left_over(postgres: PostgresResource) -> dg.AssetCheckResult:
+    """No table of a month or of the default partition, whose rows are elsewhere by now, is kept by a view or a key."""
+    with postgres.connect("check left-over tables") as connection:
+        kept = kept_tables(connection)
+    return result(
+        Finding(
+            subject="tables that nothing but their dependents keeps",
+            count=len(kept),
+            sample=[{"table": str(table), "kept by": ", ".join(by)} for table, by in kept.items()][:SAMPLE],
+            cause="a view, a foreign key or a function was made on the table of a month or on the default partition.",
+            remedy="drop what depends on the table, or have it use chatbot.conversations; the next run on the months "
+            "drops the table.",
+        )
+    )
+
+
+ARCHIVE_CHECKS = [every_month_has_its_file, no_table_is_left_over]
