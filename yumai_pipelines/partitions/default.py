@@ -153,11 +153,21 @@ def move_out_of_default(
 
 def kept_tables(connection: Connection) -> dict[Relation, list[str]]:
     """The tables that `clean_up` cannot drop, each with what depends on it."""
+    return {table: found for table in _marked(connection) if (found := dependents(connection, table))}
+
+
+def has_remains(connection: Connection) -> bool:
+    """Whether a killed run has left something that `clean_up` removes."""
+    mirror = read_value(connection, "SELECT to_regproc(%s) IS NOT NULL", (MIRROR.quoted,))
+    return bool(mirror) or set(_marked(connection)) > kept_tables(connection).keys()
+
+
+def _marked(connection: Connection) -> list[Relation]:
+    """The tables that a run was to drop, or has not come to the end of."""
     rows = connection.execute(
         read_sql("partitions", "list_unfinished_tables.sql"), {"workshop": WORKSHOP, "mark": MARK}
     ).fetchall()
-    tables = [Relation(WORKSHOP, name) for (name,) in rows]
-    return {table: found for table in tables if (found := dependents(connection, table))}
+    return [Relation(WORKSHOP, name) for (name,) in rows]
 
 
 def clean_up(transactions: PatientTransactions) -> None:
@@ -174,10 +184,7 @@ def clean_up(transactions: PatientTransactions) -> None:
             [TableLock(table, LockMode.ACCESS_EXCLUSIVE)],
             partial(_stop_mirror, connection, table),
         )
-    for (name,) in connection.execute(
-        read_sql("partitions", "list_unfinished_tables.sql"), {"workshop": WORKSHOP, "mark": MARK}
-    ):
-        table = Relation(WORKSHOP, name)
+    for table in _marked(connection):
         if dependents(connection, table):
             continue
         for key in foreign_keys(connection, table):  # one by one: each lock alone, and none for long
