@@ -6,12 +6,14 @@ import errno
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, LiteralString
 
+import pyarrow.parquet as pq
 import pytest
 from psycopg import sql
 
 from tests.archives.test_archives import archive, contents, ensure, new_turn, plant, restore
 from tests.support import Connection, every, one
 from yumai_pipelines.archives import archive as engine
+from yumai_pipelines.archives.proof import fault_of, read_files
 from yumai_pipelines.archives.store import ArchiveError, Store
 from yumai_pipelines.partitions import archived
 from yumai_pipelines.partitions.tables import DependentsError, PartitionError
@@ -237,3 +239,89 @@ def test_a_view_of_a_table_that_waits_to_be_dropped_stops_no_other_month(
     connection.execute("DROP VIEW public.v")
     ensure(database, "2024-12")
     assert graph.check(*CHECK).evaluation(*CHECK).passed
+
+
+# When the file is damaged
+
+
+def flip(path: Path, position: int, bit: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[position] ^= 1 << bit
+    path.write_bytes(content)
+
+
+def test_every_flipped_bit_that_changes_what_is_read_is_found(
+    database: str, connection: Connection, tmp_path: Path
+) -> None:
+    plant(connection)
+    archive(database, tmp_path, "2024-08")
+    (path,) = tmp_path.rglob("*.parquet")
+    whole = path.read_bytes()
+    before = pq.read_table(path)
+    (ledger,) = archived.read(connection).values()
+    assert fault_of(ledger) == ""
+    found = 0
+    for number, position in enumerate([*range(0, len(whole), len(whole) // 200), len(whole) - 1]):
+        flip(path, position, number % 8)
+        if fault_of(ledger):
+            found += 1
+        else:
+            # Statistics, the name of the program that wrote it, the comment on the table: nothing of a row.
+            assert pq.read_table(path).equals(before)
+        path.write_bytes(whole)
+    assert found > 100
+    for length in (0, 3, len(whole) // 2, len(whole) - 1):
+        path.write_bytes(whole[:length])
+        assert "bytes instead of" in fault_of(ledger)
+
+
+def test_a_damaged_file_is_named_each_day_and_the_others_are_read_in_turn(
+    database: str, connection: Connection, tmp_path: Path
+) -> None:
+    plant(connection)
+    archive(database, tmp_path, *MONTHS)
+    connection.execute("UPDATE yumai_pipelines.archives SET read_at = month")
+    with connect(database, application_name="test: reading") as owner:
+        readings = [read_files(owner, at_most=1) for _ in range(4)]
+        assert [[month.key for month in each.months] for each in readings] == [[each] for each in (*MONTHS, MONTHS[0])]
+        assert [each.left for each in readings] == [2] * 4
+        (path,) = (tmp_path / "conversations" / "2024-09").glob("*.parquet")
+        flip(path, 100, 1)
+        readings = [read_files(owner, at_most=1) for _ in range(4)]
+    read = [[month.key for month in each.months] for each in readings]
+    assert read == [["2024-09", "2024-10"], ["2024-09", "2024-08"], ["2024-09", "2024-10"], ["2024-09", "2024-08"]]
+    assert all([month.key for month in each.faults] == ["2024-09"] for each in readings)
+
+
+def test_a_damaged_file_is_found_by_the_daily_upkeep(
+    graph: Graph, connection: Connection, database: str, tmp_path: Path
+) -> None:
+    plant(connection)
+    archive(database, tmp_path, *MONTHS)
+    august, september, october = (next(tmp_path.glob(f"conversations/{month}/*.parquet")) for month in MONTHS)
+    flip(august, 100, 1)
+    september.unlink()
+    october.with_suffix(".json").write_text("{}")
+
+    run = graph.run("daily_upkeep")
+
+    evaluation = run.evaluation("chatbot", "archived_conversations", "files_hold_what_was_archived")
+    assert not evaluation.passed
+    assert evaluation.metadata["count"].value == 3
+    assert evaluation.description is not None
+    for words in (f"file://{august}", f"{september}, or the manifest beside it, is not there", "is no manifest"):
+        assert words in evaluation.description
+
+
+def test_nobody_is_told_that_nothing_is_lost_when_the_only_copy_is_damaged(
+    database: str, connection: Connection, tmp_path: Path
+) -> None:
+    plant(connection)
+    archive(database, tmp_path, "2024-08")
+    (path,) = tmp_path.rglob("*.parquet")
+    flip(path, 100, 1)
+    with pytest.raises(
+        ArchiveError, match="If this is the only copy, the rows in it that cannot be read are lost"
+    ) as e:
+        restore(database, "2024-08")
+    assert "No row was lost" not in str(e.value)

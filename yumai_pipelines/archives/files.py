@@ -178,6 +178,20 @@ def summarize_file(uri: str) -> tuple[Summary, tuple[Column, ...]]:
     return read_file(uri, summarize)
 
 
+def read_manifest(uri: str) -> tuple[Column, ...]:
+    """The columns that the manifest beside a Parquet file names.
+
+    Raises:
+        ArchiveError: the manifest is missing, cannot be read, or is none.
+    """
+    beside = f"{uri.removesuffix('.parquet')}.json"
+    with reading(beside) as file:
+        try:
+            return tuple(Column(**each) for each in json.load(file)["columns"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise ArchiveError(f"{beside} is no manifest, or it is damaged: {error}. {BROKEN}") from error
+
+
 def load_rows(connection: Connection, uri: str, table: Relation) -> tuple[Column, ...]:
     """Copy the rows of a Parquet file into a table, and return the columns that were filled.
 
@@ -212,7 +226,7 @@ def read_file(uri: str, work: Callable[[pq.ParquetFile, tuple[Column, ...]], T])
         try:
             parquet = pq.ParquetFile(file, page_checksum_verification=True)
             return work(parquet, tuple(map(Column.of_field, parquet.schema_arrow)))
-        except (pa.ArrowException, KeyError, TypeError) as error:
+        except (pa.ArrowException, AttributeError, KeyError, TypeError, ValueError) as error:
             raise ArchiveError(
                 f"{uri} is no Parquet file of an archived month, or it is damaged: {error}. {BROKEN}"
             ) from error

@@ -44,6 +44,7 @@ class Archive:
     detached_at: datetime | None
     archived_at: datetime | None
     restored_at: datetime | None
+    read_at: datetime | None
 
     @property
     def away(self) -> bool:
@@ -102,6 +103,14 @@ def record_rewrite(connection: Connection, old: str, summary: Summary, uri: str,
     """A file has replaced another."""
     parameters = {"old": old, "uri": uri, "bytes": size, **asdict(summary)}
     connection.execute(read_sql("partitions", "record_rewrite.sql"), parameters)
+
+
+def record_reading(connection: Connection, month: Month, uri: str | None, *, is_sound: bool) -> None:
+    """The month's file was read as a whole, and holds what was recorded or not."""
+    connection.execute(
+        "UPDATE yumai_pipelines.archives SET read_at = CASE WHEN %s THEN now() END WHERE month = %s AND uri = %s",
+        (is_sound, first_day(month), uri),
+    )
 
 
 def record_return(connection: Connection, month: Month) -> None:

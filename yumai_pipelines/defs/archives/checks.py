@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from yumai_pipelines.archives.proof import read_files
 from yumai_pipelines.archives.store import ArchiveError, size_of
 from yumai_pipelines.defs.archives.assets import archived_conversations
 from yumai_pipelines.defs.evaluations import result
@@ -15,7 +16,7 @@ from yumai_pipelines.partitions.default import kept_tables
 def every_month_has_its_file(postgres: PostgresResource) -> dg.AssetCheckResult:
     """Each archived month has its file, of the size that was recorded, and no detached month still waits for one.
 
-    The file is read when it is written and when it is restored, not here.
+    The file is not read here: `files_hold_what_was_archived` does that, in turn.
     """
     with postgres.connect("check archives") as connection:
         archives = list(archived.read(connection).values())
@@ -49,6 +50,33 @@ def _fault(archive: archived.Archive) -> str:
 
 
 @dg.asset_check(asset=archived_conversations)
+def files_hold_what_was_archived(postgres: PostgresResource) -> dg.AssetCheckResult:
+    """Files of archived months, read as a whole, hold the rows that were archived. Those read longest ago come first.
+
+    A run reads about a gigabyte of sound files, so that it takes minutes, whatever the size of the archive. A file that
+    is missing or damaged is read, and named, each time.
+    """
+    with postgres.connect("read archives") as connection:
+        reading = read_files(connection)
+    faults = [{"month": str(month), "fault": fault} for month, fault in reading.faults.items()]
+    return result(
+        Finding(
+            subject=f"files that do not hold what was archived, of {len(reading.months)} that were read",
+            count=len(faults),
+            sample=faults[:SAMPLE],
+            cause="a disk or a store has damaged or lost a file, or somebody has changed it.",
+            remedy="bring the file back from a copy. If there is none, keep what is left of it: DuckDB and pyarrow "
+            "read the row groups that are whole.",
+            metadata={
+                "bytes": reading.bytes,
+                "months": ", ".join(map(str, reading.months)) or "none",
+                "files_for_later": reading.left,
+            },
+        )
+    )
+
+
+@dg.asset_check(asset=archived_conversations)
 def no_table_is_left_over(postgres: PostgresResource) -> dg.AssetCheckResult:
     """No table of a month or of the default partition, whose rows are elsewhere by now, is kept by a view or a key."""
     with postgres.connect("check left-over tables") as connection:
@@ -65,4 +93,4 @@ def no_table_is_left_over(postgres: PostgresResource) -> dg.AssetCheckResult:
     )
 
 
-ARCHIVE_CHECKS = [every_month_has_its_file, no_table_is_left_over]
+ARCHIVE_CHECKS = [every_month_has_its_file, files_hold_what_was_archived, no_table_is_left_over]
