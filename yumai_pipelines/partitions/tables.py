@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from psycopg import sql
 
-from yumai_pipelines.model.months import Month
+from yumai_pipelines.model.months import Month, fixed
 from yumai_pipelines.model.relations import Relation
 from yumai_pipelines.postgres.errors import DatabaseError
 from yumai_pipelines.postgres.locks import LockMode, TableLock
@@ -65,8 +65,8 @@ class Partition:
     Attributes:
         relation: its name.
         is_default: it takes the rows that no other partition takes, and has no bounds.
-        lower: first instant that belongs to it; None is unbounded.
-        upper: first instant that does not belong to it any more; None is unbounded.
+        lower: first instant that belongs to it, with a fixed offset from UTC; None is unbounded.
+        upper: first instant that does not belong to it any more, likewise; None is unbounded.
         rows_estimate: PostgreSQL's estimate, from the last ANALYZE; 0 before the first.
         bytes: size on disk, with indexes.
         month: the month whose bounds it has; None when it has no month's.
@@ -159,14 +159,15 @@ def describe_partitions(connection: Connection, zone: ZoneInfo) -> list[Partitio
 
 def _partition(row: _Row, zone: ZoneInfo) -> Partition:
     month = None
-    if row.lower is not None and row.upper is not None:
-        candidate = MonthTable.of(Month.of(row.lower, zone), zone)
-        month = candidate.month if (row.lower, row.upper) == (candidate.lower, candidate.upper) else None
+    lower, upper = (bound and fixed(bound, zone) for bound in (row.lower, row.upper))
+    if lower is not None and upper is not None:
+        candidate = MonthTable.of(Month.of(lower, zone), zone)
+        month = candidate.month if (lower, upper) == (candidate.lower, candidate.upper) else None
     return Partition(
         Relation(row.schema, row.name),
         row.is_default,
-        row.lower,
-        row.upper,
+        lower,
+        upper,
         row.rows_estimate,
         row.bytes,
         month,
