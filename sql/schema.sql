@@ -3580,7 +3580,8 @@ ALTER TABLE yumai_pipelines.alembic_version OWNER TO yumai_pipeline;
 CREATE TABLE yumai_pipelines.archive_changes (
     month date NOT NULL,
     operation text NOT NULL,
-    noted_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+    noted_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    id bigint NOT NULL
 );
 
 
@@ -3615,6 +3616,27 @@ COMMENT ON COLUMN yumai_pipelines.archive_changes.noted_at IS 'When.';
 
 
 --
+-- Name: COLUMN archive_changes.id; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN yumai_pipelines.archive_changes.id IS 'Number of the change.';
+
+
+--
+-- Name: archive_changes_id_seq; Type: SEQUENCE; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+ALTER TABLE yumai_pipelines.archive_changes ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME yumai_pipelines.archive_changes_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+
+--
 -- Name: archives; Type: TABLE; Schema: yumai_pipelines; Owner: yumai_pipeline
 --
 
@@ -3631,6 +3653,7 @@ CREATE TABLE yumai_pipelines.archives (
     detached_at timestamp with time zone,
     archived_at timestamp with time zone,
     restored_at timestamp with time zone,
+    read_at timestamp with time zone,
     CONSTRAINT archives_check CHECK (((state <> 'archived'::text) OR (ROW(uri, row_count, checksum, bytes) IS NOT NULL))),
     CONSTRAINT archives_month_check CHECK ((EXTRACT(day FROM month) = (1)::numeric)),
     CONSTRAINT archives_state_check CHECK ((state = ANY (ARRAY['detaching'::text, 'detached'::text, 'archived'::text, 'restored'::text])))
@@ -3729,6 +3752,13 @@ COMMENT ON COLUMN yumai_pipelines.archives.archived_at IS 'When the file was las
 --
 
 COMMENT ON COLUMN yumai_pipelines.archives.restored_at IS 'When the month last came back.';
+
+
+--
+-- Name: COLUMN archives.read_at; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN yumai_pipelines.archives.read_at IS 'When the whole file was last read, and found to hold what was recorded; NULL before the first time.';
 
 
 --
@@ -4220,6 +4250,14 @@ ALTER TABLE ONLY yumai_pipelines.adoption_report
 
 ALTER TABLE ONLY yumai_pipelines.alembic_version
     ADD CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num);
+
+
+--
+-- Name: archive_changes archive_changes_pkey; Type: CONSTRAINT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+ALTER TABLE ONLY yumai_pipelines.archive_changes
+    ADD CONSTRAINT archive_changes_pkey PRIMARY KEY (id);
 
 
 --

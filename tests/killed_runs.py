@@ -79,14 +79,14 @@ def make_archive_and_restore(url: str, store: str, killer: StepKiller) -> None:
     """Make the months, archive August, and bring it back, unless earlier runs have done it."""
     with connect(url, application_name="test: to be killed") as owner:
         archive = archived.read(owner).get(AUGUST)
-        killer.stage = "make"
-        months = OTHERS if archive else [AUGUST, *OTHERS]
-        ensure_months(owner, months, zone=SEOUL, policy=POLICY, batch_rows=40)
         if archive is None or archive.state != "restored":
+            killer.stage = "make"
+            months = OTHERS if archive else [AUGUST, *OTHERS]
+            ensure_months(owner, months, zone=SEOUL, policy=POLICY, batch_rows=40)
             killer.stage = "archive"
             list(archive_months(owner, [AUGUST], store=Store.at(store), zone=SEOUL, policy=POLICY, kept=6, as_of=AS_OF))
-            killer.stage = "restore"
-            restore_month(owner, AUGUST, zone=SEOUL, policy=POLICY, batch_rows=40)
+        killer.stage = "restore"
+        restore_month(owner, AUGUST, zone=SEOUL, policy=POLICY, batch_rows=40)
         killer.stage = ""
 
 

@@ -18,6 +18,9 @@ def test_environment_sets_each_field(monkeypatch: pytest.MonkeyPatch) -> None:
     ("variable", "value", "said"),
     [
         ("YUMAI_TIMEZONE", "Asia/Soul", "try Asia/Seoul"),
+        ("YUMAI_TIMEZONE", "localtime", "name the zone of the business"),
+        ("YUMAI_TIMEZONE", "posixrules", "zone"),
+        ("YUMAI_LEGACY_TIMEZONE", "right/Asia/Seoul", "zone"),
         ("YUMAI_FIRST_MONTH", "August", "write YYYY-MM"),
         ("YUMAI_LOCK_TIMEOUT_MS", "5000", "less than or equal to 900"),
     ],

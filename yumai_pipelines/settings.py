@@ -20,6 +20,10 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from yumai_pipelines.model.lock_policy import LockPolicy
 from yumai_pipelines.model.months import Month
 
+_NO_PLACES = {"localtime", "posixrules", "Factory"}
+_NOT_UTC = ("posix/", "right/")
+"""Names of time zones that many machines have, and that no business is in."""
+
 
 class Settings(BaseSettings):
     """The settings of one process. Each field is read from the environment variable `YUMAI_<FIELD>`."""
@@ -132,6 +136,11 @@ class Settings(BaseSettings):
             ZoneInfo(value)
         except (ZoneInfoNotFoundError, ValueError) as error:
             raise ValueError(f"{value!r} is no IANA time zone; try Asia/Seoul") from error
+        if value in _NO_PLACES or value.startswith(_NOT_UTC):
+            raise ValueError(
+                f"{value!r} is another zone on each machine, or counts leap seconds; name the zone of the business, "
+                "as in Asia/Seoul"
+            )
         return value
 
     @field_validator("first_month")

@@ -11,6 +11,7 @@ SELECT
     a.bytes,
     a.detached_at,
     a.archived_at,
-    a.restored_at
+    a.restored_at,
+    a.read_at
 FROM yumai_pipelines.archives AS a
 ORDER BY a.month

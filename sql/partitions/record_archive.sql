@@ -8,5 +8,6 @@ SET
     last_time = %(last)s,
     checksum = %(checksum)s,
     bytes = %(bytes)s,
-    archived_at = now()
+    archived_at = now(),
+    read_at = now()
 WHERE month = %(month)s

@@ -12,4 +12,5 @@ SET
     first_time = NULL,
     last_time = NULL,
     checksum = NULL,
-    bytes = NULL
+    bytes = NULL,
+    read_at = NULL

@@ -6,5 +6,6 @@ SET
     first_time = %(first)s,
     last_time = %(last)s,
     checksum = %(checksum)s,
-    bytes = %(bytes)s
+    bytes = %(bytes)s,
+    read_at = now()
 WHERE uri = %(old)s

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from datetime import date, datetime
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import psycopg
@@ -13,7 +14,7 @@ from pydantic import SecretStr
 
 from tests.support import Connection, every, one
 from yumai_pipelines.archives.archive import archive_months
-from yumai_pipelines.archives.store import ArchiveError, Store
+from yumai_pipelines.archives.store import Store
 from yumai_pipelines.erasure.erase import Erasure, TellingReasonError, UnknownUserError, erase_user
 from yumai_pipelines.extracts.build import Privacy, build_months
 from yumai_pipelines.extracts.user_key import UserKeySecretError
@@ -26,6 +27,7 @@ from yumai_pipelines.schema.tables import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 SEOUL = ZoneInfo("Asia/Seoul")
 REASON = "asked for by their guardian"
@@ -182,18 +184,29 @@ def test_triggers_that_are_disabled_change_nothing(world: Connection, owner: Con
     assert traces(world) == {}
 
 
+class Interrupted(Store):
+    """A store whose run is ended by Ctrl-C when it has begun a Parquet file."""
+
+    @contextmanager
+    def writing(self, name: str) -> Iterator[IO[bytes]]:
+        with super().writing(name) as file:
+            if name.endswith(".parquet"):
+                raise KeyboardInterrupt
+            yield file
+
+
 def test_a_month_that_waits_to_become_a_file_is_reached_even_where_triggers_are_disabled(
-    world: Connection, owner: Connection
+    world: Connection, owner: Connection, tmp_path: Path
 ) -> None:
     world.execute(
         "INSERT INTO conversations (session_id, conversation_time, input_text) "
         "SELECT session_id, '2024-08-10 12:00+09', 'secret of ' || user_id FROM session_master"
     )
-    nowhere, as_of = Store.at("/dev/null/nowhere"), datetime(2025, 6, 15, tzinfo=SEOUL)
+    interrupted, as_of = Interrupted.at(str(tmp_path)), datetime(2025, 6, 15, tzinfo=SEOUL)
     archiving = archive_months(
-        owner, [Month(2024, 8)], store=nowhere, zone=SEOUL, policy=LockPolicy(), kept=6, as_of=as_of
+        owner, [Month(2024, 8)], store=interrupted, zone=SEOUL, policy=LockPolicy(), kept=6, as_of=as_of
     )
-    with pytest.raises(ArchiveError):
+    with pytest.raises(KeyboardInterrupt):
         next(archiving)
     detached = "yumai_pipelines.conversations_2024_08_detached"
     assert traces(world)[detached] == 1

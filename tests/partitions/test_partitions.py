@@ -5,16 +5,24 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
+from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import pytest
 from psycopg import sql
 
 from tests.support import Connection, every, one
+from yumai_pipelines.defs.partitions.checks import tiling
 from yumai_pipelines.model.lock_policy import LockPolicy
 from yumai_pipelines.model.months import Month
-from yumai_pipelines.partitions.ensure import SCAN_LIMIT, MonthReport, ensure_months
-from yumai_pipelines.partitions.tables import BoundsError, NameTakenError, PartitionError, describe_partitions
+from yumai_pipelines.partitions.ensure import MonthReport, ensure_months
+from yumai_pipelines.partitions.tables import (
+    SCAN_LIMIT,
+    BoundsError,
+    NameTakenError,
+    PartitionError,
+    describe_partitions,
+)
 from yumai_pipelines.postgres.connections import connect
 
 SEOUL = ZoneInfo("Asia/Seoul")
@@ -272,3 +280,71 @@ def test_an_orphan_in_the_default_partition_is_named(database: str, connection: 
     connection.execute("DELETE FROM chatbot.conversations")
     assert [r.action for r in ensure(database, "2024-08")] == ["created"]
     assert leftovers(connection) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "odd"),
+    [
+        ("America/Asuncion", "2023-10"),
+        ("America/Havana", "2012-04"),
+        ("Asia/Damascus", "2011-04"),
+        ("America/Havana", "2020-11"),
+    ],
+)
+def test_a_month_whose_midnight_does_not_exist_or_comes_twice_is_recognized(
+    database: str, connection: Connection, name: str, odd: str
+) -> None:
+    zone = ZoneInfo(name)
+    months = [Month.parse(odd) + step for step in (-1, 0, 1)]
+    keys = [month.key for month in months]
+    for month in months:
+        add_rows(connection, str(month.start(zone)), str(month.end(zone) - timedelta(microseconds=1)))
+    assert [(each.action, each.rows) for each in ensure(database, *keys, zone=zone)] == [("filled", 2)] * 3
+    assert [(each.action, each.rows) for each in ensure(database, *keys, zone=zone)] == [("recognized", 2)] * 3
+    with connect(database, application_name="test", zone=name) as owner:
+        partitions = describe_partitions(owner, zone)
+    assert [each.month for each in partitions] == [*months, None]
+    assert tiling(partitions, [], zone).passed
+
+
+def test_new_months_take_the_tablespace_and_the_replica_identity_of_the_conversations(
+    database: str, connection: Connection
+) -> None:
+    connection.execute("SET allow_in_place_tablespaces = on")
+    space = sql.Identifier(f"yumai_test_{uuid4().hex[:12]}")
+    connection.execute(sql.SQL("CREATE TABLESPACE {} LOCATION ''").format(space))
+    try:
+        connection.execute(sql.SQL("GRANT CREATE ON TABLESPACE {} TO yumai_pipeline").format(space))
+        connection.execute(sql.SQL("ALTER TABLE chatbot.conversations SET TABLESPACE {}").format(space))
+        identities = {
+            "FULL": "2024-08",
+            "NOTHING": "2024-09",
+            "USING INDEX conversations_pkey": "2024-10",
+            "DEFAULT": "2024-11",
+        }
+        for identity, month in identities.items():
+            statement = sql.SQL("ALTER TABLE chatbot.conversations REPLICA IDENTITY {}").format(sql.SQL(identity))
+            connection.execute(statement)
+            if month == "2024-10":
+                add_rows(connection, "2024-10-20 12:00+09")
+            ensure(database, month)
+        found = every(
+            connection,
+            "SELECT right(c.relname, 2), t.spcname, c.relreplident::text, x.relname "
+            "FROM pg_class AS c LEFT JOIN pg_tablespace AS t ON t.oid = c.reltablespace "
+            "LEFT JOIN pg_index AS i ON i.indrelid = c.oid AND i.indisreplident "
+            "LEFT JOIN pg_class AS x ON x.oid = i.indexrelid "
+            "WHERE c.relname ~ '^conversations_2024_..$' ORDER BY 1",
+        )
+        name = space.as_string(None).strip('"')
+        assert found == [
+            ("08", name, "f", None),
+            ("09", name, "n", None),
+            ("10", name, "i", "conversations_2024_10_pkey"),
+            ("11", name, "d", None),
+        ]
+        moved = "SELECT relreplident::text FROM pg_class WHERE oid = 'chatbot.conversations_default'::regclass"
+        assert one(connection, moved) == "i"
+    finally:
+        connection.execute("DROP TABLE chatbot.conversations CASCADE")
+        connection.execute(sql.SQL("DROP TABLESPACE {}").format(space))

@@ -1,5 +1,7 @@
 """Archives past months of the conversations: each partition becomes a file, and is dropped when the file is proven.
 
+0. What would stop it is looked for while the month is still a partition: a store that cannot be written, something that
+   depends on the partition, a row too long for a file.
 1. The partition is detached and moved to the schema `yumai_pipelines`. It keeps its foreign keys, so deleting a session
    still deletes its rows there; a trigger notes every change.
 2. In one snapshot, PostgreSQL computes the checksum of the rows and sends them. They are written to a Parquet file,
@@ -8,7 +10,8 @@
    dropped. If sessions are deleted during every export, the rows deleted during the last one stay in the file, like
    rows that are deleted later.
 
-A run killed anywhere leaves the rows in the table or in a proven file, and the next run continues from there.
+A run killed anywhere leaves the rows in the table or in a proven file, and the next run continues from there. A month
+whose export fails is put back as a partition, and the run goes on with the others.
 """
 
 from __future__ import annotations
@@ -18,11 +21,13 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Literal
 
+import psycopg
 from psycopg import sql
 
 from yumai_pipelines.archives.checksum import print_plainly, summarize_table
-from yumai_pipelines.archives.columns import columns_of
-from yumai_pipelines.archives.files import Manifest, export_rows, summarize_file
+from yumai_pipelines.archives.columns import fitted_columns, longest_row
+from yumai_pipelines.archives.files import LONGEST_ROW, Manifest, export_rows, summarize_file
+from yumai_pipelines.archives.restore import restore_month
 from yumai_pipelines.archives.store import ArchiveError, size_of
 from yumai_pipelines.model.calendar import oldest_kept
 from yumai_pipelines.model.relations import Relation
@@ -30,6 +35,7 @@ from yumai_pipelines.partitions import archived
 from yumai_pipelines.partitions.default import clean_up
 from yumai_pipelines.partitions.detach import detach
 from yumai_pipelines.partitions.ensure import ensure_months
+from yumai_pipelines.partitions.reattach import reattach
 from yumai_pipelines.partitions.tables import (
     PARENT,
     MonthTable,
@@ -38,8 +44,10 @@ from yumai_pipelines.partitions.tables import (
     describe_partitions,
     execute,
     mark,
+    refuse_dependents,
     rename,
 )
+from yumai_pipelines.postgres.errors import DatabaseError
 from yumai_pipelines.postgres.locks import AdvisoryLock, LockMode, TableLock, advisory_lock
 from yumai_pipelines.postgres.transactions import STEP_EVENT, PatientTransactions
 
@@ -97,9 +105,9 @@ def archive_months(
 ) -> Iterator[ArchiveReport]:
     """Move past months of the conversations into proven Parquet files.
 
-    Idempotent; the next run completes one that was killed. Rows of these months in the default partition are moved to a
-    partition of their month first. A writer waits no longer than the lock timeout. Section 7.2 of the database
-    document.
+    Idempotent; the next run completes one that was killed. What stops one month stops none of the others. Rows of these
+    months in the default partition are moved to a partition of their month first. A writer waits no longer than the
+    lock timeout. Section 7.2 of the database document.
 
     Args:
         connection: in autocommit mode, as the owner of the conversations.
@@ -115,9 +123,11 @@ def archive_months(
         One report for each month, in order, once the month is done.
 
     Raises:
-        ArchiveError: a month is not past; its rows are changed during every export; the store cannot be written; or a
-            file does not hold what the table holds. The table is kept.
+        ArchiveError: a month is not past, and nothing was changed. Or, after all months: the store cannot be written, a
+            row fits no file, rows were changed during every export, or a file does not hold what the table holds. Each
+            such month is a partition as before, or the message says where its rows are.
         BoundsError: a partition crosses the bounds of a month.
+        DependentsError: something depends on a partition.
         LockNotObtainedError: others held locks for as long as the policy's patience.
     """
     oldest = oldest_kept(as_of, zone, kept)
@@ -127,8 +137,28 @@ def archive_months(
             f"{oldest} on (YUMAI_MONTHS_KEPT). Nothing was changed."
         )
     with advisory_lock(connection, AdvisoryLock.ARCHIVES, policy):
+        failures: list[Exception] = []
         for month in sorted(set(months)):
-            yield _Departure(connection, MonthTable.of(month, zone), store, zone, policy).run(again=again)
+            departure = _Departure(connection, MonthTable.of(month, zone), store, zone, policy)
+            try:
+                report = departure.run(again=again)
+            except DatabaseError as error:
+                failures.append(error)
+            except psycopg.Error as error:
+                if connection.closed:
+                    raise
+                failures.append(ArchiveError(f"{month} cannot be archived: {error}"))
+                failures[-1].__cause__ = error
+            else:
+                yield report
+    if len(failures) == 1:
+        raise failures[0]
+    if failures:
+        # After the other months: one in trouble need not hold up those that are not.
+        raise ArchiveError(
+            f"{len(failures)} months could not be archived; the others of this run were.\n\n"
+            + "\n\n".join(map(str, failures))
+        )
 
 
 @dataclass(frozen=True)
@@ -159,7 +189,12 @@ class _Departure:
         """Continue from the state that the ledger has for the month."""
         action = self._leave(again=again)
         if action == "archived":
-            self._prove()
+            try:
+                self._prove()
+            except Exception as error:
+                if self.connection.closed:
+                    raise
+                raise ArchiveError(f"{self.month.month} was not archived. {error}\n{self._put_back()}") from error
         with advisory_lock(self.connection, AdvisoryLock.PARTITIONS, self.policy):
             clean_up(self.transactions)
         statistics = self.transactions.statistics
@@ -188,6 +223,8 @@ class _Departure:
                 leaving = Relation(*entry.partition.split(".", 1))
             if leaving is None:
                 return "no rows"
+            if state != "detaching":
+                self._examine(leaving)
             month = self.month.month
             detach(
                 self.transactions,
@@ -209,6 +246,52 @@ class _Departure:
             return None
         (report,) = ensure_months(self.connection, [self.month.month], zone=self.zone, policy=self.policy)
         return report.relation
+
+    def _examine(self, leaving: Relation) -> None:
+        """Refuse a month that could not become a file, or whose table could not be dropped, while it is a partition.
+
+        Raises:
+            ArchiveError: the store cannot be written, or a row is too long.
+            DependentsError: something depends on the partition.
+        """
+        refuse_dependents(self.connection, leaving, "is to leave the conversations")
+        self.store.try_out(self._directory)
+        with self.connection.transaction():
+            print_plainly(self.connection)
+            long = longest_row(self.connection, leaving, fitted_columns(self.connection, leaving))
+        if long is not None and long.octets > LONGEST_ROW:
+            raise ArchiveError(
+                f"A row of {leaving} is too long for a file: {long.key} has {long.octets:,} octets of text, most of "
+                f"them in {long.column}; {LONGEST_ROW:,} are possible. Nothing was changed. Shorten it, and run again."
+            )
+
+    def _put_back(self) -> str:
+        """Make the detached table a partition again; say for people what became of it."""
+        sys.audit(STEP_EVENT, f"put {self.month.month} back")
+
+        def arrive() -> None:
+            for trigger in _TRIGGERS:
+                execute(self.connection, "DROP TRIGGER {} ON {}", sql.Identifier(trigger), self.table.identifier)
+            archived.forget_changes(self.connection, self.month.month)
+            archived.forget(self.connection, self.month.month)
+
+        try:
+            with advisory_lock(self.connection, AdvisoryLock.PARTITIONS, self.policy):
+                back = reattach(self.transactions, self.month, self.table, self._default(), arrive)
+            if not back:
+                restore_month(self.connection, self.month.month, zone=self.zone, policy=self.policy)
+                archived.forget(self.connection, self.month.month)
+        except (DatabaseError, psycopg.Error) as error:
+            return (
+                f"Its rows are in {self.table}, and could not be put back: {error} "
+                f"Put that right, and run again, or `yumai restore-month {self.month.month}`."
+            )
+        return "The month is a partition as before."
+
+    @property
+    def _directory(self) -> str:
+        """Where the month's files are in the store."""
+        return f"{PARENT.name}/{self.month.month.key}"
 
     def _set_aside(self, partition: Relation) -> None:
         """Move the detached table to its own schema and name, and note every change of it from here on."""
@@ -236,9 +319,8 @@ class _Departure:
             if self._record(*self._export(), harmless):
                 return
         raise ArchiveError(
-            f"Rows of {self.month.month} were changed during each of {ATTEMPTS} exports. They are in {self.table}, and "
-            "nobody but the foreign keys should change them there. Find out who does, and run again; or bring the "
-            f"month back with `yumai restore-month {self.month.month}`."
+            f"Its rows were changed during each of {ATTEMPTS} exports, in {self.table}, where nobody but the foreign "
+            "keys should change them. Find out who does, and run again."
         )
 
     def _export(self) -> tuple[Summary, str]:
@@ -248,15 +330,14 @@ class _Departure:
         changes that the file lacks.
         """
         sys.audit(STEP_EVENT, f"export {self.month.month}")
-        directory = f"{PARENT.name}/{self.month.month.key}"
-        self.store.remove_partial(directory)
+        self.store.remove_partial(self._directory)
         with self.connection.transaction():
             self.connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             print_plainly(self.connection)
             archived.forget_changes(self.connection, self.month.month)
-            columns = columns_of(self.connection, self.table)
+            columns = fitted_columns(self.connection, self.table)
             summary, longest = summarize_table(self.connection, self.table, columns)
-            name = f"{directory}/{summary.checksum[:16]}"
+            name = f"{self._directory}/{summary.checksum[:16]}"
             with self.store.writing(f"{name}.parquet") as file:
                 comment = f"Conversations of {self.month.month}, {self.month.lower} to {self.month.upper}."
                 export_rows(self.connection, self.table, columns, file, longest, comment)
@@ -281,8 +362,8 @@ class _Departure:
         found, found_columns = summarize_file(uri)
         if (found, found_columns) != (expected, tuple(columns)):
             raise ArchiveError(
-                f"{uri} does not hold what {self.table} holds: the file has {found}, the table {expected}. The table "
-                "is kept. Look for a disk or a store that damages files, and run again."
+                f"{uri} does not hold what {self.table} holds: the file has {found}, the table {expected}. "
+                "Look for a disk or a store that damages files, and run again."
             )
 
     def _record(self, summary: Summary, uri: str, harmless: set[str]) -> bool:
@@ -291,6 +372,7 @@ class _Departure:
         def work() -> bool:
             if archived.changes(self.connection, self.month.month) - harmless:
                 return False
+            refuse_dependents(self.connection, self.table, "is in a file, and to be dropped")
             archived.forget_changes(self.connection, self.month.month)
             archived.record_archive(self.connection, self.month.month, summary, uri, size_of(uri))
             mark(self.connection, self.table)

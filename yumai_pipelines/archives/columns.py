@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
 import pyarrow as pa
 from psycopg import sql
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from yumai_pipelines.model.relations import Relation
     from yumai_pipelines.postgres.connections import Connection
 
 TYPE_KEY = b"postgres_type"
 COMMENT_KEY = b"comment"
+FORM_KEY = b"form"
+"""Is `text` on a column that holds PostgreSQL's text, though its type has another form: some value did not fit that."""
 
 _INTEGERS = {"smallint": pa.int16(), "integer": pa.int32(), "bigint": pa.int64()}
 _LISTS = {
@@ -50,6 +52,7 @@ class Form:
         arrow: Arrow type of the values in the file.
         plain: SQL of the plain form, with `{}` for the column.
         plain_type: Arrow type of the plain form in CSV; None when it is that of the values.
+        fits: SQL, with `{0}` for the column, of whether a value has this form; None where each has.
         parse: converts plain forms to values.
         format: converts values to their plain forms, as text.
         literal: converts values to what COPY reads.
@@ -58,6 +61,7 @@ class Form:
     arrow: pa.DataType
     plain: str = "{}"
     plain_type: pa.DataType = None
+    fits: str | None = None
     parse: Callable[[pa.Array], pa.Array] = _same
     format: Callable[[pa.Array], pa.Array] = _to_text
     literal: Callable[[pa.Array], pa.Array] = _same
@@ -83,9 +87,11 @@ def _list_form(arrow: pa.DataType) -> Form:
     def literal(array: pa.Array) -> pa.Array:
         return pa.array([None if value is None else _array_literal(value) for value in array.to_pylist()], pa.string())
 
-    # An array whose index does not begin at 1 becomes an object, which is refused: a list would lose that index.
+    # An array whose index does not begin at 1 has another form. If it got here, it would become an object, which is
+    # refused: a list would lose that index.
     plain = "CASE WHEN array_lower({0}, 1) <> 1 THEN json_build_object('array', {0}) ELSE array_to_json({0}) END::text"
-    return Form(arrow, plain, pa.string(), parse, to_text, literal)
+    fits = "coalesce(array_ndims({0}), 1) = 1 AND coalesce(array_lower({0}, 1), 1) = 1"
+    return Form(arrow, plain, pa.string(), fits, parse, to_text, literal)
 
 
 def _array_literal(values: list[int | str | None]) -> str:
@@ -101,6 +107,9 @@ def _element(value: int | str | None) -> str:
 _AS_TEXT = Form(pa.string(), "{}::text")
 """The form of every other type: the text that PostgreSQL prints and can read again."""
 
+_IN_ARROWS_YEARS = "{{0}} >= '0001-01-01{0}' AND {{0}} < '9999-12-31{0}'"
+"""Arrow prints no other year as PostgreSQL reads it, and knows no infinity."""
+
 
 def form_of(sql_type: str) -> Form:
     """The form of an SQL type, as `format_type` spells it."""
@@ -111,6 +120,7 @@ def form_of(sql_type: str) -> Form:
             pa.timestamp("us", tz="UTC"),
             "(extract(epoch FROM {}) * 1000000)::bigint",
             pa.int64(),
+            _IN_ARROWS_YEARS.format(" 00:00+00"),
             parse=lambda array: array.cast(pa.timestamp("us", tz="UTC")),
             format=lambda array: _to_text(array.cast(pa.int64())),
         )
@@ -119,6 +129,7 @@ def form_of(sql_type: str) -> Form:
             pa.date32(),
             "{} - date '1970-01-01'",
             pa.int32(),
+            _IN_ARROWS_YEARS.format(""),
             parse=lambda array: array.cast(pa.date32()),
             format=lambda array: _to_text(array.cast(pa.int32())),
         )
@@ -133,7 +144,7 @@ def form_of(sql_type: str) -> Form:
     if (numeric := re.fullmatch(r"numeric\((\d+),(\d+)\)", sql_type)) is not None:
         precision, scale = int(numeric[1]), int(numeric[2])
         if scale <= min(precision, _LARGEST_SCALE) and precision <= 38:
-            return Form(pa.decimal128(precision, scale))
+            return Form(pa.decimal128(precision, scale), fits="{0} <> 'NaN'")
     kind = _LISTS.get(re.sub(r"\(\d+\)", "", sql_type))
     return _AS_TEXT if kind is None else _list_form(kind)
 
@@ -147,17 +158,19 @@ class Column:
         sql_type: its type, as `format_type` spells it.
         nullable: whether it may be NULL.
         comment: its comment in the database.
+        as_text: whether it has the form of a text because some value does not fit the form of its type.
     """
 
     name: str
     sql_type: str
     nullable: bool
     comment: str | None
+    as_text: bool = False
 
     @property
     def form(self) -> Form:
-        """The form of its type."""
-        return form_of(self.sql_type)
+        """The form of its values."""
+        return _AS_TEXT if self.as_text else form_of(self.sql_type)
 
     @property
     def plain(self) -> sql.Composed:
@@ -170,6 +183,8 @@ class Column:
         metadata = {TYPE_KEY: self.sql_type.encode()}
         if self.comment:
             metadata[COMMENT_KEY] = self.comment.encode()
+        if self.as_text:
+            metadata[FORM_KEY] = b"text"
         return pa.field(self.name, self.form.arrow, self.nullable, metadata)
 
     @classmethod
@@ -180,7 +195,28 @@ class Column:
             KeyError: the field was not made from a column of a table.
         """
         comment = field.metadata.get(COMMENT_KEY)
-        return cls(field.name, field.metadata[TYPE_KEY].decode(), field.nullable, comment and comment.decode())
+        return cls(
+            field.name,
+            field.metadata[TYPE_KEY].decode(),
+            field.nullable,
+            comment and comment.decode(),
+            field.metadata.get(FORM_KEY) == b"text",
+        )
+
+
+@dataclass(frozen=True)
+class LongRow:
+    """A row of a table, with the length of its texts.
+
+    Attributes:
+        key: names it, for people.
+        octets: of all its texts.
+        column: the one with the longest text.
+    """
+
+    key: str
+    octets: int
+    column: str
 
 
 def columns_of(connection: Connection, table: Relation) -> tuple[Column, ...]:
@@ -192,3 +228,39 @@ def columns_of(connection: Connection, table: Relation) -> tuple[Column, ...]:
         (table.quoted,),
     )
     return tuple(Column(*row) for row in rows)
+
+
+def fitted_columns(connection: Connection, table: Relation) -> tuple[Column, ...]:
+    """The columns of a table that can be written, each in a form that all of its present values have.
+
+    NaN, an array of two dimensions or the year 12000 has no place in the Arrow type of its column, so such a column is
+    written as text. All is read once, but only where a column has a type with such values.
+    """
+    columns = columns_of(connection, table)
+    doubtful = [column for column in columns if column.form.fits is not None]
+    if not doubtful:
+        return columns
+    fits = [
+        sql.SQL("bool_and({})").format(sql.SQL(column.form.fits or "true").format(sql.Identifier(column.name)))
+        for column in doubtful
+    ]
+    query = sql.SQL("SELECT {} FROM {}").format(sql.SQL(", ").join(fits), table.identifier)
+    row = connection.execute(query).fetchone() or ()
+    unfit = {column.name for column, fit in zip(doubtful, row, strict=True) if fit is False}
+    return tuple(replace(column, as_text=column.name in unfit) for column in columns)
+
+
+def longest_row(connection: Connection, table: Relation, columns: Sequence[Column]) -> LongRow | None:
+    """The row with the longest texts; None of a table without rows."""
+    texts = [column for column in columns if column.form.is_text]
+    lengths = [sql.SQL("coalesce(octet_length({}), 0)::bigint").format(column.plain) for column in texts]
+    row = connection.execute(
+        sql.SQL("SELECT id, conversation_time, ARRAY[{}]::bigint[] AS lengths FROM {} ORDER BY {} DESC LIMIT 1").format(
+            sql.SQL(", ").join(lengths), table.identifier, sql.SQL(" + ").join([*lengths, sql.SQL("0")])
+        )
+    ).fetchone()
+    if row is None:
+        return None
+    key, time, octets = row
+    widest = max(zip(octets, (column.name for column in texts), strict=True), default=(0, ""))
+    return LongRow(f"id {key}, conversation_time {time}", sum(octets), widest[1])

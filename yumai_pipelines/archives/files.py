@@ -19,7 +19,7 @@ from psycopg import sql
 
 from yumai_pipelines.archives.checksum import ALGORITHM, summarize_batches
 from yumai_pipelines.archives.columns import Column
-from yumai_pipelines.archives.store import ArchiveError, reading
+from yumai_pipelines.archives.store import BROKEN, ArchiveError, reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -37,6 +37,9 @@ ROW_GROUP_ROWS = 20_000
 ROW_GROUP_BYTES = 8 * 1024 * 1024
 BLOCK_BYTES = 1024 * 1024
 """Size of the CSV block that is parsed at once; larger where a single row is longer."""
+
+LONGEST_ROW = 500_000_000
+"""Octets of text in one row. Arrow parses no block of CSV of 2^31 octets, and PostgreSQL prints no row of 2^30."""
 
 BATCH_ROWS = 5_000
 FORMAT = 1
@@ -84,7 +87,7 @@ def export_rows(
         comment: comment for the file's metadata.
 
     Raises:
-        ArchiveError: a value does not fit its column's type in the file, such as NaN or an array of two dimensions.
+        ArchiveError: a value does not fit its column in the file, which `fitted_columns` rules out.
     """
     schema = pa.schema([column.field for column in columns], metadata={b"comment": comment.encode()})
     query = sql.SQL("COPY (SELECT {} FROM {} ORDER BY conversation_time, id) TO STDOUT (FORMAT csv)").format(
@@ -98,8 +101,7 @@ def export_rows(
             write_batches(_parsed(copy, columns, longest), schema, file)
     except (pa.ArrowException, ValueError) as error:
         raise ArchiveError(
-            f"A value of {table} does not fit its column in a Parquet file: {error}. The table is kept. Correct the "
-            "row, and run again."
+            f"A value of {table} does not fit its column in a Parquet file: {error}. Correct the row, and run again."
         ) from error
 
 
@@ -176,6 +178,20 @@ def summarize_file(uri: str) -> tuple[Summary, tuple[Column, ...]]:
     return read_file(uri, summarize)
 
 
+def read_manifest(uri: str) -> tuple[Column, ...]:
+    """The columns that the manifest beside a Parquet file names.
+
+    Raises:
+        ArchiveError: the manifest is missing, cannot be read, or is none.
+    """
+    beside = f"{uri.removesuffix('.parquet')}.json"
+    with reading(beside) as file:
+        try:
+            return tuple(Column(**each) for each in json.load(file)["columns"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise ArchiveError(f"{beside} is no manifest, or it is damaged: {error}. {BROKEN}") from error
+
+
 def load_rows(connection: Connection, uri: str, table: Relation) -> tuple[Column, ...]:
     """Copy the rows of a Parquet file into a table, and return the columns that were filled.
 
@@ -210,5 +226,7 @@ def read_file(uri: str, work: Callable[[pq.ParquetFile, tuple[Column, ...]], T])
         try:
             parquet = pq.ParquetFile(file, page_checksum_verification=True)
             return work(parquet, tuple(map(Column.of_field, parquet.schema_arrow)))
-        except (pa.ArrowException, KeyError, TypeError) as error:
-            raise ArchiveError(f"{uri} is no Parquet file of an archived month, or it is damaged: {error}.") from error
+        except (pa.ArrowException, AttributeError, KeyError, TypeError, ValueError) as error:
+            raise ArchiveError(
+                f"{uri} is no Parquet file of an archived month, or it is damaged: {error}. {BROKEN}"
+            ) from error

@@ -20,8 +20,8 @@ from yumai_pipelines.archives.store import ArchiveError
 from yumai_pipelines.model.months import Month
 from yumai_pipelines.model.registry import CONVERSATIONS
 from yumai_pipelines.partitions import archived
-from yumai_pipelines.partitions.default import clean_up, ensure_default, move_out_of_default
-from yumai_pipelines.partitions.tables import MonthTable, check_bounds, describe_partitions, mark
+from yumai_pipelines.partitions.default import clean_up, ensure_default, has_remains, move_out_of_default
+from yumai_pipelines.partitions.tables import MonthTable, check_bounds, count_rows, describe_partitions, mark
 from yumai_pipelines.postgres.locks import AdvisoryLock, advisory_lock
 from yumai_pipelines.postgres.sql_files import read_sql
 from yumai_pipelines.postgres.transactions import PatientTransactions
@@ -51,6 +51,7 @@ class RestoreReport:
         late_rows: rows written while the month was archived, which are in the partition too.
         lock_held_ms: time for which others may have had to wait, in milliseconds.
         retries: attempts that gave up because others held locks.
+        was_back: whether a run that was killed had brought the month back; then only its remains were removed.
     """
 
     month: Month
@@ -62,9 +63,15 @@ class RestoreReport:
     late_rows: int
     lock_held_ms: float
     retries: int
+    was_back: bool = False
 
     def in_words(self) -> str:
         """The report for people: what was restored and what was not, one line each."""
+        if self.was_back:
+            return (
+                f"{self.month} was back already, as {self.relation}: {self.rows:,} rows. What the run had left that "
+                "brought it back is removed."
+            )
         lines = [
             f"{self.month} is back as {self.relation}: {self.rows:,} rows, of {self.archived_rows:,} archived ones."
         ]
@@ -82,9 +89,9 @@ def restore_month(
 ) -> RestoreReport:
     """Restore a month from its file, or from its detached table when there is no file yet.
 
-    A run that is killed leaves the month archived; run it again. A row whose session or user was deleted meanwhile is
-    left out; one whose shop was deleted loses the reference. Rows of the month that were written meanwhile are added to
-    the partition. The file is kept. The month is archived again only on request.
+    A run that is killed leaves the month archived, or back with something to remove; run it again. A row whose session
+    or user was deleted meanwhile is left out; one whose shop was deleted loses the reference. Rows of the month that
+    were written meanwhile are added to the partition. The file is kept. The month is archived again only on request.
 
     Args:
         connection: in autocommit mode, as the owner of the conversations.
@@ -104,8 +111,10 @@ def restore_month(
         advisory_lock(connection, AdvisoryLock.PARTITIONS, policy),
     ):
         table = MonthTable.of(month, zone)
-        archive = _archive_of(connection, table, zone)
         transactions = PatientTransactions(connection, policy)
+        if (back := _finish(transactions, table, zone)) is not None:
+            return back
+        archive = _archive_of(connection, table, zone)
         clean_up(transactions)
         default = ensure_default(transactions, describe_partitions(connection, zone))
         arrival = _Arrival(connection, archive, default)
@@ -121,6 +130,30 @@ def restore_month(
         late_rows=rows - left,
         lock_held_ms=transactions.statistics.held.total_seconds() * 1000,
         retries=transactions.statistics.retries,
+    )
+
+
+def _finish(transactions: PatientTransactions, table: MonthTable, zone: ZoneInfo) -> RestoreReport | None:
+    """Remove what a run has left that was killed when the month was back; None where no run was."""
+    connection = transactions.connection
+    archive = archived.read(connection).get(table.month)
+    partitions = describe_partitions(connection, zone)
+    partition = next((each.relation for each in partitions if each.month == table.month), None)
+    if archive is None or archive.state != "restored" or partition is None or not has_remains(connection):
+        return None
+    clean_up(transactions)
+    rows = count_rows(connection, partition, table)
+    return RestoreReport(
+        month=table.month,
+        relation=partition,
+        rows=rows,
+        archived_rows=rows if archive.row_count is None else archive.row_count,
+        gone={},
+        cleared={},
+        late_rows=0,
+        lock_held_ms=transactions.statistics.held.total_seconds() * 1000,
+        retries=transactions.statistics.retries,
+        was_back=True,
     )
 
 

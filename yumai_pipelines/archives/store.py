@@ -23,9 +23,15 @@ if TYPE_CHECKING:
 
 PARTIAL = ".partial"
 
+BROKEN = (
+    "Nothing was changed. If the store can be reached, bring the file back from a copy, or correct its uri in "
+    "yumai_pipelines.archives. If this is the only copy, the rows in it that cannot be read are lost."
+)
+_WRITE = "No row was lost. YUMAI_ARCHIVE_URL says where archives are kept; put that right, and run again."
+
 
 class ArchiveError(DatabaseError):
-    """A month cannot be archived or restored. Its rows are where they were: in a table, or in a complete file."""
+    """A month cannot be archived or restored. Its rows are where they were: in a table, or in its file."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +66,7 @@ class Store:
     def writing(self, name: str) -> Iterator[IO[bytes]]:
         """Open a new file, which gets its name when it is complete; an older file of that name is replaced."""
         path = self._path(name)
-        with explained(self.uri(name)):
+        with explained(self.uri(name), "cannot be written", _WRITE):
             self.filesystem.makedirs(path.rpartition("/")[0], exist_ok=True)
             with self.filesystem.open(path + PARTIAL, "wb") as file:
                 yield file
@@ -70,12 +76,24 @@ class Store:
 
     def files(self, pattern: str) -> list[str]:
         """The URLs of the files whose names match a glob pattern."""
-        with explained(self.uri(pattern)):
+        with explained(self.uri(pattern), "cannot be listed", _WRITE):
             return [str(self.filesystem.unstrip_protocol(path)) for path in self.filesystem.glob(self._path(pattern))]
+
+    def try_out(self, directory: str) -> None:
+        """Write a small file into a directory, and remove it.
+
+        Raises:
+            ArchiveError: that is not possible; it says why.
+        """
+        name = f"{directory}/writable{PARTIAL}"
+        with self.writing(name) as file:
+            file.write(b"This directory can be written to.")
+        with explained(self.uri(name), "cannot be removed", _WRITE):
+            self.filesystem.rm_file(self._path(name))
 
     def remove_partial(self, directory: str) -> None:
         """Remove the unfinished files that killed runs have left in a directory."""
-        with explained(self.uri(directory)):
+        with explained(self.uri(directory), "cannot be tidied", _WRITE):
             for path in self.filesystem.glob(f"{self._path(directory)}/*{PARTIAL}"):
                 self.filesystem.rm_file(path)
 
@@ -99,7 +117,7 @@ class Store:
 @contextmanager
 def reading(uri: str) -> Iterator[IO[bytes]]:
     """Open a file of any store by its URL."""
-    with explained(uri):
+    with explained(uri, "cannot be read, or is damaged", BROKEN):
         filesystem, path = url_to_fs(uri)
         with filesystem.open(path, "rb") as file:
             yield file
@@ -107,28 +125,33 @@ def reading(uri: str) -> Iterator[IO[bytes]]:
 
 def size_of(uri: str) -> int:
     """The size of a file of any store, in bytes, by its URL."""
-    with explained(uri):
+    with explained(uri, "cannot be read", BROKEN):
         filesystem, path = url_to_fs(uri)
         return int(filesystem.size(path))
 
 
 def exists(uri: str) -> bool:
     """Whether a file of any store exists, by its URL."""
-    with explained(uri):
+    with explained(uri, "cannot be looked for", _WRITE):
         filesystem, path = url_to_fs(uri)
         return bool(filesystem.exists(path))
 
 
 def remove(uri: str) -> None:
     """Remove a file of any store by its URL."""
-    with explained(uri):
+    with explained(uri, "cannot be removed", _WRITE):
         filesystem, path = url_to_fs(uri)
         filesystem.rm_file(path)
 
 
 @contextmanager
-def explained(uri: str) -> Iterator[None]:
-    """Turn an error in reading or writing a file into a message for people.
+def explained(uri: str, trouble: str, what_to_do: str) -> Iterator[None]:
+    """Turn an error of the store into a message for people.
+
+    Args:
+        uri: the file or the directory.
+        trouble: what cannot be done with it.
+        what_to_do: sentences that follow.
 
     Raises:
         ArchiveError: names the file, and the error of the operating system or the service.
@@ -136,7 +159,4 @@ def explained(uri: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise ArchiveError(
-            f"{uri} cannot be read or written: {error}. No row was lost. YUMAI_ARCHIVE_URL says where archives are "
-            "kept; put that right, and run again."
-        ) from error
+        raise ArchiveError(f"{uri} {trouble}: {error}. {what_to_do}") from error

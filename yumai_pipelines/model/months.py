@@ -1,18 +1,24 @@
 """Calendar months of the business. This module reads neither a clock nor a database.
 
-A month begins and ends at midnight in the business's time zone (Asia/Seoul), whatever the client's time zone is.
+A month begins and ends at midnight in the business's time zone (Asia/Seoul), whatever the client's is. Where clocks are
+turned at that midnight, it begins at the first instant from which on the date is in the month; this is 01:00 by the
+clock if there is no midnight (Asunción, October 2023).
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from zoneinfo import ZoneInfo
+
+_DAY = timedelta(days=1)
+_SHORTEST = 28
+"""Days of the shortest month."""
 
 _MONTH = re.compile(r"(\d{4})-(\d{2})(?:-01)?")
 
@@ -55,7 +61,13 @@ class Month:
         if instant.tzinfo is None:
             raise ValueError(f"{instant} has no time zone")
         local = instant.astimezone(zone)
-        return cls(local.year, local.month)
+        month = cls(local.year, local.month)
+        # Only where clocks are turned back over midnight is an instant outside the month that the calendar shows.
+        if local.day == 1 and fixed(instant, zone) < month.start(zone):
+            return month - 1
+        if local.day >= _SHORTEST and fixed(instant, zone) >= month.end(zone):
+            return month + 1
+        return month
 
     @classmethod
     def of_day(cls, day: date) -> Self:
@@ -83,8 +95,9 @@ class Month:
         return f"{self.year:04}_{self.number:02}"
 
     def start(self, zone: ZoneInfo) -> datetime:
-        """Return the first instant of the month."""
-        return datetime(self.year, self.number, 1, tzinfo=zone)
+        """The first instant of the month, which has a fixed offset from UTC: two of them compare as instants do."""
+        midnight = datetime(self.year, self.number, 1, tzinfo=zone)
+        return fixed(_first_instant(midnight, zone), zone)
 
     def end(self, zone: ZoneInfo) -> datetime:
         """Return the first instant after the month."""
@@ -109,3 +122,29 @@ class Month:
     def __str__(self) -> str:
         """Return the month as text, such as `2024-08`."""
         return self.key
+
+
+def fixed(instant: datetime, zone: ZoneInfo) -> datetime:
+    """The same instant, with the offset that the zone has then, and no other.
+
+    Python compares two times of one zone by their wall clocks, and finds times unequal about which zones disagree.
+    """
+    local = instant.astimezone(zone)
+    offset = local.utcoffset()
+    return instant.astimezone(UTC if offset is None else timezone(offset))
+
+
+def _first_instant(midnight: datetime, zone: ZoneInfo) -> datetime:
+    """The first instant from which on the date is that of a midnight which may not exist, or twice."""
+    instant = midnight.astimezone(UTC)
+    if instant.astimezone(zone).replace(fold=0, tzinfo=None) == midnight.replace(tzinfo=None):
+        return instant
+    # There is no such midnight. Between these two the clocks were put forward, by a day at most.
+    before, after = instant - 2 * _DAY, instant + 2 * _DAY
+    while after - before > timedelta.resolution:
+        middle = before + (after - before) / 2
+        if middle.astimezone(zone).date() >= midnight.date():
+            after = middle
+        else:
+            before = middle
+    return after

@@ -43,6 +43,7 @@ class Archive:
     detached_at: datetime | None
     archived_at: datetime | None
     restored_at: datetime | None
+    read_at: datetime | None
 
     @property
     def away(self) -> bool:
@@ -103,12 +104,25 @@ def record_rewrite(connection: Connection, old: str, summary: Summary, uri: str,
     connection.execute(read_sql("partitions", "record_rewrite.sql"), parameters)
 
 
+def record_reading(connection: Connection, month: Month, uri: str | None, *, is_sound: bool) -> None:
+    """The month's file was read as a whole, and holds what was recorded or not."""
+    connection.execute(
+        "UPDATE yumai_pipelines.archives SET read_at = CASE WHEN %s THEN now() END WHERE month = %s AND uri = %s",
+        (is_sound, first_day(month), uri),
+    )
+
+
 def record_return(connection: Connection, month: Month) -> None:
     """Record that the month is a partition again. Its file stays where it is."""
     connection.execute(
         "UPDATE yumai_pipelines.archives SET state = 'restored', restored_at = now() WHERE month = %s",
         (month.first_day,),
     )
+
+
+def forget(connection: Connection, month: Month) -> None:
+    """The month is a partition, as if it had never been taken out."""
+    connection.execute("DELETE FROM yumai_pipelines.archives WHERE month = %s", (first_day(month),))
 
 
 def forget_changes(connection: Connection, month: Month) -> None:

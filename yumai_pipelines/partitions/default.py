@@ -39,6 +39,7 @@ from yumai_pipelines.partitions.tables import (
     PartitionError,
     attach,
     build,
+    dependents,
     describe_partitions,
     execute,
     falls_between,
@@ -47,6 +48,7 @@ from yumai_pipelines.partitions.tables import (
     mark,
     own,
     referenced_locks,
+    refuse_dependents,
     rename,
 )
 from yumai_pipelines.postgres.locks import LockMode, TableLock
@@ -129,9 +131,11 @@ def move_out_of_default(
         The number of rows of each month, counted before the new tables were attached.
 
     Raises:
-        LockNotObtainedError: a session was in the way, or kept an old snapshot, until the policy's patience ended.
-        PartitionError: the default partition has a row that violates a foreign key; it is still attached.
+        LockNotObtainedError: somebody was in the way, or kept an old snapshot, for as long as the policy's patience.
+        PartitionError: the default partition has a row that violates a foreign key, or something depends on it;
+            nothing was exchanged.
     """
+    refuse_dependents(transactions.connection, default, "is to be replaced by one without the rows of these months")
     move = _Move(transactions, tuple(months), default, _columns(transactions.connection, default), batch_rows, inflow)
     move.build(describe_partitions(transactions.connection, zone))
     move.fill()
@@ -150,10 +154,30 @@ def move_out_of_default(
     return rows
 
 
-def clean_up(transactions: PatientTransactions) -> None:
-    """Drop what a run has left, whether it was killed or has just ended.
+def kept_tables(connection: Connection) -> dict[Relation, list[str]]:
+    """The tables that `clean_up` cannot drop, each with what depends on it."""
+    return {table: found for table in _marked(connection) if (found := dependents(connection, table))}
 
-    The triggers of the mirror are dropped first, because writers would fail if the tables behind them were gone.
+
+def has_remains(connection: Connection) -> bool:
+    """Whether a killed run has left something that `clean_up` removes."""
+    mirror = read_value(connection, "SELECT to_regproc(%s) IS NOT NULL", (MIRROR.quoted,))
+    return bool(mirror) or set(_marked(connection)) > kept_tables(connection).keys()
+
+
+def _marked(connection: Connection) -> list[Relation]:
+    """The tables that a run was to drop, or has not come to the end of."""
+    rows = connection.execute(
+        read_sql("partitions", "list_unfinished_tables.sql"), {"workshop": WORKSHOP, "mark": MARK}
+    ).fetchall()
+    return [Relation(WORKSHOP, name) for (name,) in rows]
+
+
+def clean_up(transactions: PatientTransactions) -> None:
+    """Drop what a run left that was killed, or has just ended; the mirror first, before writers miss its tables.
+
+    A table on which something else depends by now is left as it is, with its foreign keys, so that what is deleted goes
+    from it too; a check names it.
     """
     connection = transactions.connection
     for schema, name in connection.execute(read_sql("partitions", "list_mirrored_tables.sql"), {"workshop": WORKSHOP}):
@@ -163,11 +187,10 @@ def clean_up(transactions: PatientTransactions) -> None:
             [TableLock(table, LockMode.ACCESS_EXCLUSIVE)],
             partial(_stop_mirror, connection, table),
         )
-    for (name,) in connection.execute(
-        read_sql("partitions", "list_unfinished_tables.sql"), {"workshop": WORKSHOP, "mark": MARK}
-    ):
-        table = Relation(WORKSHOP, name)
-        for key in foreign_keys(connection, table):  # one by one, so that each lock is held only for a short time
+    for table in _marked(connection):
+        if dependents(connection, table):
+            continue
+        for key in foreign_keys(connection, table):  # one by one: each lock alone, and none for long
             locks = [TableLock(relation, LockMode.ACCESS_EXCLUSIVE) for relation in (key.referenced, table)]
             drop = "ALTER TABLE {} DROP CONSTRAINT {}"
             names = (table.identifier, sql.Identifier(key.name))
@@ -241,7 +264,8 @@ class _Move:
             execute(self.connection, "ALTER TABLE {} SET (autovacuum_enabled = off)", self.default.identifier)
             execute(
                 self.connection,
-                "CREATE TABLE {} (entry bigint GENERATED ALWAYS AS IDENTITY, id bigint, conversation_time timestamptz)",
+                "CREATE TABLE {} (entry bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, id bigint, "
+                "conversation_time timestamptz)",
                 SECOND_LOOK.identifier,
             )
             mark(self.connection, SECOND_LOOK)

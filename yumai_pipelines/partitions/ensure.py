@@ -15,6 +15,7 @@ from yumai_pipelines.partitions import archived
 from yumai_pipelines.partitions.default import clean_up, ensure_default, move_out_of_default
 from yumai_pipelines.partitions.tables import (
     PARENT,
+    SCAN_LIMIT,
     ArchivedMonthError,
     MonthTable,
     Partition,
@@ -26,10 +27,10 @@ from yumai_pipelines.partitions.tables import (
     describe_partitions,
     has_rows,
     referenced_locks,
+    size_of,
 )
 from yumai_pipelines.postgres.locks import AdvisoryLock, LockMode, TableLock, advisory_lock
 from yumai_pipelines.postgres.transactions import LockStatistics, PatientTransactions
-from yumai_pipelines.postgres.values import read_value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,9 +44,6 @@ if TYPE_CHECKING:
     from yumai_pipelines.postgres.connections import Connection
 
 MonthOutcome = Literal["created", "filled", "recognized"]
-
-SCAN_LIMIT = 8 * 1024 * 1024
-"""The largest default partition, in bytes, that ATTACH may scan under an exclusive lock: this takes milliseconds."""
 
 
 @dataclass(frozen=True)
@@ -181,8 +179,8 @@ def _create(
 
 
 def _movers(connection: Connection, tables: Sequence[MonthTable], default: Relation) -> list[MonthTable]:
-    """Return the months that need a move, because the default partition has rows of them or is too large to scan."""
-    if read_value(connection, "SELECT pg_relation_size(%s::regclass)", (default.quoted,)) > SCAN_LIMIT:
+    """The months that cannot just be attached: the default partition has rows of them, or is too large to scan."""
+    if size_of(connection, default) > SCAN_LIMIT:
         return list(tables)
     return [table for table in tables if has_rows(connection, default, table)]
 

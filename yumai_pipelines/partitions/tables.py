@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from psycopg import sql
 
-from yumai_pipelines.model.months import Month
+from yumai_pipelines.model.months import Month, fixed
 from yumai_pipelines.model.relations import Relation
 from yumai_pipelines.postgres.errors import DatabaseError
 from yumai_pipelines.postgres.locks import LockMode, TableLock
@@ -32,6 +32,9 @@ WORKSHOP = "yumai_pipelines"
 
 MARK = "Unfinished work of a run on the partitions; the next run drops it."
 BOUNDS_CHECK = "yumai_bounds"
+SCAN_LIMIT = 8 * 1024 * 1024
+"""ATTACH scans the default partition under an exclusive lock; so many bytes of it are scanned in milliseconds."""
+
 TIME = sql.Identifier("conversation_time")
 
 
@@ -47,6 +50,10 @@ class NameTakenError(PartitionError):
     """A relation that is not a month's partition has the name that the partition is to get."""
 
 
+class DependentsError(PartitionError):
+    """Something else would keep a table from being dropped."""
+
+
 class ArchivedMonthError(PartitionError):
     """A month's rows are archived, so an empty partition would make the month look as if it had none."""
 
@@ -57,9 +64,9 @@ class Partition:
 
     Attributes:
         relation: its name.
-        is_default: whether it takes the rows that no other partition takes; it then has no bounds.
-        lower: first instant that belongs to it; None if there is no lower bound.
-        upper: first instant that no longer belongs to it; None if there is no upper bound.
+        is_default: it takes the rows that no other partition takes, and has no bounds.
+        lower: first instant that belongs to it, with a fixed offset from UTC; None is unbounded.
+        upper: first instant that does not belong to it any more, likewise; None is unbounded.
         rows_estimate: PostgreSQL's estimate, from the last ANALYZE; 0 before the first.
         bytes: size on disk, with indexes.
         month: the month whose bounds it has; None if its bounds are not those of a month.
@@ -153,14 +160,15 @@ def describe_partitions(connection: Connection, zone: ZoneInfo) -> list[Partitio
 
 def _partition(row: _Row, zone: ZoneInfo) -> Partition:
     month = None
-    if row.lower is not None and row.upper is not None:
-        candidate = MonthTable.of(Month.of(row.lower, zone), zone)
-        month = candidate.month if (row.lower, row.upper) == (candidate.lower, candidate.upper) else None
+    lower, upper = (bound and fixed(bound, zone) for bound in (row.lower, row.upper))
+    if lower is not None and upper is not None:
+        candidate = MonthTable.of(Month.of(lower, zone), zone)
+        month = candidate.month if (lower, upper) == (candidate.lower, candidate.upper) else None
     return Partition(
         Relation(row.schema, row.name),
         row.is_default,
-        row.lower,
-        row.upper,
+        lower,
+        upper,
         row.rows_estimate,
         row.bytes,
         month,
@@ -228,11 +236,35 @@ def check_names(connection: Connection, tables: Iterable[MonthTable]) -> None:
         )
 
 
+def dependents(connection: Connection, table: Relation) -> list[str]:
+    """What would keep a table from being dropped, as PostgreSQL describes it: views, foreign keys, functions."""
+    rows = connection.execute(read_sql("partitions", "list_dependents.sql"), {"table": table.quoted})
+    return [dependent for (dependent,) in rows]
+
+
+def refuse_dependents(connection: Connection, table: Relation, why: str) -> None:
+    """Refuse to take a table away that something else depends on.
+
+    Raises:
+        DependentsError: names the table, and all that depends on it.
+    """
+    if found := dependents(connection, table):
+        raise DependentsError(
+            f"{table} {why}, and these depend on it: {', '.join(found)}. Nothing was changed. Drop them, or have them "
+            f"use {PARENT} instead, and run again."
+        )
+
+
 def falls_between(column: sql.Composable, lower: datetime | None, upper: datetime | None) -> sql.Composed:
     """Compose the SQL condition that an instant is in [lower, upper), as PostgreSQL writes it for a partition."""
     sides = [sql.SQL("{} >= {}").format(column, sql.Literal(lower))] if lower is not None else []
     sides += [sql.SQL("{} < {}").format(column, sql.Literal(upper))] if upper is not None else []
     return sql.SQL("({})").format(sql.SQL(" AND ").join(sides))
+
+
+def size_of(connection: Connection, table: Relation) -> int:
+    """The size of a table's rows on disk, in bytes."""
+    return int(read_value(connection, "SELECT pg_relation_size(%s::regclass)", (table.quoted,)))
 
 
 def has_rows(connection: Connection, table: Relation, month: MonthTable) -> bool:
@@ -263,15 +295,16 @@ def referenced_locks(connection: Connection, mode: LockMode, table: Relation = P
 def build(connection: Connection, template: Relation, aside: Relation, check: sql.Composable) -> None:
     """Make an empty table like the template, with the owner and grants of the conversations, and a check of its bounds.
 
-    The columns, indexes and checks are copied. Foreign keys are not, because ATTACH adds them to an empty table at no
-    cost. The identity is not, because PostgreSQL 17 refuses to attach a table that has its own. Autovacuum is off until
-    the table is attached, because it would get in the way.
+    It stands in the tablespace that the conversations name for new partitions; an index, in that of the template's.
+    Foreign keys are not copied: ATTACH gives them to an empty table at no cost. Nor is the identity: PostgreSQL 17
+    refuses to attach a table that has its own. Autovacuum keeps off until then, since it would be in the way.
     """
     connection.execute(
         sql.SQL(
             "CREATE TABLE {aside} (LIKE {template} INCLUDING ALL EXCLUDING IDENTITY, "
-            "CONSTRAINT {name} CHECK ({check})) WITH (autovacuum_enabled = off, toast.autovacuum_enabled = off)"
+            "CONSTRAINT {name} CHECK ({check})) WITH (autovacuum_enabled = off, toast.autovacuum_enabled = off){space}"
         ).format(
+            space=_tablespace(connection),
             aside=aside.identifier,
             template=template.identifier,
             name=sql.Identifier(BOUNDS_CHECK),
@@ -291,6 +324,17 @@ def build(connection: Connection, template: Relation, aside: Relation, check: sq
                 sql.SQL(" WITH GRANT OPTION" if grantable else ""),
             )
         )
+
+
+def _tablespace(connection: Connection) -> sql.Composable:
+    """` TABLESPACE …` of the conversations; nothing where they name none."""
+    name = read_value(
+        connection,
+        "SELECT t.spcname FROM pg_class AS c LEFT JOIN pg_tablespace AS t ON t.oid = c.reltablespace "
+        "WHERE c.oid = %s::regclass",
+        (PARENT.quoted,),
+    )
+    return sql.SQL("") if name is None else sql.SQL(" TABLESPACE {}").format(sql.Identifier(name))
 
 
 def own(connection: Connection, kind: sql.SQL, name: sql.Composable) -> None:
@@ -322,13 +366,13 @@ def rename(connection: Connection, table: Relation, to: Relation) -> None:
         execute(connection, "ALTER TABLE {} RENAME TO {}", moved, sql.Identifier(to.name))
 
 
-def attach(connection: Connection, table: MonthTable) -> None:
-    """Attach the table that was built for a month as its partition. Only the catalogue is changed.
+def attach(connection: Connection, table: MonthTable, standing: Relation | None = None) -> None:
+    """Make a table that stands aside, where months are built or elsewhere, the month's partition.
 
-    Because of the check of its bounds, the table is not scanned. The caller must make sure that the default partition
-    need not be scanned either, or is small.
+    The catalogue alone changes. The check of the bounds saves the scan of the table; the caller sees to it that the
+    default partition needs none.
     """
-    rename(connection, table.aside, table.partition)
+    rename(connection, standing or table.aside, table.partition)
     execute(
         connection,
         "ALTER TABLE {} ATTACH PARTITION {} FOR VALUES FROM ({}) TO ({})",
@@ -341,7 +385,10 @@ def attach(connection: Connection, table: MonthTable) -> None:
 
 
 def finish(connection: Connection, table: Relation, description: str) -> None:
-    """Remove from a table that was just attached what it needed only before that, and describe it in its comment."""
+    """Take from a table that has just been attached what it had only while it stood aside; identify rows as the parent.
+
+    PostgreSQL gives a new partition an index, but not the replica identity, by which subscribers find rows.
+    """
     execute(
         connection,
         "ALTER TABLE {} DROP CONSTRAINT {}, RESET (autovacuum_enabled, toast.autovacuum_enabled)",
@@ -349,3 +396,13 @@ def finish(connection: Connection, table: Relation, description: str) -> None:
         sql.Identifier(BOUNDS_CHECK),
     )
     execute(connection, "COMMENT ON TABLE {} IS {}", table.identifier, sql.Literal(description))
+    for identity in connection.execute(
+        read_sql("partitions", "describe_replica_identity.sql"), {"parent": PARENT.quoted, "partition": table.quoted}
+    ).fetchall():
+        execute(connection, "ALTER TABLE {} REPLICA IDENTITY {}", table.identifier, _replica_identity(*identity))
+
+
+def _replica_identity(kind: str, index: str | None) -> sql.Composable:
+    if index is not None:
+        return sql.SQL("USING INDEX {}").format(sql.Identifier(index))
+    return sql.SQL({"f": "FULL", "n": "NOTHING"}.get(kind, "DEFAULT"))

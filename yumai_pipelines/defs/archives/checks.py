@@ -5,19 +5,21 @@ Section 7.2 of the database document.
 
 import dagster as dg
 
+from yumai_pipelines.archives.proof import read_files
 from yumai_pipelines.archives.store import ArchiveError, size_of
 from yumai_pipelines.defs.archives.assets import archived_conversations
 from yumai_pipelines.defs.evaluations import result
 from yumai_pipelines.defs.resources import PostgresResource
 from yumai_pipelines.integrity.findings import SAMPLE, Finding
 from yumai_pipelines.partitions import archived
+from yumai_pipelines.partitions.default import kept_tables
 
 
 @dg.asset_check(asset=archived_conversations)
 def every_month_has_its_file(postgres: PostgresResource) -> dg.AssetCheckResult:
     """Each archived month has its file, of the recorded size, and no detached month still waits to be archived.
 
-    This check compares only the size. The content of a file is read when it is written and when it is restored.
+    The file is not read here: `files_hold_what_was_archived` does that, in turn.
     """
     with postgres.connect("check archives") as connection:
         archives = list(archived.read(connection).values())
@@ -50,4 +52,48 @@ def _fault(archive: archived.Archive) -> str:
     return "" if size == archive.bytes else f"{archive.uri} has {size:,} bytes instead of {archive.bytes:,}"
 
 
-ARCHIVE_CHECKS = [every_month_has_its_file]
+@dg.asset_check(asset=archived_conversations)
+def files_hold_what_was_archived(postgres: PostgresResource) -> dg.AssetCheckResult:
+    """Files of archived months, read as a whole, hold the rows that were archived. Those read longest ago come first.
+
+    A run reads about a gigabyte of sound files, so that it takes minutes, whatever the size of the archive. A file that
+    is missing or damaged is read, and named, each time.
+    """
+    with postgres.connect("read archives") as connection:
+        reading = read_files(connection)
+    faults = [{"month": str(month), "fault": fault} for month, fault in reading.faults.items()]
+    return result(
+        Finding(
+            subject=f"files that do not hold what was archived, of {len(reading.months)} that were read",
+            count=len(faults),
+            sample=faults[:SAMPLE],
+            cause="a disk or a store has damaged or lost a file, or somebody has changed it.",
+            remedy="bring the file back from a copy. If there is none, keep what is left of it: DuckDB and pyarrow "
+            "read the row groups that are whole.",
+            metadata={
+                "bytes": reading.bytes,
+                "months": ", ".join(map(str, reading.months)) or "none",
+                "files_for_later": reading.left,
+            },
+        )
+    )
+
+
+@dg.asset_check(asset=archived_conversations)
+def no_table_is_left_over(postgres: PostgresResource) -> dg.AssetCheckResult:
+    """No table of a month or of the default partition, whose rows are elsewhere by now, is kept by a view or a key."""
+    with postgres.connect("check left-over tables") as connection:
+        kept = kept_tables(connection)
+    return result(
+        Finding(
+            subject="tables that nothing but their dependents keeps",
+            count=len(kept),
+            sample=[{"table": str(table), "kept by": ", ".join(by)} for table, by in kept.items()][:SAMPLE],
+            cause="a view, a foreign key or a function was made on the table of a month or on the default partition.",
+            remedy="drop what depends on the table, or have it use chatbot.conversations; the next run on the months "
+            "drops the table.",
+        )
+    )
+
+
+ARCHIVE_CHECKS = [every_month_has_its_file, files_hold_what_was_archived, no_table_is_left_over]
