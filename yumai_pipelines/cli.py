@@ -22,8 +22,9 @@ from yumai_pipelines.local.server import LocalServer, LocalServerError, program
 from yumai_pipelines.local.ui import DevServerError, serve
 from yumai_pipelines.model.months import Month
 from yumai_pipelines.model.registry import EXTRACTS
-from yumai_pipelines.postgres.connections import connect, schema_revision
-from yumai_pipelines.postgres.errors import DatabaseError
+from yumai_pipelines.postgres.connections import OWNER_ROLE, connect, schema_revision
+from yumai_pipelines.postgres.errors import DatabaseError, MissingRightsError
+from yumai_pipelines.postgres.values import read_value
 from yumai_pipelines.settings import Settings
 
 if TYPE_CHECKING:
@@ -279,6 +280,11 @@ def main() -> None:
             f"{str(error).strip()}\nYUMAI_DATABASE_URL says where the database is; without it, the embedded server is "
             "used."
         )
+    except (psycopg.errors.InsufficientPrivilege, psycopg.errors.ReadOnlySqlTransaction) as error:
+        _fail(
+            f"PostgreSQL refused: {str(error).strip()}\nThe login of YUMAI_DATABASE_URL must be one that may work as "
+            f"{OWNER_ROLE}, on a server that takes writes."
+        )
 
 
 def _start(settings: Settings) -> None:
@@ -314,12 +320,17 @@ def _url(settings: Settings) -> str:
 
 
 def _describe(url: str) -> dict[str, str]:
-    with connect(url, application_name="yumai: status", role=None) as connection:
+    with connect(url, application_name="yumai: status", role=None, read_only=True) as connection:
         info = connection.info
+        standby = ", a standby, which takes no writes" if read_value(connection, "SELECT pg_is_in_recovery()") else ""
+        try:
+            schema = schema_revision(connection) or "not installed: run `yumai up`"
+        except MissingRightsError as error:
+            schema = f"installed. {error}"
         return {
-            "server": f"PostgreSQL {info.parameter_status('server_version')} on {info.host}:{info.port}",
+            "server": f"PostgreSQL {info.parameter_status('server_version')} on {info.host}:{info.port}{standby}",
             "database": info.dbname,
-            "schema": schema_revision(connection) or "not installed: run `yumai up`",
+            "schema": schema,
         }
 
 

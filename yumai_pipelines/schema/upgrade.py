@@ -17,7 +17,7 @@ from sqlalchemy import NullPool, create_engine
 from sqlalchemy.exc import DBAPIError
 
 from yumai_pipelines.model.registry import CONVERSATIONS
-from yumai_pipelines.postgres.connections import OWNER_ROLE, REVISION, connect, schema_revision
+from yumai_pipelines.postgres.connections import OWNER_ROLE, REVISION, connect, grant, schema_revision
 from yumai_pipelines.postgres.errors import DatabaseError
 from yumai_pipelines.postgres.locks import AdvisoryLock, advisory_lock
 from yumai_pipelines.postgres.patience import Patience
@@ -111,8 +111,9 @@ def upgrade(url: str, settings: Settings) -> SchemaReport:
             try:
                 ran = _attempt(url, settings)
             except (psycopg.errors.LockNotAvailable, DBAPIError) as error:
-                if not isinstance(getattr(error, "orig", error), psycopg.errors.LockNotAvailable):
-                    raise
+                orig = getattr(error, "orig", None) or error
+                if not isinstance(orig, psycopg.errors.LockNotAvailable):
+                    raise orig from error
                 patience.pause([])
             else:
                 break
@@ -177,7 +178,7 @@ def _run_files(connection: Connection, directory: str) -> None:
             raise SchemaError(
                 f"{user} may not do what sql/{directory}/{path.name} does: {'. '.join(said).rstrip('.')}. Nothing was "
                 "changed. Install as a superuser, or as the database's owner with CREATEROLE, to whom whoever made the "
-                f"roles on this server has said: GRANT {OWNER_ROLE} TO {user} WITH INHERIT TRUE, SET TRUE."
+                f"roles on this server has said: {grant(OWNER_ROLE, connection)}."
             ) from error
 
 
