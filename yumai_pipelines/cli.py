@@ -214,9 +214,11 @@ def restore_month(
     """
     # Imported here: Arrow takes a while to load, which no other command has to wait for.
     from yumai_pipelines.archives.restore import restore_month as restore
+    from yumai_pipelines.schema.time_zone import refuse_other_zone
 
     settings = Settings()
     with connect(_url(settings), application_name="yumai: restore", zone=settings.timezone) as connection:
+        refuse_other_zone(connection, settings.timezone)
         report = restore(connection, month, zone=settings.zone, policy=settings.lock_policy)
     _out.print(report.in_words(), markup=False)
 

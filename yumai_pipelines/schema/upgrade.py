@@ -25,6 +25,7 @@ from yumai_pipelines.postgres.sql_files import read_sql, sql_path
 from yumai_pipelines.postgres.values import read_value, relation_exists
 from yumai_pipelines.schema import snapshot
 from yumai_pipelines.schema.migrations import migrate
+from yumai_pipelines.schema.time_zone import refuse_other_zone
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection as AlembicConnection
@@ -98,6 +99,7 @@ def upgrade(url: str, settings: Settings) -> SchemaReport:
 
     Raises:
         SchemaError: the database is an older YUMAI one, or a newer one, or the login may not do something.
+        TimeZoneError: the database's months begin in another time zone.
         LockNotObtainedError: somebody was in the way for as long as the policy's patience.
         UnsupportedServerError: the server is older than 16.
     """
@@ -150,6 +152,7 @@ def _attempt(url: str, settings: Settings) -> _Ran:
             raise TypeError(f"{connection!r} is no connection of psycopg")
         connection.execute("SELECT set_config('lock_timeout', %s, true)", (f"{settings.lock_timeout_ms}ms",))
         _refuse_older_yumai(connection)
+        refuse_other_zone(connection, settings.timezone)
         _run_files(connection, "bootstrap")
         before = _functions(connection)
         connection.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(OWNER_ROLE)))
