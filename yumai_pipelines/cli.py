@@ -23,6 +23,7 @@ from yumai_pipelines.local.ui import DevServerError, serve
 from yumai_pipelines.model.months import Month
 from yumai_pipelines.model.registry import EXTRACTS
 from yumai_pipelines.postgres.connections import OWNER_ROLE, connect, schema_revision
+from yumai_pipelines.postgres.endings import explain
 from yumai_pipelines.postgres.errors import DatabaseError, MissingRightsError
 from yumai_pipelines.postgres.values import read_value
 from yumai_pipelines.settings import Settings
@@ -277,16 +278,11 @@ def main() -> None:
         _fail("\n".join(map(_explain, error.errors())))
     except (DatabaseError, LocalServerError, DevServerError) as error:
         _fail(str(error))
-    except psycopg.OperationalError as error:
-        _fail(
-            f"{str(error).strip()}\nYUMAI_DATABASE_URL says where the database is; without it, the embedded server is "
-            "used."
-        )
-    except (psycopg.errors.InsufficientPrivilege, psycopg.errors.ReadOnlySqlTransaction) as error:
-        _fail(
-            f"PostgreSQL refused: {str(error).strip()}\nThe login of YUMAI_DATABASE_URL must be one that may work as "
-            f"{OWNER_ROLE}, on a server that takes writes."
-        )
+    except psycopg.Error as error:
+        said = _explain_refusal(error)
+        if said is None:
+            raise
+        _fail(said)
 
 
 def _start(settings: Settings) -> None:
@@ -344,6 +340,23 @@ def _libpq_environment(url: str) -> dict[str, str]:
         for keyword, value in conninfo_to_dict(url).items()
         if (variable := variables[keyword]) is not None
     }
+
+
+def _explain_refusal(error: psycopg.Error) -> str | None:
+    """What to do about what PostgreSQL said; None of what only a fault of this program can cause."""
+    if (ended := explain(error)) is not None:
+        return f"{ended}\nRun it again: what is done stays done."
+    if isinstance(error, psycopg.OperationalError):
+        return (
+            f"{str(error).strip()}\nYUMAI_DATABASE_URL says where the database is; without it, the embedded server is "
+            "used."
+        )
+    if isinstance(error, psycopg.errors.InsufficientPrivilege | psycopg.errors.ReadOnlySqlTransaction):
+        return (
+            f"PostgreSQL refused: {str(error).strip()}\nThe login of YUMAI_DATABASE_URL must be one that may work as "
+            f"{OWNER_ROLE}, on a server that takes writes."
+        )
+    return None
 
 
 def _explain(error: ErrorDetails) -> str:

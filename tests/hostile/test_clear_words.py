@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from psycopg.conninfo import conninfo_to_dict
-from pydantic import SecretStr
 
-from tests.graph import Graph
 from tests.processes import Finished, finished
-from tests.support import login, server_home
-from yumai_pipelines.extracts.reading import read_extract
-from yumai_pipelines.local.server import LocalServer, _run, _wheel
-from yumai_pipelines.postgres.connections import connect, dagster_url
-from yumai_pipelines.postgres.errors import MissingRightsError, StandbyError
-from yumai_pipelines.schema.upgrade import upgrade
-from yumai_pipelines.settings import Settings
+from tests.support import login
+from yumai_pipelines.postgres.connections import connect
+from yumai_pipelines.postgres.errors import MissingRightsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    import dagster as dg
-
     from tests.support import Connection
 
 YUMAI = Path(sys.executable).with_name("yumai")
@@ -38,52 +27,6 @@ def yumai(*arguments: str, **environment: str) -> Finished:
     outcome = finished([str(YUMAI), *arguments], env=os.environ | environment)
     assert "Traceback" not in outcome.stderr + outcome.stdout
     return outcome
-
-
-@pytest.fixture(scope="module")
-def standby() -> Iterator[str]:
-    """The URL of the schema's database on a hot standby of a server of its own."""
-    with server_home() as home, server_home() as copy:
-        primary, follower = LocalServer(home), LocalServer(copy)
-        primary.start()
-        try:
-            upgrade(primary.url(), Settings())
-            follower._make_root()
-            account = follower._account()
-            binaries = follower._reachable_copy(*_wheel(), account)
-            _run(binaries, account, "pg_basebackup", "-d", primary.url(), "-D", follower._data, "-R", "-c", "fast")
-            shutil.copy(primary._password_file, follower._password_file)
-            follower._launch(binaries, account)
-            yield follower.url()
-        finally:
-            follower.stop()
-            primary.stop()
-
-
-@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_a_standby_is_called_one(standby: str, command: list[str]) -> None:
-    outcome = yumai(*command, YUMAI_DATABASE_URL=standby)
-    assert outcome.returncode == 1
-    assert "is a standby, which takes no writes. Point YUMAI_DATABASE_URL at the primary" in outcome.stderr
-
-
-def test_the_status_of_a_standby_says_so(standby: str) -> None:
-    outcome = yumai("status", YUMAI_DATABASE_URL=standby)
-    assert (outcome.returncode, outcome.stderr) == (0, "")
-    assert ", a standby, which takes no writes" in outcome.stdout
-
-
-def test_a_run_on_a_standby_says_so(standby: str, instance: dg.DagsterInstance) -> None:
-    for job in ("install_schema", "daily_upkeep"):
-        run = Graph.on(standby, instance).run(job)
-        assert not run.success
-        assert any("is a standby" in error for error in run.errors())
-    with pytest.raises(StandbyError, match="at the primary"):
-        dagster_url(Settings(database_url=SecretStr(standby)))
-
-
-def test_extracts_are_read_on_a_standby(standby: str) -> None:
-    assert len(read_extract("shop_performance", url=standby)) == 0
 
 
 def test_a_server_that_is_read_only_for_everybody_is_written_to(database: str, connection: Connection) -> None:

@@ -17,11 +17,13 @@ from sqlalchemy import NullPool, create_engine
 from sqlalchemy.exc import DBAPIError
 
 from yumai_pipelines.model.registry import CONVERSATIONS
+from yumai_pipelines.model.relations import Relation
 from yumai_pipelines.postgres.connections import OWNER_ROLE, REVISION, connect, grant, schema_revision
 from yumai_pipelines.postgres.errors import DatabaseError
 from yumai_pipelines.postgres.locks import AdvisoryLock, advisory_lock
 from yumai_pipelines.postgres.patience import Patience
 from yumai_pipelines.postgres.sql_files import read_sql, sql_path
+from yumai_pipelines.postgres.transactions import list_holders
 from yumai_pipelines.postgres.values import read_value, relation_exists
 from yumai_pipelines.schema import snapshot
 from yumai_pipelines.schema.migrations import migrate
@@ -116,7 +118,7 @@ def upgrade(url: str, settings: Settings) -> SchemaReport:
                 orig = getattr(error, "orig", None) or error
                 if not isinstance(orig, psycopg.errors.LockNotAvailable):
                     raise orig from error
-                patience.pause([])
+                patience.pause(list_holders(connection, _relations()))
             else:
                 break
     with connect(url, application_name="yumai: schema") as owner:
@@ -183,6 +185,11 @@ def _run_files(connection: Connection, directory: str) -> None:
                 "changed. Install as a superuser, or as the database's owner with CREATEROLE, to whom whoever made the "
                 f"roles on this server has said: {grant(OWNER_ROLE, connection)}."
             ) from error
+
+
+def _relations() -> list[Relation]:
+    """What an upgrade may lock."""
+    return [Relation(*each.name.split(".")) for each in snapshot.shipped() if each.kind == "relation"]
 
 
 def _migrate(connection: AlembicConnection) -> list[str]:
