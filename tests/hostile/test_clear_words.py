@@ -62,3 +62,13 @@ def test_a_login_without_roles_is_told_what_reading_extracts_needs(
     assert outcome.returncode == 1
     assert "GRANT yumai_analyst TO" in outcome.stderr
     assert list(tmp_path.glob("shops*")) == []
+
+
+@pytest.mark.parametrize("command", [["up"], ["status"], ["url"], ["dev"]], ids=" ".join)
+def test_settings_are_refused_together_and_by_their_names(command: list[str]) -> None:
+    outcome = yumai(*command, YUMAI_HOME="", YUMAI_TIMEZONE="America", YUMAI_DATABSE_URL="postgresql://u:s3cret@h/d")
+    assert (outcome.returncode, outcome.stdout) == (1, "")
+    assert "YUMAI_HOME: it is empty; give it a value, or unset it" in outcome.stderr
+    assert "YUMAI_TIMEZONE: 'America' is no IANA time zone" in outcome.stderr
+    assert "YUMAI_DATABSE_URL: there is no setting of this name; YUMAI_DATABASE_URL is the nearest" in outcome.stderr
+    assert "s3cret" not in outcome.stderr
