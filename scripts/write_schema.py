@@ -38,20 +38,26 @@ if TYPE_CHECKING:
 SCHEMAS = ("chatbot", "ml_features", "analytics", "extracts", "yumai_pipelines")
 
 
+def environment(url: str) -> dict[str, str]:
+    """Return the environment in which PostgreSQL's programs connect to a URL."""
+    parts = conninfo_to_dict(url)
+    place = {f"PG{key.upper()}": str(parts[key]) for key in ("host", "port", "user", "password")}
+    return {**os.environ, **place, "PGDATABASE": str(parts["dbname"])}
+
+
+def copy_by_dump(url: str, empty: str) -> None:
+    """Dump a database, and restore the dump into an empty one."""
+    dumped = subprocess.run(
+        [str(program("pg_dump")), "-Fc"], env=environment(url), capture_output=True, check=True
+    ).stdout
+    restore = [str(program("pg_restore")), "--exit-on-error", "-d", str(conninfo_to_dict(empty)["dbname"])]
+    subprocess.run(restore, env=environment(empty), input=dumped, check=True)
+
+
 def dump(url: str) -> str:
     """Return the schema as pg_dump prints it, without what differs between runs or servers."""
-    parts = conninfo_to_dict(url)
-    dumped = subprocess.run(
-        [program("pg_dump"), "--schema-only", *(f"--schema={name}" for name in SCHEMAS)],
-        env={
-            **os.environ,
-            **{f"PG{key.upper()}": str(parts[key]) for key in ("host", "port", "user", "password")},
-            "PGDATABASE": str(parts["dbname"]),
-        },
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
+    command = [str(program("pg_dump")), "--schema-only", *(f"--schema={name}" for name in SCHEMAS)]
+    dumped = subprocess.run(command, env=environment(url), capture_output=True, text=True, check=True).stdout
     varying = ("\\restrict", "\\unrestrict", "-- Dumped ")
     return "".join(line + "\n" for line in dumped.splitlines() if not line.startswith(varying))
 
@@ -67,6 +73,10 @@ def fresh_install() -> tuple[tuple[SchemaObject, ...], str]:
             upgrade(server.url(), Settings())
             with psycopg.connect(server.url(), autocommit=True) as connection:
                 objects = snapshot.describe(connection)
+                connection.execute("CREATE DATABASE restored TEMPLATE template0")
+            copy_by_dump(server.url(), server.url("restored"))
+            with psycopg.connect(server.url("restored"), autocommit=True) as connection:
+                objects = snapshot.with_restored(objects, snapshot.describe(connection))
             return objects, dump(server.url())
         finally:
             server.stop()

@@ -34,6 +34,11 @@ class Run:
     def success(self) -> bool:
         return self.outcome.success
 
+    def errors(self) -> list[str]:
+        """Return what failed steps say, with the causes of their errors."""
+        failures = self.outcome.filter_events(lambda event: event.is_step_failure)
+        return [str(event.step_failure_data.error) for event in failures]
+
     def materialized(self, *path: str) -> dict[str | None, dict[str, Any]]:
         """Return the metadata of each materialization of an asset, by partition."""
         return {

@@ -23,6 +23,16 @@ def test_environment_sets_each_field(monkeypatch: pytest.MonkeyPatch) -> None:
         ("YUMAI_LEGACY_TIMEZONE", "right/Asia/Seoul", "zone"),
         ("YUMAI_FIRST_MONTH", "August", "write YYYY-MM"),
         ("YUMAI_LOCK_TIMEOUT_MS", "5000", "less than or equal to 900"),
+        ("YUMAI_TIMEZONE", "America", "'America' is no IANA time zone; try America/"),
+        ("YUMAI_TIMEZONE", "tzdata.zi", "is no IANA time zone"),
+        ("YUMAI_LEGACY_TIMEZONE", "a" * 5000, "try Asia/Seoul"),
+        ("YUMAI_LOCK_PATIENCE_S", "inf", "finite number"),
+        ("YUMAI_LOCK_PATIENCE_S", "nan", "finite number"),
+        ("YUMAI_LOCK_PATIENCE_S", "1e300", "less than or equal to 604800"),
+        ("YUMAI_SOFT_REFERENCE_TOLERANCE", "NaN", "finite number"),
+        ("YUMAI_DATABSE_URL", "postgresql:///x", "there is no setting of this name; YUMAI_DATABASE_URL is the nearest"),
+        ("YUMAI_LOCK_TIMEOUT", "100", "YUMAI_LOCK_TIMEOUT_MS is the nearest"),
+        ("YUMAI_", "1", "there is no setting of this name"),
     ],
 )
 def test_bad_value_is_refused_with_what_to_do(
@@ -40,3 +50,37 @@ def test_password_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValidationError, match="as in postgresql://") as refusal:
         Settings()
     assert "s3cret" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("field", Settings.model_fields)
+def test_an_empty_variable_is_refused(monkeypatch: pytest.MonkeyPatch, field: str) -> None:
+    for empty in ("", " "):
+        monkeypatch.setenv(f"YUMAI_{field.upper()}", empty)
+        with pytest.raises(ValidationError, match="it is empty; give it a value, or unset it") as refusal:
+            Settings()
+        assert [error["loc"] for error in refusal.value.errors()] == [(field,)]
+
+
+def test_all_that_is_wrong_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = {
+        "YUMAI_HOME": "",
+        "YUMAI_TIMEZONE": "Europe",
+        "YUMAI_MONTHS_AHEAD": "99",
+        "YUMAI_MONTH_AHEAD": "3",
+        "YUMAI_DATABASE_URL": "postgres//u:s3cret@localhost/yumai",
+        "YUMAI_PASSWORD": "s3cret",
+        "YUMAI_PREVIOUS_USER_KEY_SECRETS": '["too short {s3cret}"]',
+    }
+    for name, value in wrong.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ValidationError) as refusal:
+        Settings()
+    assert {f"YUMAI_{str(error['loc'][0]).upper()}" for error in refusal.value.errors()} == set(wrong)
+    assert "s3cret" not in str(refusal.value)
+    assert "s3cret" not in repr(refusal.value.errors())
+
+
+def test_variables_of_the_tests_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("YUMAI_TEST_POSTGRES", "embedded")
+    monkeypatch.setenv("YUMAI_CHROMIUM", "/usr/bin/chromium")
+    assert Settings().timezone == "Asia/Seoul"

@@ -22,8 +22,10 @@ from yumai_pipelines.local.server import LocalServer, LocalServerError, program
 from yumai_pipelines.local.ui import DevServerError, serve
 from yumai_pipelines.model.months import Month
 from yumai_pipelines.model.registry import EXTRACTS
-from yumai_pipelines.postgres.connections import connect, schema_revision
-from yumai_pipelines.postgres.errors import DatabaseError
+from yumai_pipelines.postgres.connections import OWNER_ROLE, connect, schema_revision
+from yumai_pipelines.postgres.endings import explain
+from yumai_pipelines.postgres.errors import DatabaseError, MissingRightsError
+from yumai_pipelines.postgres.values import read_value
 from yumai_pipelines.settings import Settings
 
 if TYPE_CHECKING:
@@ -214,9 +216,11 @@ def restore_month(
     """
     # Imported here because Arrow takes a while to load, and no other command needs it.
     from yumai_pipelines.archives.restore import restore_month as restore
+    from yumai_pipelines.schema.time_zone import refuse_other_zone
 
     settings = Settings()
     with connect(_url(settings), application_name="yumai: restore", zone=settings.timezone) as connection:
+        refuse_other_zone(connection, settings.timezone)
         report = restore(connection, month, zone=settings.zone, policy=settings.lock_policy)
     _out.print(report.in_words(), markup=False)
 
@@ -275,11 +279,11 @@ def main() -> None:
         _fail("\n".join(map(_explain, error.errors())))
     except (DatabaseError, LocalServerError, DevServerError) as error:
         _fail(str(error))
-    except psycopg.OperationalError as error:
-        _fail(
-            f"{str(error).strip()}\nYUMAI_DATABASE_URL says where the database is; without it, the embedded server is "
-            "used."
-        )
+    except psycopg.Error as error:
+        said = _explain_refusal(error)
+        if said is None:
+            raise
+        _fail(said)
 
 
 def _start(settings: Settings) -> None:
@@ -315,12 +319,17 @@ def _url(settings: Settings) -> str:
 
 
 def _describe(url: str) -> dict[str, str]:
-    with connect(url, application_name="yumai: status", role=None) as connection:
+    with connect(url, application_name="yumai: status", role=None, read_only=True) as connection:
         info = connection.info
+        standby = ", a standby, which takes no writes" if read_value(connection, "SELECT pg_is_in_recovery()") else ""
+        try:
+            schema = schema_revision(connection) or "not installed: run `yumai up`"
+        except MissingRightsError as error:
+            schema = f"installed. {error}"
         return {
-            "server": f"PostgreSQL {info.parameter_status('server_version')} on {info.host}:{info.port}",
+            "server": f"PostgreSQL {info.parameter_status('server_version')} on {info.host}:{info.port}{standby}",
             "database": info.dbname,
-            "schema": schema_revision(connection) or "not installed: run `yumai up`",
+            "schema": schema,
         }
 
 
@@ -335,6 +344,23 @@ def _libpq_environment(url: str) -> dict[str, str]:
         for keyword, value in conninfo_to_dict(url).items()
         if (variable := variables[keyword]) is not None
     }
+
+
+def _explain_refusal(error: psycopg.Error) -> str | None:
+    """What to do about what PostgreSQL said; None of what only a fault of this program can cause."""
+    if (ended := explain(error)) is not None:
+        return f"{ended}\nRun it again: what is done stays done."
+    if isinstance(error, psycopg.OperationalError):
+        return (
+            f"{str(error).strip()}\nYUMAI_DATABASE_URL says where the database is; without it, the embedded server is "
+            "used."
+        )
+    if isinstance(error, psycopg.errors.InsufficientPrivilege | psycopg.errors.ReadOnlySqlTransaction):
+        return (
+            f"PostgreSQL refused: {str(error).strip()}\nThe login of YUMAI_DATABASE_URL must be one that may work as "
+            f"{OWNER_ROLE}, on a server that takes writes."
+        )
+    return None
 
 
 def _explain(error: ErrorDetails) -> str:

@@ -39,14 +39,22 @@ class YumaiDagsterStorage(DagsterPostgresStorage):
         inst_data: ConfigurableClassData | None,
         config_value: Mapping[str, object],
     ) -> YumaiDagsterStorage:
-        """Connect to the database of `dagster_url`, and create Dagster's tables if they are missing."""
-        del config_value  # always empty: see config_type
-        # SQLAlchemy 2.1 uses psycopg 3 by default, which refuses the NOTIFY of dagster-postgres.
-        url = to_url(conninfo_to_dict(dagster_url(Settings())), scheme="postgresql+psycopg2")
-        storage = cls(postgres_url=url, inst_data=inst_data)
-        # Otherwise dagster-postgres opens a connection for every operation, which takes half of a run of many months.
+        """Connect to the database of `dagster_url`, and make its tables when it has none."""
+        del config_value  # empty, by config_type
+        storage = cls(postgres_url=sqlalchemy_url(dagster_url(Settings())), inst_data=inst_data)
+        # dagster-postgres makes a connection for every operation otherwise: half of the time of a run of many months.
         for part in (storage.event_log_storage, storage.run_storage, storage.schedule_storage):
             part.optimize_for_webserver(
                 statement_timeout=_STATEMENT_TIMEOUT_MS, pool_recycle=_POOL_RECYCLE_S, max_overflow=_MAX_OVERFLOW
             )
         return storage
+
+
+def sqlalchemy_url(url: str) -> str:
+    """The same place for SQLAlchemy: with as many ports as hosts, where libpq takes one port for all of them."""
+    parts = conninfo_to_dict(url)
+    hosts, port = str(parts.get("host") or "").split(","), str(parts.get("port") or "")
+    if len(hosts) > 1 and port and "," not in port:
+        parts["port"] = ",".join([port] * len(hosts))
+    # SQLAlchemy 2.1 takes psycopg 3 by default, which refuses the NOTIFY of dagster-postgres.
+    return to_url(parts, scheme="postgresql+psycopg2")

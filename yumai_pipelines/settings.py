@@ -6,29 +6,38 @@ Secrets are settings too, and are never written to a file of the repository.
 from __future__ import annotations
 
 import json
+import os
 from datetime import timedelta
 from decimal import Decimal
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Annotated, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, ModelWrapValidatorHandler, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from yumai_pipelines.model.lock_policy import LockPolicy
 from yumai_pipelines.model.months import Month
 
-_NO_PLACES = {"localtime", "posixrules", "Factory"}
-_NOT_UTC = ("posix/", "right/")
-"""Names of time zones that many machines have, and that no business is in."""
+PREFIX = "YUMAI_"
+
+OF_OTHER_TOOLS = {"YUMAI_TEST_POSTGRES", "YUMAI_CHROMIUM"}
+"""Variables that the tests read."""
+
+LONGEST_PATIENCE_S = 7 * 24 * 3600.0
 
 
 class Settings(BaseSettings):
-    """The settings of one process. Each field is read from the environment variable `YUMAI_<FIELD>`."""
+    """The settings of one process. Each field is the environment variable `YUMAI_<FIELD>`.
 
-    model_config = SettingsConfigDict(env_prefix="YUMAI_", frozen=True, hide_input_in_errors=True)
+    All that is wrong with them is told at once; a variable that is none of them is a typing error.
+    """
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, hide_input_in_errors=True)
 
     database_url: SecretStr | None = Field(
         default=None,
@@ -68,7 +77,11 @@ class Settings(BaseSettings):
         description="Time zone of the wall time in naive time columns of an older database, for `yumai adopt`.",
     )
     lock_patience_s: float = Field(
-        default=300, gt=0, description="Total time that DDL is retried before it gives up, in seconds."
+        default=300,
+        gt=0,
+        le=LONGEST_PATIENCE_S,
+        allow_inf_nan=False,
+        description="Total time that DDL is retried before it gives up, in seconds.",
     )
 
     user_key_secret: SecretStr | None = Field(
@@ -111,6 +124,28 @@ class Settings(BaseSettings):
         "soft_references warns; 0 tolerates none.",
     )
 
+    @model_validator(mode="wrap")
+    @classmethod
+    def _no_other_variable(cls, values: object, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        wrong: list[InitErrorDetails] = []
+        settings = None
+        try:
+            settings = handler(values)
+        except ValidationError as error:
+            wrong = [
+                InitErrorDetails(type=_custom(each["msg"]), loc=each["loc"], input=None) for each in error.errors()
+            ]
+        known = {PREFIX + name.upper() for name in cls.model_fields}
+        for name in sorted({each.upper() for each in os.environ} - known - OF_OTHER_TOOLS):
+            if name.startswith(PREFIX):
+                nearest = get_close_matches(name, known, 1, 0.0)
+                message = f"there is no setting of this name; {nearest[0]} is the nearest. Correct it, or unset it"
+                field = name.removeprefix(PREFIX).lower()
+                wrong.append(InitErrorDetails(type=_custom(message), loc=(field,), input=None))
+        if settings is None or wrong:
+            raise ValidationError.from_exception_data(cls.__name__, wrong, hide_input=True)
+        return settings
+
     @field_validator("database_url", "dagster_url")
     @classmethod
     def _a_libpq_url(cls, value: SecretStr | None) -> SecretStr | None:
@@ -129,18 +164,22 @@ class Settings(BaseSettings):
         except ValueError:
             raise ValueError('it is no JSON list of strings, as in \'["first secret", "second secret"]\'') from None
 
+    # Before the validators above: the last one is asked first.
+    @field_validator("*", mode="before")
+    @classmethod
+    def _not_empty(cls, value: object) -> object:
+        if isinstance(value, str) and not value.strip():
+            raise ValueError("it is empty; give it a value, or unset it")
+        return value
+
     @field_validator("timezone", "legacy_timezone")
     @classmethod
     def _known_time_zone(cls, value: str) -> str:
         try:
             ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError) as error:
-            raise ValueError(f"{value!r} is no IANA time zone; try Asia/Seoul") from error
-        if value in _NO_PLACES or value.startswith(_NOT_UTC):
-            raise ValueError(
-                f"{value!r} is another zone on each machine, or counts leap seconds; name the zone of the business, "
-                "as in Asia/Seoul"
-            )
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            near = get_close_matches(value, available_timezones(), 1) or ["Asia/Seoul"]
+            raise ValueError(f"{value!r} is no IANA time zone; try {near[0]}") from error
         return value
 
     @field_validator("first_month")
@@ -172,3 +211,8 @@ class Settings(BaseSettings):
     def lock_policy(self) -> LockPolicy:
         """How long DDL may make other sessions wait, and how long it is retried."""
         return LockPolicy(timedelta(milliseconds=self.lock_timeout_ms), timedelta(seconds=self.lock_patience_s))
+
+
+def _custom(message: str) -> PydanticCustomError:
+    # In braces pydantic would look for a value to put in.
+    return PydanticCustomError("setting", "{message}", {"message": message})

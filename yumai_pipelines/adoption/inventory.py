@@ -22,7 +22,7 @@ from yumai_pipelines.adoption.target import differences, home
 from yumai_pipelines.adoption.wall_time import list_naive_columns
 from yumai_pipelines.model.relations import Relation
 from yumai_pipelines.partitions.tables import describe_partitions
-from yumai_pipelines.postgres.connections import schema_revision
+from yumai_pipelines.postgres.connections import grant, schema_revision
 from yumai_pipelines.postgres.values import read_value, relation_exists
 
 if TYPE_CHECKING:
@@ -115,10 +115,22 @@ def take_inventory(connection: Connection, settings: Settings, *, count: bool = 
         return Inventory(
             None,
             (
-                f"{connection.info.user} may not look at the database: {error.diag.message_primary}. Log in as the "
-                "role that owns it, as a member of that role, or as a superuser. Nothing was changed.",
+                f"{connection.info.user} may not look at the database: {error.diag.message_primary}. "
+                f"{_who_may(connection)}. Nothing was changed.",
             ),
         )
+
+
+def _who_may(connection: Connection) -> str:
+    """Which login to use, and the GRANT that makes this one do."""
+    row = connection.execute(
+        "SELECT r.rolname, r.rolsuper FROM pg_namespace AS n INNER JOIN pg_roles AS r ON n.nspowner = r.oid "
+        "WHERE n.nspname = %s",
+        (CONVERSATIONS.schema,),
+    ).fetchone()
+    owner, superuser = row or ("the role that owns it", True)
+    login = f"Use a login with the rights of {owner}, or a superuser's"
+    return login if superuser else f"{login}; or, as one: {grant(owner, connection)}"
 
 
 def _look(connection: Connection, settings: Settings, *, count: bool) -> Inventory:

@@ -199,7 +199,10 @@ def finish(url: str, settings: Settings, *, tell: Callable[[StepRecord], None] |
         _connecting(url, settings, role=None)() as login,
         advisory_lock(login, AdvisoryLock.SCHEMA, policy),
     ):
-        if take_inventory(login, settings, count=False).shape != ADOPTED:
+        inventory = take_inventory(login, settings, count=False)
+        if inventory.shape is None:
+            raise NotToBeAdoptedError(inventory)
+        if inventory.shape != ADOPTED:
             raise AdoptionError(
                 "The database is not adopted yet, so nothing was switched off. Run `yumai adopt` first."
             )

@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, TypeVar
 import psycopg
 from psycopg import sql
 
-from yumai_pipelines.adoption.target import differences
+from yumai_pipelines.adoption.target import differences, relations
 from yumai_pipelines.model.lock_policy import LockPolicy
 from yumai_pipelines.model.relations import Relation
 from yumai_pipelines.postgres.locks import LockMode, TableLock
 from yumai_pipelines.postgres.patience import LockNotObtainedError, Patience
 from yumai_pipelines.postgres.side_by_side import side_by_side
 from yumai_pipelines.postgres.sql_files import read_sql
-from yumai_pipelines.postgres.transactions import STEP_EVENT, PatientTransactions
+from yumai_pipelines.postgres.transactions import STEP_EVENT, PatientTransactions, list_holders
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -212,7 +212,8 @@ class Steps:
             self.connection.execute("SELECT set_config('lock_timeout', %s, false)", (f"{patience}ms",))
             yield
         except psycopg.errors.LockNotAvailable as error:
-            raise LockNotObtainedError(step, self.policy.patience, 1, []) from error
+            holders = list_holders(self.connection, relations())
+            raise LockNotObtainedError(step, self.policy.patience, 1, holders) from error
         finally:
             if not self.connection.closed:
                 self.connection.execute("RESET lock_timeout")

@@ -16,6 +16,7 @@ from pydantic import Field, SecretStr
 from yumai_pipelines.archives.store import Store
 from yumai_pipelines.extracts.user_key import user_key_secret, user_key_secrets
 from yumai_pipelines.postgres.connections import Connection, connect, database_url
+from yumai_pipelines.schema.time_zone import refuse_other_zone
 from yumai_pipelines.settings import Settings
 
 
@@ -75,9 +76,17 @@ class PostgresResource(dg.ConfigurableResource[Any]):
         Raises:
             UnsupportedServerError: the server is older than 16.
             SchemaMissingError: the schema was never installed.
-            psycopg.OperationalError: the connection failed.
+            TimeZoneError: the database's months begin in another time zone.
+            psycopg.OperationalError: no connection.
         """
-        return connect(self.login_url, application_name=f"yumai: {purpose}", zone=self.settings.timezone)
+        zone = self.settings.timezone
+        connection = connect(self.login_url, application_name=f"yumai: {purpose}", zone=zone)
+        try:
+            refuse_other_zone(connection, zone)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
 
 @dg.resource(required_resource_keys={"settings"})

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 from psycopg import sql
 
 from yumai_pipelines.model.calendar import first_days
 from yumai_pipelines.model.months import Month
 from yumai_pipelines.model.registry import extract_of
-from yumai_pipelines.postgres.connections import connect, database_url
+from yumai_pipelines.postgres.connections import ANALYST_ROLE, connect, database_url, missing_rights
 from yumai_pipelines.schema import snapshot
 from yumai_pipelines.settings import Settings
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pandas as pd
+    from sqlalchemy import Connection as AlchemyConnection
 
     from yumai_pipelines.model.entries import Extract
 
@@ -42,6 +44,7 @@ def read_extract(name: str, *, months: Iterable[Month | str] | None = None, url:
     Raises:
         KeyError: there is no such extract; the message lists those that exist.
         ValueError: one of the months is not a month.
+        MissingRightsError: the login may not read the extracts.
     """
     import pandas as pd
 
@@ -92,15 +95,34 @@ def _chunks(extract: Extract, months: Iterable[Month | str] | None, url: str | N
     engine = create_engine(
         "postgresql+psycopg://",
         creator=lambda: connect(
-            login, application_name="yumai: read extract", role=None, autocommit=False, zone=settings.timezone
+            login,
+            application_name="yumai: read extract",
+            role=None,
+            autocommit=False,
+            zone=settings.timezone,
+            read_only=True,
         ),
         poolclass=NullPool,
     )
     wanted = None if months is None else first_days(Month.parse(str(each)) for each in months)
     with engine.connect().execution_options(stream_results=True, max_row_buffer=CHUNK) as connection:
         query = _query(extract, wanted).as_string()
-        for chunk in pd.read_sql(query, connection, chunksize=CHUNK, dtype_backend="pyarrow"):
-            yield chunk.astype(types)
+        try:
+            for chunk in pd.read_sql(query, connection, chunksize=CHUNK, dtype_backend="pyarrow"):
+                yield chunk.astype(types)
+        except pd.errors.DatabaseError as error:
+            _explain(error, connection)
+            raise
+
+
+def _explain(error: BaseException, connection: AlchemyConnection) -> None:
+    """Raise what a login without rights has to know; pandas and SQLAlchemy each wrap what PostgreSQL says."""
+    driver = connection.connection.driver_connection
+    said: BaseException | None = error
+    while said is not None:
+        if isinstance(said, psycopg.errors.InsufficientPrivilege) and isinstance(driver, psycopg.Connection):
+            raise missing_rights(driver, ANALYST_ROLE) from error
+        said = said.__cause__
 
 
 def _query(extract: Extract, months: list[Any] | None) -> sql.Composed:

@@ -5,17 +5,26 @@ Queries of business data do not belong here.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, urlencode
 
 import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.rows import class_row
 
 from yumai_pipelines.local.server import LocalServer
 from yumai_pipelines.model.relations import Relation
 from yumai_pipelines.postgres import session
-from yumai_pipelines.postgres.errors import DatabaseError, SchemaMissingError, UnsupportedServerError
+from yumai_pipelines.postgres.errors import (
+    DatabaseError,
+    MissingRightsError,
+    SchemaMissingError,
+    StandbyError,
+    UnsupportedServerError,
+)
+from yumai_pipelines.postgres.poolers import refuse_shared_sessions
 from yumai_pipelines.postgres.values import read_value, relation_exists
 
 if TYPE_CHECKING:
@@ -23,6 +32,9 @@ if TYPE_CHECKING:
 
 OWNER_ROLE = "yumai_pipeline"
 """The role that owns the schemas of YUMAI. The pipeline works as this role, whichever role logs in."""
+
+ANALYST_ROLE = "yumai_analyst"
+"""The role that reads the extracts, and nothing else."""
 
 OLDEST_SERVER = 16
 
@@ -76,15 +88,26 @@ def with_database(url: str, database: str) -> str:
 
 
 def to_url(parts: dict[str, str | int | None], scheme: str = "postgresql") -> str:
-    """Make a libpq URL from connection parameters, or with the scheme `postgresql+<driver>` one for SQLAlchemy."""
+    """A libpq URL of connection parameters; with `postgresql+<driver>` as the scheme, SQLAlchemy's.
+
+    What has no place of its own in every kind of URL stands behind the question mark: several hosts, a socket's
+    directory, an address with colons.
+    """
     rest = {key: str(value) for key, value in parts.items() if value is not None}
-    user, password = rest.pop("user", ""), rest.pop("password", "")
-    login = quote(user, safe="") + (":" + quote(password, safe="") if password else "")
-    host, port = rest.pop("host", ""), rest.pop("port", "")
-    place = quote(host, safe="[]:") + (f":{port}" if port else "")
-    database = quote(rest.pop("dbname", ""), safe="")
+    login = place = database = ""
+    if rest.get("user"):
+        login = quote(rest.pop("user"), safe="")
+        login += (":" + quote(rest.pop("password"), safe="") if rest.get("password") else "") + "@"
+    if _HOST.fullmatch(rest.get("host", "")) and rest.get("port", "1").isdecimal():
+        place = ":".join(rest.pop(each) for each in ("host", "port") if each in rest)
+    if rest.get("dbname"):
+        database = quote(rest.pop("dbname"), safe="")
     query = "?" + urlencode(rest, quote_via=quote) if rest else ""
-    return f"{scheme}://{login}{'@' if login else ''}{place}/{database}{query}"
+    return f"{scheme}://{login}{place}/{database}{query}"
+
+
+_HOST = re.compile(r"[A-Za-z0-9._-]+")
+"""A host's name, or an address without colons."""
 
 
 def connect(
@@ -94,6 +117,7 @@ def connect(
     role: str | None = OWNER_ROLE,
     autocommit: bool = True,
     zone: str = "Asia/Seoul",
+    read_only: bool = False,
 ) -> Connection:
     """Connect as `role`, in the time zone of the business, whatever the client's environment says.
 
@@ -103,20 +127,29 @@ def connect(
         role: the role to work as after logging in; None keeps the login's own.
         autocommit: whether each statement is a transaction of its own, unless one is opened.
         zone: the session's time zone.
+        read_only: nothing is going to be written, so that a standby will do.
 
     Raises:
         UnsupportedServerError: the server is older than 16.
+        StandbyError: the server takes no writes.
+        PoolerError: a pooler in between gives each transaction another session.
         SchemaMissingError: the role does not exist, so the schema was never installed.
-        psycopg.OperationalError: the connection failed.
+        MissingRightsError: the login may not work as the role.
+        psycopg.OperationalError: no connection.
     """
     own: dict[str, Any] = {"application_name": application_name, "client_encoding": "UTF8"}
     parameters = {**session.CONNECTION_PARAMETERS, **conninfo_to_dict(url), **own}
-    connection = psycopg.connect(make_conninfo(**parameters), autocommit=autocommit)
+    conninfo = make_conninfo(**parameters)
+    connection = psycopg.connect(conninfo, autocommit=True)
     try:
+        place = _look_around(connection, role)
+        refuse_shared_sessions(connection, place.pid, conninfo)
+        if not read_only:
+            _refuse_standby(connection, place)
         session.pin(connection, zone)
-        _prepare(connection, role)
-        if not autocommit:
-            connection.commit()
+        if role is not None:
+            _work_as(connection, role, place)
+        connection.autocommit = autocommit
     except BaseException:
         connection.close()
         raise
@@ -127,36 +160,90 @@ def schema_revision(connection: Connection) -> str | None:
     """Return the revision of the database's schema; None if it was never installed.
 
     Raises:
-        DatabaseError: the schema is installed, but the login may not read its revision.
+        MissingRightsError: the schema is installed, and the login may not look at it.
     """
     if not relation_exists(connection, REVISION):
         return None
     try:
         revision: str | None = read_value(connection, "SELECT version_num FROM yumai_pipelines.alembic_version")
     except psycopg.errors.InsufficientPrivilege as error:
-        user = connection.info.user
-        raise DatabaseError(
-            f"{user} may not work with the schema, which is installed. As a superuser: "
-            f'GRANT yumai_pipeline TO "{user}" WITH INHERIT TRUE, SET TRUE.'
-        ) from error
+        raise missing_rights(connection) from error
     return revision
 
 
-def _prepare(connection: Connection, role: str | None) -> None:
+def missing_rights(connection: Connection, role: str = OWNER_ROLE) -> MissingRightsError:
+    """The error of a login that may not work as a role."""
+    return MissingRightsError(
+        f"{connection.info.user} may not work as {role} in the database {connection.info.dbname}. Use another login "
+        f"in YUMAI_DATABASE_URL; or, as a superuser, or as whoever made {role}: {grant(role, connection)}."
+    )
+
+
+def grant(role: str, connection: Connection) -> str:
+    """The statement that lets a connection's login work as a role."""
+    names = [name if _PLAIN.fullmatch(name) else f'"{name}"' for name in (role, connection.info.user)]
+    return "GRANT {} TO {} WITH INHERIT TRUE, SET TRUE".format(*names)
+
+
+_PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
+"""A name that needs no quotation marks."""
+
+
+class _Place(NamedTuple):
+    """What is found out about a new connection before anything is set."""
+
+    pid: int
+    standby: bool
+    role_exists: bool
+    may_set_role: bool
+
+
+def _look_around(connection: Connection, role: str | None) -> _Place:
     version = connection.info.server_version
     if version < OLDEST_SERVER * 10_000:
         raise UnsupportedServerError(
-            f"The server at {connection.info.host}:{connection.info.port} is PostgreSQL {version // 10_000}; "
-            f"YUMAI needs {OLDEST_SERVER} or newer. Point YUMAI_DATABASE_URL at one, or unset it."
+            f"The server at {_address(connection)} is PostgreSQL {version // 10_000}; YUMAI needs {OLDEST_SERVER} or "
+            "newer. Point YUMAI_DATABASE_URL at one, or unset it."
         )
-    if role is None:
-        return
-    if not read_value(connection, "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = %s)", (role,)):
+    with connection.cursor(row_factory=class_row(_Place)) as cursor:
+        place = cursor.execute(_LOOK_AROUND, (role,)).fetchone()
+    if place is None:
+        raise TypeError("a query without FROM returned no row")
+    return place
+
+
+_LOOK_AROUND = """
+    SELECT
+        pg_catalog.pg_backend_pid() AS pid,
+        pg_catalog.pg_is_in_recovery() AS standby,
+        r.oid IS NOT NULL AS role_exists,
+        coalesce(pg_catalog.pg_has_role(session_user, r.oid, 'SET'), false) AS may_set_role
+    FROM (SELECT %s::pg_catalog.name AS name) AS wanted
+    LEFT JOIN pg_catalog.pg_roles AS r ON r.rolname OPERATOR(pg_catalog.=) wanted.name
+"""
+
+
+def _refuse_standby(connection: Connection, place: _Place) -> None:
+    if place.standby:
+        raise StandbyError(
+            f"The server at {_address(connection)} is a standby, which takes no writes. Point YUMAI_DATABASE_URL at "
+            "the primary; where it names several hosts, add target_session_attrs=read-write to it."
+        )
+
+
+def _work_as(connection: Connection, role: str, place: _Place) -> None:
+    if not place.role_exists:
         raise SchemaMissingError(
-            f"The role {role} does not exist on {connection.info.host}:{connection.info.port}: the YUMAI schema is not "
-            "installed there. Materialize the asset `schema`, or run `yumai up`."
+            f"The role {role} does not exist on {_address(connection)}: the YUMAI schema is not installed there. "
+            "Materialize the asset `schema`, or run `yumai up`."
         )
+    if not place.may_set_role:
+        raise missing_rights(connection, role)
     connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(role)))
+
+
+def _address(connection: Connection) -> str:
+    return f"{connection.info.host}:{connection.info.port}"
 
 
 def _create_database(url: str, database: str) -> None:

@@ -13,3 +13,15 @@ class UnsupportedServerError(DatabaseError):
 
 class SchemaMissingError(DatabaseError):
     """The database has no YUMAI schema yet."""
+
+
+class StandbyError(DatabaseError):
+    """The server is a standby, which takes no writes."""
+
+
+class PoolerError(DatabaseError):
+    """A pooler stands in between that gives each transaction another session."""
+
+
+class MissingRightsError(DatabaseError):
+    """The login may not do what was asked for. The message names the role that may, and the GRANT."""

@@ -6,6 +6,8 @@ from concurrent.futures import ThreadPoolExecutor, as_completed, wait
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, TypeVar
 
+from yumai_pipelines.postgres.endings import UNWANTED
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -53,6 +55,7 @@ def side_by_side(
             for each in as_completed(running):
                 each.result()
         except BaseException:
+            UNWANTED.update(map(connection_of, lanes))
             pool.shutdown(wait=False, cancel_futures=True)
             while wait(running, timeout=SECONDS_UNTIL_TOLD_AGAIN).not_done:
                 for connection in map(connection_of, lanes):

@@ -21,6 +21,7 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 from yumai_pipelines.model.lock_policy import LockPolicy
+from yumai_pipelines.postgres.endings import UNWANTED, SessionEndedError, explain
 from yumai_pipelines.postgres.errors import DatabaseError
 from yumai_pipelines.postgres.locks import LockMode, TableLock
 from yumai_pipelines.postgres.patience import Blocker, LockNotObtainedError, Patience
@@ -28,7 +29,7 @@ from yumai_pipelines.postgres.sql_files import read_sql
 from yumai_pipelines.postgres.values import read_value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from yumai_pipelines.model.relations import Relation
     from yumai_pipelines.postgres.connections import Connection
@@ -114,7 +115,8 @@ class PatientTransactions:
             transient: further errors after which the next attempt may succeed.
 
         Raises:
-            LockNotObtainedError: the policy's patience ended.
+            LockNotObtainedError: patience ended.
+            SessionEndedError: somebody ended the connection.
         """
         patience = Patience(self.policy, step)
         give_way: tuple[type[psycopg.Error], ...] = (*_GIVE_WAY, *transient)
@@ -123,16 +125,10 @@ class PatientTransactions:
             try:
                 return self._attempt(locks, work)
             except give_way as error:
-                self.statistics += LockStatistics(retries=1)
-                try:
-                    patience.pause(self._blockers(locks))
-                except LockNotObtainedError as final:
-                    raise final from error
-            except psycopg.errors.IdleInTransactionSessionTimeout as error:
-                raise FrozenError(
-                    f"Step '{step}' did nothing in its transaction for so long that the server ended it: the run was "
-                    "stopped, or its machine was too busy. The step was undone. Run again: what is done stays done."
-                ) from error
+                self._pause(patience, locks, error)
+            except psycopg.DatabaseError as error:
+                self._explain(step, error)
+                raise
 
     def run_outside(self, step: str, tables: Sequence[Relation], statement: Callable[[], sql.Composed | None]) -> None:
         """Run statements that cannot run in a transaction block, until there are no more.
@@ -144,7 +140,8 @@ class PatientTransactions:
                 gave way.
 
         Raises:
-            LockNotObtainedError: the policy's patience ended.
+            LockNotObtainedError: patience ended.
+            SessionEndedError: somebody ended the connection.
         """
         patience = Patience(self.policy, step)
         locks = [TableLock(table, LockMode.ACCESS_EXCLUSIVE) for table in tables]
@@ -156,14 +153,37 @@ class PatientTransactions:
             try:
                 self.connection.execute(text)
             except _GIVE_WAY as error:
-                self.statistics += LockStatistics(retries=1)
-                try:
-                    patience.pause(self._blockers(locks))
-                except LockNotObtainedError as final:
-                    raise final from error
+                self._pause(patience, locks, error)
+            except psycopg.DatabaseError as error:
+                self._explain(step, error)
+                raise
             finally:
                 if not self.connection.closed:
                     self.connection.execute("RESET lock_timeout")
+
+    def _pause(self, patience: Patience, locks: Sequence[TableLock], error: psycopg.Error) -> None:
+        """Wait before the next attempt; whoever cancelled this one held no lock."""
+        cancelled = isinstance(error, psycopg.errors.QueryCanceled)
+        if cancelled and self.connection in UNWANTED:
+            raise error
+        self.statistics += LockStatistics(retries=1)
+        try:
+            patience.pause([] if cancelled else self._blockers(locks), cancelled=cancelled)
+        except LockNotObtainedError as final:
+            raise final from error
+
+    def _explain(self, step: str, error: psycopg.DatabaseError) -> None:
+        """Say who ended the connection, where it is gone."""
+        if isinstance(error, psycopg.errors.IdleInTransactionSessionTimeout):
+            raise FrozenError(
+                f"Step '{step}' did nothing in its transaction for so long that the server ended it: the run was "
+                "stopped, or its machine was too busy. The step was undone. Run again: what is done stays done."
+            ) from error
+        if self.connection.closed:
+            raise SessionEndedError(
+                f"Step '{step}' lost its connection. {explain(error) or str(error).strip()} The step was undone, "
+                "unless it was already committed. Run again: what is done stays done."
+            ) from error
 
     def _attempt(self, locks: Sequence[TableLock], work: Callable[[], T]) -> T:
         deadline = time.monotonic() + self.policy.lock_timeout.total_seconds()
@@ -219,10 +239,14 @@ class PatientTransactions:
         If there are none, the attempt waited for a row, and all sessions with a lock on the tables are listed.
         """
         wanted = {lock.relation: lock.mode for lock in locks}
-        with self.connection.cursor(row_factory=class_row(Blocker)) as cursor:
-            holders = cursor.execute(
-                read_sql("postgres", "list_lock_holders.sql"),
-                {"names": [table.quoted for table in wanted], "labels": [str(table) for table in wanted]},
-            ).fetchall()
+        holders = list_holders(self.connection, wanted)
         compatible = {str(table): mode.compatible for table, mode in wanted.items()}
         return [h for h in holders if h.mode not in compatible.get(h.relation, ())] or holders
+
+
+def list_holders(connection: Connection, tables: Iterable[Relation]) -> list[Blocker]:
+    """Who else holds any lock on the tables, sessions and prepared transactions alike."""
+    names = list(tables)
+    values = {"names": [table.quoted for table in names], "labels": [str(table) for table in names]}
+    with connection.cursor(row_factory=class_row(Blocker)) as cursor:
+        return cursor.execute(read_sql("postgres", "list_lock_holders.sql"), values).fetchall()

@@ -30,5 +30,9 @@ def read_value(
 
 
 def relation_exists(connection: Connection, relation: Relation) -> bool:
-    """Return whether the database has a table or view of this name."""
-    return bool(read_value(connection, "SELECT to_regclass(%s) IS NOT NULL", (relation.quoted,)))
+    """Whether the database has a table or view of the name, also where the login may not look into its schema."""
+    query = (
+        "SELECT EXISTS (SELECT FROM pg_class AS c INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid "
+        "WHERE (n.nspname, c.relname) = (%s, %s))"
+    )
+    return bool(read_value(connection, query, (relation.schema, relation.name)))

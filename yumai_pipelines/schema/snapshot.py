@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -37,12 +37,14 @@ class SchemaObject:
         name: its qualified name.
         definition: its definition, as PostgreSQL prints it; a column's type is the first line.
         comment: its comment.
+        restored: its definition as PostgreSQL prints it after a dump and a restore, where that is another spelling.
     """
 
     kind: str
     name: str
     definition: str
     comment: str | None
+    restored: str | None = None
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ class Difference:
             return f"{what} is missing"
         if self.expected is None:
             return f"{what} is not known to this version"
-        if self.found.definition != self.expected.definition:
+        if spelled_once(self.found) != spelled_once(self.expected):
             return f"{what} is [{_flat(self.found.definition)}] instead of [{_flat(self.expected.definition)}]"
         return f"{what} has another comment"
 
@@ -91,19 +93,62 @@ def describe(connection: Connection) -> tuple[SchemaObject, ...]:
 
 
 def compare(expected: Iterable[SchemaObject], found: Iterable[SchemaObject]) -> list[Difference]:
-    """Return the objects that are missing, differ, or are unknown, by kind and name."""
+    """What is missing, differs, or is unknown, by kind and name.
+
+    A definition that a dump and a restore have spelled anew is the same.
+    """
     wanted = {(each.kind, each.name): each for each in expected}
     present = {(each.kind, each.name): each for each in found}
     return [
         Difference(*key, wanted.get(key), present.get(key))
         for key in sorted(wanted.keys() | present.keys())
-        if wanted.get(key) != present.get(key)
+        if _seen(wanted.get(key)) != _seen(present.get(key))
     ]
 
 
+def _seen(item: SchemaObject | None) -> tuple[str, str | None] | None:
+    """What has to be alike in two objects of the same name."""
+    return None if item is None else (spelled_once(item), item.comment)
+
+
+def spelled_once(item: SchemaObject) -> str:
+    """An object's definition, in the spelling of a fresh install where it has the one of a restored dump.
+
+    PostgreSQL reads some of what it prints in another way: a list of varchars becomes a list of texts, and a BETWEEN
+    among other conditions loses its parentheses.
+    """
+    return _respelled().get((item.kind, item.definition), item.definition)
+
+
+@cache
+def _respelled() -> dict[tuple[str, str], str]:
+    return {(each.kind, each.restored): each.definition for each in shipped() if each.restored is not None}
+
+
 def to_lines(objects: Iterable[SchemaObject]) -> str:
-    """Return objects as lines of `sql/catalogue.jsonl`, one line each."""
-    return "".join(json.dumps(asdict(each), ensure_ascii=False) + "\n" for each in objects)
+    """Objects as `sql/catalogue.jsonl` keeps them, a line each."""
+    lines = (json.dumps(_fields(each), ensure_ascii=False) for each in objects)
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _fields(item: SchemaObject) -> dict[str, str | None]:
+    fields: dict[str, str | None] = asdict(item)
+    if item.restored is None:
+        del fields["restored"]
+    return fields
+
+
+def with_restored(objects: Iterable[SchemaObject], restored: Iterable[SchemaObject]) -> tuple[SchemaObject, ...]:
+    """Objects of an install, with the spelling that they have in a database into which its dump was restored.
+
+    Raises:
+        KeyError: one of them is not there.
+    """
+    there = {(each.kind, each.name): each.definition for each in restored}
+    return tuple(
+        each if there[each.kind, each.name] == each.definition else replace(each, restored=there[each.kind, each.name])
+        for each in objects
+    )
 
 
 @cache

@@ -17,14 +17,17 @@ from sqlalchemy import NullPool, create_engine
 from sqlalchemy.exc import DBAPIError
 
 from yumai_pipelines.model.registry import CONVERSATIONS
-from yumai_pipelines.postgres.connections import OWNER_ROLE, REVISION, connect, schema_revision
+from yumai_pipelines.model.relations import Relation
+from yumai_pipelines.postgres.connections import OWNER_ROLE, REVISION, connect, grant, schema_revision
 from yumai_pipelines.postgres.errors import DatabaseError
 from yumai_pipelines.postgres.locks import AdvisoryLock, advisory_lock
 from yumai_pipelines.postgres.patience import Patience
 from yumai_pipelines.postgres.sql_files import read_sql, sql_path
+from yumai_pipelines.postgres.transactions import list_holders
 from yumai_pipelines.postgres.values import read_value, relation_exists
 from yumai_pipelines.schema import snapshot
 from yumai_pipelines.schema.migrations import migrate
+from yumai_pipelines.schema.time_zone import refuse_other_zone
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection as AlembicConnection
@@ -97,8 +100,9 @@ def upgrade(url: str, settings: Settings) -> SchemaReport:
         settings: time zone and lock policy.
 
     Raises:
-        SchemaError: the database is an older YUMAI database, or of a newer version, or the login lacks a right.
-        LockNotObtainedError: a session was in the way until the policy's patience ended.
+        SchemaError: the database is an older YUMAI one, or a newer one, or the login may not do something.
+        TimeZoneError: the database's months begin in another time zone.
+        LockNotObtainedError: somebody was in the way for as long as the policy's patience.
         UnsupportedServerError: the server is older than 16.
     """
     policy = settings.lock_policy
@@ -111,9 +115,10 @@ def upgrade(url: str, settings: Settings) -> SchemaReport:
             try:
                 ran = _attempt(url, settings)
             except (psycopg.errors.LockNotAvailable, DBAPIError) as error:
-                if not isinstance(getattr(error, "orig", error), psycopg.errors.LockNotAvailable):
-                    raise
-                patience.pause([])
+                orig = getattr(error, "orig", None) or error
+                if not isinstance(orig, psycopg.errors.LockNotAvailable):
+                    raise orig from error
+                patience.pause(list_holders(connection, _relations()))
             else:
                 break
     with connect(url, application_name="yumai: schema") as owner:
@@ -152,6 +157,7 @@ def _attempt(url: str, settings: Settings) -> _Ran:
             raise TypeError(f"{connection!r} is no connection of psycopg")
         connection.execute("SELECT set_config('lock_timeout', %s, true)", (f"{settings.lock_timeout_ms}ms",))
         _refuse_older_yumai(connection)
+        refuse_other_zone(connection, settings.timezone)
         _run_files(connection, "bootstrap")
         before = _functions(connection)
         connection.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(OWNER_ROLE)))
@@ -180,8 +186,13 @@ def _run_files(connection: Connection, directory: str) -> None:
             raise SchemaError(
                 f"{user} may not do what sql/{directory}/{path.name} does: {'. '.join(said).rstrip('.')}. Nothing was "
                 "changed. Install as a superuser, or as the database's owner with CREATEROLE, to whom whoever made the "
-                f"roles on this server has said: GRANT {OWNER_ROLE} TO {user} WITH INHERIT TRUE, SET TRUE."
+                f"roles on this server has said: {grant(OWNER_ROLE, connection)}."
             ) from error
+
+
+def _relations() -> list[Relation]:
+    """What an upgrade may lock."""
+    return [Relation(*each.name.split(".")) for each in snapshot.shipped() if each.kind == "relation"]
 
 
 def _migrate(connection: AlembicConnection) -> list[str]:

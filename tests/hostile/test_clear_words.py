@@ -1,0 +1,74 @@
+"""What is wrong is said in one message that names it and what to do, and never as a traceback."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+
+from tests.processes import Finished, finished
+from tests.support import login
+from yumai_pipelines.postgres.connections import connect
+from yumai_pipelines.postgres.errors import MissingRightsError
+
+if TYPE_CHECKING:
+    from tests.support import Connection
+
+YUMAI = Path(sys.executable).with_name("yumai")
+COMMANDS = [["up"], ["adopt"], ["adopt", "--dry-run"], ["adopt", "--finish"], ["restore-month", "2024-08"], ["demo"]]
+"""The commands that need more than the right to read extracts, on a server that takes writes."""
+
+
+def yumai(*arguments: str, **environment: str) -> Finished:
+    outcome = finished([str(YUMAI), *arguments], env=os.environ | environment)
+    assert "Traceback" not in outcome.stderr + outcome.stdout
+    return outcome
+
+
+def test_a_server_that_is_read_only_for_everybody_is_written_to(database: str, connection: Connection) -> None:
+    name = conninfo_to_dict(database)["dbname"]
+    connection.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on'.encode())
+    assert yumai("up", YUMAI_DATABASE_URL=database).returncode == 0
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_an_analyst_is_told_the_role_and_the_grant(connection: Connection, database: str, command: list[str]) -> None:
+    with login(connection, database, "IN ROLE yumai_analyst") as url:
+        outcome = yumai(*command, YUMAI_DATABASE_URL=url)
+    user = conninfo_to_dict(url)["user"]
+    assert outcome.returncode == 1
+    assert f"GRANT yumai_pipeline TO {user} WITH INHERIT TRUE, SET TRUE" in outcome.stderr + outcome.stdout
+
+
+def test_the_status_tells_an_analyst_what_the_login_may_not_see(connection: Connection, database: str) -> None:
+    with login(connection, database, "IN ROLE yumai_analyst") as url:
+        outcome = yumai("status", YUMAI_DATABASE_URL=url)
+    assert (outcome.returncode, outcome.stderr) == (0, "")
+    assert "schema    installed. " in outcome.stdout
+    assert "GRANT yumai_pipeline TO" in outcome.stdout
+
+
+def test_a_login_without_roles_is_told_what_reading_extracts_needs(
+    connection: Connection, database: str, tmp_path: Path
+) -> None:
+    with login(connection, database, "") as url:
+        outcome = yumai("export", "shop_performance", str(tmp_path / "shops.csv"), YUMAI_DATABASE_URL=url)
+        with pytest.raises(MissingRightsError, match="GRANT yumai_pipeline TO"):
+            connect(url, application_name="test")
+    assert outcome.returncode == 1
+    assert "GRANT yumai_analyst TO" in outcome.stderr
+    assert list(tmp_path.glob("shops*")) == []
+
+
+@pytest.mark.parametrize("command", [["up"], ["status"], ["url"], ["dev"]], ids=" ".join)
+def test_settings_are_refused_together_and_by_their_names(command: list[str]) -> None:
+    outcome = yumai(*command, YUMAI_HOME="", YUMAI_TIMEZONE="America", YUMAI_DATABSE_URL="postgresql://u:s3cret@h/d")
+    assert (outcome.returncode, outcome.stdout) == (1, "")
+    assert "YUMAI_HOME: it is empty; give it a value, or unset it" in outcome.stderr
+    assert "YUMAI_TIMEZONE: 'America' is no IANA time zone" in outcome.stderr
+    assert "YUMAI_DATABSE_URL: there is no setting of this name; YUMAI_DATABASE_URL is the nearest" in outcome.stderr
+    assert "s3cret" not in outcome.stderr

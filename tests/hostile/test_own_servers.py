@@ -1,0 +1,152 @@
+"""What only a server of one's own shows: a standby, a prepared transaction in the way, a server that is stopped."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+from pydantic import SecretStr
+
+from tests.graph import Graph
+from tests.hostile.test_clear_words import COMMANDS, yumai
+from tests.support import server_home
+from yumai_pipelines.extracts.reading import read_extract
+from yumai_pipelines.local.server import LocalServer, _run, _wheel
+from yumai_pipelines.model.lock_policy import LockPolicy
+from yumai_pipelines.model.relations import Relation
+from yumai_pipelines.postgres.connections import connect, dagster_url
+from yumai_pipelines.postgres.endings import SessionEndedError
+from yumai_pipelines.postgres.errors import StandbyError
+from yumai_pipelines.postgres.locks import AdvisoryLock, LockMode, TableLock, advisory_lock
+from yumai_pipelines.postgres.patience import LockNotObtainedError
+from yumai_pipelines.postgres.transactions import PatientTransactions
+from yumai_pipelines.schema.upgrade import upgrade
+from yumai_pipelines.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import dagster as dg
+
+pytestmark = pytest.mark.xdist_group("a server of one's own")
+
+USERS = Relation("chatbot", "users")
+IMPATIENT = LockPolicy(timedelta(milliseconds=50), timedelta(seconds=0.4))
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[LocalServer]:
+    """A server with the schema, which lets transactions be prepared."""
+    with server_home() as home:
+        server = LocalServer(home)
+        server.start()
+        try:
+            with psycopg.connect(server.url(), autocommit=True) as admin:
+                admin.execute("ALTER SYSTEM SET max_prepared_transactions = 4")
+            server.stop()
+            server.start()
+            upgrade(server.url(), Settings())
+            yield server
+        finally:
+            server.stop()
+
+
+@pytest.fixture(scope="module")
+def standby(server: LocalServer) -> Iterator[str]:
+    """The URL of the schema's database on a hot standby of the server."""
+    with server_home() as home:
+        follower = LocalServer(home)
+        follower._make_root()
+        account = follower._account()
+        binaries = follower._reachable_copy(*_wheel(), account)
+        _run(binaries, account, "pg_basebackup", "-d", server.url(), "-D", follower._data, "-R", "-c", "fast")
+        shutil.copy(server._password_file, follower._password_file)
+        try:
+            follower._launch(binaries, account)
+            yield follower.url()
+        finally:
+            follower.stop()
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_a_standby_is_called_one(standby: str, command: list[str]) -> None:
+    outcome = yumai(*command, YUMAI_DATABASE_URL=standby)
+    assert outcome.returncode == 1
+    assert "is a standby, which takes no writes. Point YUMAI_DATABASE_URL at the primary" in outcome.stderr
+
+
+def test_the_status_of_a_standby_says_so(standby: str) -> None:
+    outcome = yumai("status", YUMAI_DATABASE_URL=standby)
+    assert (outcome.returncode, outcome.stderr) == (0, "")
+    assert ", a standby, which takes no writes" in outcome.stdout
+
+
+def test_a_run_on_a_standby_says_so(standby: str, instance: dg.DagsterInstance) -> None:
+    for job in ("install_schema", "daily_upkeep"):
+        run = Graph.on(standby, instance).run(job)
+        assert not run.success
+        assert any("is a standby" in error for error in run.errors())
+    with pytest.raises(StandbyError, match="at the primary"):
+        dagster_url(Settings(database_url=SecretStr(standby)))
+
+
+def test_extracts_are_read_on_a_standby(standby: str) -> None:
+    assert len(read_extract("shop_performance", url=standby)) == 0
+
+
+@pytest.fixture
+def prepared(server: LocalServer) -> Iterator[str]:
+    """The URL of a database in which a prepared transaction has locks, of a table and of all installing."""
+    with psycopg.connect(server.url(), autocommit=True) as admin:
+        admin.execute("BEGIN")
+        admin.execute("INSERT INTO chatbot.users (external_user_id) VALUES ('somebody')")
+        admin.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (AdvisoryLock.REPAIR.value,))
+        admin.execute("PREPARE TRANSACTION 'left by a ''coordinator'")
+        try:
+            yield server.url()
+        finally:
+            admin.execute("ROLLBACK PREPARED 'left by a ''coordinator'")
+
+
+ENDED = r"prepared transaction 'left by a ''coordinator' of yumai_admin.*ROLLBACK PREPARED 'left by a ''coordinator'"
+
+
+def test_a_prepared_transaction_in_the_way_is_named(prepared: str) -> None:
+    with connect(prepared, application_name="test") as owner:
+        transactions = PatientTransactions(owner, IMPATIENT)
+        with pytest.raises(LockNotObtainedError, match=ENDED + ", or COMMIT PREPARED") as refusal:
+            transactions.run("a step", [TableLock(USERS, LockMode.ACCESS_EXCLUSIVE)], lambda: None)
+        assert "RowExclusiveLock on chatbot.users" in str(refusal.value)
+        with pytest.raises(LockNotObtainedError, match=ENDED), advisory_lock(owner, AdvisoryLock.REPAIR, IMPATIENT):
+            pass
+
+
+def test_an_upgrade_names_who_was_in_its_way(server: LocalServer) -> None:
+    with psycopg.connect(server.url(), autocommit=True) as admin:
+        admin.execute("BEGIN; LOCK TABLE yumai_pipelines.alembic_version; PREPARE TRANSACTION 'in the way'")
+        try:
+            with pytest.raises(LockNotObtainedError, match="ROLLBACK PREPARED 'in the way'"):
+                upgrade(server.url(), Settings(lock_patience_s=0.5))
+        finally:
+            admin.execute("ROLLBACK PREPARED 'in the way'")
+
+
+def test_a_server_that_is_stopped_in_the_middle_of_a_step_is_named(server: LocalServer) -> None:
+    with connect(server.url(), application_name="test") as owner:
+        stopping = threading.Timer(0.0, server.stop)
+
+        def work() -> None:
+            stopping.start()
+            owner.execute("SELECT pg_sleep(60)")
+
+        try:
+            with pytest.raises(SessionEndedError, match="lost its connection") as raised:
+                PatientTransactions(owner, IMPATIENT).run("a step", [], work)
+            assert "or by a server that is stopped" in str(raised.value)
+        finally:
+            stopping.join()
+            server.start()

@@ -1,0 +1,92 @@
+"""A database into which a dump was restored is the same database: nothing is called drift but what differs."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import psycopg
+import pytest
+
+from tests.graph import Graph, months
+from tests.processes import finished
+from yumai_pipelines.cli import _libpq_environment
+from yumai_pipelines.local.server import program
+from yumai_pipelines.model.lock_policy import LockPolicy
+from yumai_pipelines.model.months import Month
+from yumai_pipelines.partitions.ensure import ensure_months
+from yumai_pipelines.postgres.connections import connect
+from yumai_pipelines.schema.upgrade import drift, upgrade
+from yumai_pipelines.settings import Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import dagster as dg
+
+    from tests.conftest import Databases
+
+
+def run(url: str, name: str, *arguments: str) -> None:
+    done = finished([str(program(name)), *arguments], env=os.environ | _libpq_environment(url))
+    assert done.returncode == 0, done.stderr
+
+
+def restore(url: str, empty: str, file: Path, tool: str) -> None:
+    """Dump a database, and restore the dump."""
+    if tool == "pg_restore":
+        run(url, "pg_dump", "-Fc", "-f", str(file))
+        database = psycopg.conninfo.conninfo_to_dict(empty)["dbname"]
+        run(empty, "pg_restore", "--exit-on-error", "-d", str(database), str(file))
+    else:
+        run(url, "pg_dump", "-f", str(file))
+        run(empty, "psql", "-Xqv", "ON_ERROR_STOP=1", "-f", str(file))
+
+
+@pytest.mark.parametrize("tool", ["pg_restore", "psql"])
+def test_a_restored_dump_has_no_drift(database: str, empty_database: str, tmp_path: Path, tool: str) -> None:
+    restore(database, empty_database, tmp_path / "dump", tool)
+    with connect(empty_database, application_name="test") as owner:
+        assert drift(owner) == []
+
+
+def test_a_restored_dump_of_a_restored_dump_has_none_either(
+    database: str, databases: Databases, tmp_path: Path, instance: dg.DagsterInstance
+) -> None:
+    with connect(database, application_name="test") as owner:
+        ensure_months(owner, [Month(2024, 8)], zone=ZoneInfo("Asia/Seoul"), policy=LockPolicy())
+    with databases.create() as first, databases.create() as second:
+        restore(database, databases.url(first), tmp_path / "first", "psql")
+        restore(databases.url(first), databases.url(second), tmp_path / "second", "pg_restore")
+        report = upgrade(databases.url(second), Settings())
+        assert (report.migrations, report.functions, report.drift) == ((), (), ())
+        graph = Graph.on(databases.url(second), instance)
+        made = graph.run("monthly_partitions", months("2024-08", "2024-09"))
+        assert made.success
+        assert made.failed_checks() <= {"chatbot/conversations:months_ahead"}
+        assert graph.run("install_schema").evaluation("schema", "schema_has_no_drift").passed
+
+
+@pytest.mark.parametrize(
+    ("table", "name", "condition"),
+    [
+        ("chatbot.users", "users_user_status_check", "user_status IN ('ACTIVE', 'INACTIVE', 'SUSPENDED')"),
+        ("chatbot.users", "users_user_status_check", "user_status IN ('ACTIVE', 'INACTIVE', 'SUSPENDED', 'deleted')"),
+        (
+            "extracts.recommendation_outcomes",
+            "recommendation_outcomes_check2",
+            "selected_rank IS NULL OR (selected_rank BETWEEN 0 AND listed_shops AND was_selected)",
+        ),
+    ],
+)
+def test_a_check_that_differs_is_drift_in_a_restored_dump_too(
+    database: str, empty_database: str, tmp_path: Path, table: str, name: str, condition: str
+) -> None:
+    with psycopg.connect(database, autocommit=True) as admin:
+        alter = f"ALTER TABLE {table} DROP CONSTRAINT {name}, ADD CONSTRAINT {name} CHECK ({condition})"
+        admin.execute(alter.encode())
+    restore(database, empty_database, tmp_path / "dump", "pg_restore")
+    with connect(empty_database, application_name="test") as owner:
+        (difference,) = drift(owner)
+    assert str(difference).startswith(f"constraint {table}.{name} is [CHECK ")

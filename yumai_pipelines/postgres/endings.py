@@ -1,0 +1,40 @@
+"""What the server says when somebody else ends a statement or a connection, told as what it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from weakref import WeakSet
+
+from yumai_pipelines.postgres.errors import DatabaseError
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from yumai_pipelines.postgres.connections import Connection
+
+CANCELLED = "57014"
+
+_SAID = {
+    CANCELLED: "a statement was cancelled, by somebody with pg_cancel_backend() or by a timeout that was set for it",
+    "57P01": "the connection was ended, by somebody with pg_terminate_backend() or by a server that is stopped",
+    "57P02": "the server crashed, or another of its processes did, and it starts again",
+    "57P03": "the server starts, or is being stopped",
+    "57P04": "the database was dropped",
+    "57P05": "the connection was ended, since it did nothing for as long as idle_session_timeout allows",
+    "25P03": "the connection was ended, since its run did nothing in a transaction for longer than "
+    "idle_in_transaction_session_timeout allows: it was stopped, or its machine was too busy",
+    "25P04": "the connection was ended, since a transaction took longer than transaction_timeout allows",
+}
+
+UNWANTED = WeakSet["Connection"]()
+"""Connections whose work this process itself cancels: what is cancelled on them is not tried again."""
+
+
+class SessionEndedError(DatabaseError):
+    """The connection is gone in the middle of a step."""
+
+
+def explain(error: psycopg.Error) -> str | None:
+    """A sentence for people about who ended a statement or a connection; None of another kind of error."""
+    said = _SAID.get(error.sqlstate or "")
+    return f"{said[0].upper()}{said[1:]} (PostgreSQL: {error.diag.message_primary})." if said else None
