@@ -51,7 +51,7 @@ def test_server_comes_up_with_the_schema_and_goes_down(home: str) -> None:
     assert url.endswith("\n")
     assert url.count("\n") == 1
     with connect(url.strip(), application_name="test", role=OWNER_ROLE) as connection:
-        assert connection.execute("SELECT count(*) FROM conversations").fetchone() == (0,)
+        assert connection.execute("SELECT count(*) FROM chatbot.conversations").fetchone() == (0,)
 
     assert "is stopped" in yumai("down", YUMAI_HOME=home).stdout
     assert "was not running" in yumai("down", YUMAI_HOME=home).stdout
