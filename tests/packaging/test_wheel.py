@@ -7,6 +7,7 @@ import subprocess
 import sys
 import sysconfig
 import venv
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zipfile import ZipFile
@@ -100,8 +101,17 @@ def test_installed_package_works_without_the_checkout(programs: Path, elsewhere:
     assert (elsewhere / ".yumai" / "dagster" / "dagster.yaml").read_bytes() == (ROOT / "dagster.yaml").read_bytes()
 
 
+def status_of_the_page(port: int, host: str) -> int:
+    connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    try:
+        connection.request("GET", "/", headers={"Host": host})
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
 def serve_and_interrupt(elsewhere: Path, yumai: Path) -> None:
-    """Check that `yumai dev` says where the UI is, and that Ctrl-C ends it with every process that it started.
+    """Check that `yumai dev` says where the UI is and guards it, and that Ctrl-C ends it with every process that it started.
 
     It is started like a background job of a script, with SIGINT ignored, which its children would inherit.
     """
@@ -120,6 +130,8 @@ def serve_and_interrupt(elsewhere: Path, yumai: Path) -> None:
             assert line, said
             said += line
         assert f"http://127.0.0.1:{port}" in said
+        assert status_of_the_page(port, "127.0.0.1") == 200
+        assert status_of_the_page(port, "evil.example") == 403
         second = finished(command, cwd=elsewhere)
         assert second.returncode == 1
         assert f"yumai dev --port {port + 1}" in second.stderr

@@ -2,41 +2,27 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dagster as dg
 import psycopg
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from tests.graph import CONVERSATIONS, FUNNEL, Graph
-from tests.processes import Program, finished, started
-from tests.support import free_port, one
+from tests.support import one
+from tests.ui.support import MONTHS, PATIENCE, Deployment, served
 from yumai_pipelines.definitions import build_definitions
-from yumai_pipelines.local.ui import make_instance
-from yumai_pipelines.model.months import Month
 from yumai_pipelines.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.conftest import Databases
+    from pathlib import Path
 
 # One worker makes the deployment and looks at it.
 pytestmark = pytest.mark.xdist_group("ui")
 
-MONTHS = 3
-# In milliseconds. A slow machine may need more than ten seconds for a page that a fast one shows at once.
-PATIENCE = 60_000
 # The request that the button in the UI sends.
 BACKFILL = """
 mutation ($months: [String!]!) {
@@ -45,93 +31,6 @@ mutation ($months: [String!]!) {
   ) { ... on LaunchBackfillSuccess { backfillId } }
 }
 """
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-
-@dataclass(frozen=True)
-class Deployment:
-    """A database with months of data that are all materialized, and the directory of Dagster's instance."""
-
-    url: str
-    first: Month
-    environment: dict[str, str]
-    instance_directory: Path
-
-
-@pytest.fixture(scope="module")
-def deployment(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    home = tmp_path_factory.mktemp("home")
-    first = Month.of(datetime.now(UTC), Settings().zone) - (MONTHS - 1)
-    with databases.create() as database, databases.create() as dagster:
-        environment = {
-            "YUMAI_HOME": str(home),
-            "YUMAI_DATABASE_URL": databases.url(database),
-            "YUMAI_DAGSTER_URL": databases.url(dagster),
-            "YUMAI_FIRST_MONTH": first.key,
-            "YUMAI_USER_KEY_SECRET": "of the tests, which nobody has to guess",
-            "DAGSTER_HOME": str(make_instance(home)),
-        }
-        with pytest.MonkeyPatch.context() as patch:
-            for name, value in environment.items():
-                patch.setenv(name, value)
-            demo = [str(Path(sys.executable).with_name("yumai")), "demo", "--sessions", "300", "--months", str(MONTHS)]
-            done = finished(demo)
-            assert done.returncode == 0, done.stdout + done.stderr
-            yield Deployment(databases.url(database), first, environment, home / "dagster")
-
-
-@pytest.fixture(scope="module")
-def ui(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a running dagster-webserver."""
-    port = free_port()
-    log = tmp_path_factory.mktemp("webserver") / "log"
-    with served(deployment, log, "dagster_webserver", "-h", "127.0.0.1", "-p", str(port)) as webserver:
-        while f"http://127.0.0.1:{port}" not in log.read_text():
-            assert webserver.poll() is None, log.read_text()
-            time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}"
-
-
-@contextmanager
-def served(deployment: Deployment, log: Path, module: str, *arguments: str) -> Iterator[Program]:
-    """Run a program of Dagster that serves the locations of workspace.yaml, as in production."""
-    command = [sys.executable, "-m", module, *arguments, "-w", str(deployment.instance_directory / "workspace.yaml")]
-    environment = os.environ | deployment.environment
-    with log.open("w") as output, started(command, env=environment, stdout=output, stderr=output) as process:
-        yield process
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    names = ("chromium", "chromium-browser", "google-chrome")
-    program = os.environ.get("YUMAI_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
-    if program is None:
-        pytest.fail(
-            f"These tests need one of {', '.join(names)} on the PATH, or YUMAI_CHROMIUM: the path of one. On Debian: "
-            "apt-get install chromium fonts-nanum"
-        )
-    expect.set_options(timeout=PATIENCE)
-    with sync_playwright() as playwright, playwright.chromium.launch(executable_path=program, args=FLAGS) as browser:
-        yield browser
-
-
-@pytest.fixture
-def page(
-    browser: Browser, ui: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Page]:
-    """A page of the UI. A screenshot of it is kept in pytest's directory."""
-    with browser.new_page(base_url=ui, viewport={"width": 1600, "height": 2000}) as page:
-        page.set_default_timeout(PATIENCE)
-        yield page
-        page.screenshot(path=tmp_path_factory.getbasetemp() / f"{request.node.name}.png")
 
 
 def names(shown: str, name: str) -> bool:
@@ -178,7 +77,8 @@ def test_job_shows_the_runs_of_the_demonstration(page: Page) -> None:
 
 def test_backfill_of_months_is_one_run_and_shows_them(page: Page, deployment: Deployment, tmp_path: Path) -> None:
     months = [month.partition_key for month in deployment.first.through(deployment.first + MONTHS)]
-    with served(deployment, tmp_path / "log", "dagster._daemon", "run"):
+    workspace = str(deployment.instance_directory / "workspace.yaml")
+    with served(deployment, tmp_path / "log", "dagster._daemon", "run", "-w", workspace):
         launched = page.request.post("/graphql", data={"query": BACKFILL, "variables": {"months": months}}).json()
         backfill = launched["data"]["launchPartitionBackfill"]["backfillId"]
         page.goto(f"/runs/b/{backfill}")

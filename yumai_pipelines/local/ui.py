@@ -1,4 +1,4 @@
-"""Runs Dagster's UI and daemon for `yumai dev`, as child processes that end with their parent.
+"""Dagster's code server, UI and daemon for `yumai dev`: trees of child processes that end with their parent.
 
 Dagster is configured by `dagster.yaml`, and shows what is in `definitions.py`.
 """
@@ -14,6 +14,7 @@ import sys
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import psutil
@@ -21,7 +22,7 @@ import psutil
 from yumai_pipelines.local.processes import runs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
 HOST = "127.0.0.1"
 _SECONDS_TO_SERVE = 120
@@ -33,7 +34,7 @@ class DevServerError(Exception):
 
 
 def serve(home: Path, port: int, announce: Callable[[str], None]) -> None:
-    """Run Dagster's webserver and daemon until Ctrl-C, SIGTERM or SIGHUP; then end every process that they started.
+    """Run Dagster until Ctrl-C, SIGTERM or SIGHUP: code server, webserver, daemon. Then end all that they started.
 
     Args:
         home: an absolute path. Dagster's instance is made in `dagster` below it.
@@ -45,23 +46,46 @@ def serve(home: Path, port: int, announce: Callable[[str], None]) -> None:
     """
     _refuse_taken_port(port)
     instance = make_instance(home)
-    command = [
-        sys.executable, "-m", "dagster_dg_cli.cli", "dev", "--workspace", str(instance / "workspace.yaml"),
-        "--host", HOST, "--port", str(port), "--log-level", "error",
-    ]  # fmt: skip
     environment = {**os.environ, "YUMAI_HOME": str(home), "DAGSTER_HOME": str(instance)}
-    with _signals_as_interrupt():
-        # A session of its own, so that Ctrl-C reaches only this process, which ends the children in order.
-        dagster = subprocess.Popen(command, cwd=instance, env=environment, start_new_session=True)
+    programs: list[subprocess.Popen[bytes]] = []
+
+    def start(module: str, *arguments: object) -> None:
+        # A session of its own, so that Ctrl-C comes here alone and the children end in order.
+        command = [sys.executable, "-m", module, *map(str, arguments)]
+        programs.append(subprocess.Popen(command, cwd=instance, env=environment, start_new_session=True))
+
+    with _signals_as_interrupt(), TemporaryDirectory(prefix="yumai-") as private:
+        # Others cannot enter the directory: whoever reaches the socket can launch runs. The path of a socket must be
+        # short, as one below the home may not be.
+        code, workspace = Path(private, "code"), Path(private, "workspace.yaml")
+        workspace.write_text(_WORKSPACE.format(socket=code))
         try:
-            _wait_until_served(dagster, port)
+            # One after the other, since the first makes the tables of Dagster's database.
+            start(
+                "dagster", "code-server", "start", "--socket", code, "--module-name", "yumai_pipelines.definitions",
+                "--location-name", "yumai_pipelines", "--log-level", "warning", "--use-python-environment-entry-point",
+            )  # fmt: skip
+            _wait_until_answered(programs, socket.AF_UNIX, str(code))
+            start("yumai_pipelines.webserver", workspace, port)
+            _wait_until_answered(programs, socket.AF_INET, (HOST, port))
+            start("dagster._daemon", "run", "--workspace", workspace, "--log-level", "error")
             announce(f"http://{HOST}:{port}")
-            dagster.wait()
+            while not _ended(programs):
+                time.sleep(0.2)
         except KeyboardInterrupt:
             return
         finally:
-            _end(dagster)
-    raise DevServerError(f"Dagster ended by itself, with status {dagster.returncode}. Its messages are above.")
+            _end(programs)
+    raise DevServerError(_obituary(programs))
+
+
+_WORKSPACE = """
+load_from:
+  - grpc_server:
+      socket: {socket}
+      location_name: yumai_pipelines
+"""
+"""One code server for the webserver and the daemon, which would each load all code once more."""
 
 
 def make_instance(home: Path) -> Path:
@@ -110,39 +134,54 @@ def _signals_as_interrupt() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _wait_until_served(dagster: subprocess.Popen[bytes], port: int) -> None:
+def _wait_until_answered(
+    programs: Sequence[subprocess.Popen[bytes]], family: socket.AddressFamily, address: str | tuple[str, int]
+) -> None:
     deadline = time.monotonic() + _SECONDS_TO_SERVE
     while time.monotonic() < deadline:
-        if dagster.poll() is not None:
-            raise DevServerError(f"Dagster did not start, status {dagster.returncode}. Its messages are above.")
-        try:
-            socket.create_connection((HOST, port), timeout=5).close()
-        except OSError:
-            time.sleep(0.2)
-        else:
-            return
-    raise DevServerError(f"Dagster did not answer on port {port} within {_SECONDS_TO_SERVE} s.")
+        if _ended(programs):
+            raise DevServerError(_obituary(programs))
+        with socket.socket(family) as probe:
+            probe.settimeout(5)
+            try:
+                probe.connect(address)
+            except OSError:
+                time.sleep(0.2)
+            else:
+                return
+    raise DevServerError(f"Dagster did not answer within {_SECONDS_TO_SERVE} s. Its messages stand above.")
 
 
-def _end(dagster: subprocess.Popen[bytes]) -> None:
-    """End Dagster. Processes that still run half a minute later, or at a second Ctrl-C, are killed."""
+def _ended(programs: Sequence[subprocess.Popen[bytes]]) -> list[subprocess.Popen[bytes]]:
+    return [each for each in programs if each.poll() is not None]
+
+
+def _obituary(programs: Sequence[subprocess.Popen[bytes]]) -> str:
+    first = _ended(programs)[0]
+    return f"Dagster ended by itself, with status {first.returncode}. Its messages stand above."
+
+
+def _end(programs: Sequence[subprocess.Popen[bytes]]) -> None:
+    """End Dagster, by force what has not ended half a minute later, or at a second Ctrl-C."""
+    groups = {each.pid for each in programs}
     deadline = time.monotonic() + _SECONDS_TO_END
     try:
-        for process in _members(dagster.pid):
+        for process in _members(groups):
             process.terminate()
-        while _members(dagster.pid) and time.monotonic() < deadline:
+        while _members(groups) and time.monotonic() < deadline:
             time.sleep(0.1)
     finally:
-        for process in _members(dagster.pid):
+        for process in _members(groups):
             process.kill()
-        dagster.wait()
+        for each in programs:
+            each.wait()
 
 
-def _members(group: int) -> list[psutil.Process]:
-    """Return the processes of a process group that still run."""
+def _members(groups: Collection[int]) -> list[psutil.Process]:
+    """The processes of some process groups that run."""
     members = []
     for process in psutil.process_iter():
         with suppress(psutil.Error, ProcessLookupError):
-            if os.getpgid(process.pid) == group and runs(process):
+            if os.getpgid(process.pid) in groups and runs(process):
                 members.append(process)
     return members

@@ -1,0 +1,103 @@
+"""Fixtures of the tests that look at Dagster's UI. One worker has them all: each file is in the group `ui`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.processes import finished
+from tests.support import free_port
+from tests.ui.support import MONTHS, PATIENCE, Deployment, served
+from yumai_pipelines.local.ui import make_instance
+from yumai_pipelines.model.months import Month
+from yumai_pipelines.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.conftest import Databases
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="session")
+def deployment(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    home = tmp_path_factory.mktemp("home")
+    first = Month.of(datetime.now(UTC), Settings().zone) - (MONTHS - 1)
+    with databases.create() as database, databases.create() as dagster:
+        environment = {
+            "YUMAI_HOME": str(home),
+            "YUMAI_DATABASE_URL": databases.url(database),
+            "YUMAI_DAGSTER_URL": databases.url(dagster),
+            "YUMAI_FIRST_MONTH": first.key,
+            "YUMAI_USER_KEY_SECRET": "of the tests, which nobody has to guess",
+            "DAGSTER_HOME": str(make_instance(home)),
+        }
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in environment.items():
+                patch.setenv(name, value)
+            demo = [str(Path(sys.executable).with_name("yumai")), "demo", "--sessions", "300", "--months", str(MONTHS)]
+            done = finished(demo)
+            assert done.returncode == 0, done.stdout + done.stderr
+            yield Deployment(databases.url(database), first, environment, home / "dagster")
+
+
+@pytest.fixture(scope="session")
+def ui(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a running webserver: that of `yumai dev`, behind its guard."""
+    url = f"http://127.0.0.1:{(port := free_port())}"
+    log = tmp_path_factory.mktemp("webserver") / "log"
+    workspace = str(deployment.instance_directory / "workspace.yaml")
+    with served(deployment, log, "yumai_pipelines.webserver", workspace, str(port)) as webserver:
+        while not answers(url):
+            assert webserver.poll() is None, log.read_text()
+            time.sleep(0.1)
+        yield url
+
+
+def answers(url: str) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", urlsplit(url).port or 0)) == 0
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    names = ("chromium", "chromium-browser", "google-chrome")
+    program = os.environ.get("YUMAI_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    if program is None:
+        pytest.fail(
+            f"These tests need one of {', '.join(names)} on the PATH, or YUMAI_CHROMIUM: the path of one. On Debian: "
+            "apt-get install chromium fonts-nanum"
+        )
+    expect.set_options(timeout=PATIENCE)
+    with sync_playwright() as playwright, playwright.chromium.launch(executable_path=program, args=FLAGS) as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(
+    browser: Browser, ui: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Page]:
+    """A page of the UI. A screenshot of it is kept in pytest's directory."""
+    with browser.new_page(base_url=ui, viewport={"width": 1600, "height": 2000}) as page:
+        page.set_default_timeout(PATIENCE)
+        yield page
+        page.screenshot(path=tmp_path_factory.getbasetemp() / f"{request.node.name}.png")

@@ -1,0 +1,51 @@
+"""Dagster's webserver on this machine, behind the guard: `python -m yumai_pipelines.webserver WORKSPACE PORT`.
+
+`yumai dev` starts it. The guard is put in front here, and not by an option, so that no version of Dagster can lose it.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+from contextlib import suppress
+
+import dagster as dg
+import uvicorn
+from dagster._core.workspace.context import WorkspaceProcessContext
+from dagster._core.workspace.load_target import WorkspaceFileTarget
+from dagster_webserver.app import create_app_from_workspace_process_context
+
+from yumai_pipelines.local.guard import OwnPagesOnly
+
+HOST = "127.0.0.1"
+_SECONDS_TO_END = 5
+"""Browsers keep connections open for as long as they show a page."""
+
+
+def main(workspace: str, port: int) -> None:
+    """Serve the code locations of a workspace.yaml on 127.0.0.1 until a signal, with the instance of DAGSTER_HOME."""
+    logging.getLogger("dagster").setLevel(logging.ERROR)
+    # The code servers end with the context, so a request to end must not end this process at once.
+    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
+    with (
+        suppress(KeyboardInterrupt),
+        dg.DagsterInstance.get() as instance,
+        WorkspaceProcessContext(
+            instance, WorkspaceFileTarget([workspace]), version=dg.__version__, code_server_log_level="warning"
+        ) as context,
+    ):
+        application = create_app_from_workspace_process_context(context, live_data_poll_rate=2000)
+        uvicorn.run(
+            OwnPagesOnly(application),
+            host=HOST,
+            port=port,
+            log_level="error",
+            # The guard judges what the browser sent, and not what a header says of it.
+            proxy_headers=False,
+            timeout_graceful_shutdown=_SECONDS_TO_END,
+        )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))
