@@ -108,7 +108,7 @@ def record_reading(connection: Connection, month: Month, uri: str | None, *, is_
     """The month's file was read as a whole, and holds what was recorded or not."""
     connection.execute(
         "UPDATE yumai_pipelines.archives SET read_at = CASE WHEN %s THEN now() END WHERE month = %s AND uri = %s",
-        (is_sound, first_day(month), uri),
+        (is_sound, month.first_day, uri),
     )
 
 
@@ -122,7 +122,7 @@ def record_return(connection: Connection, month: Month) -> None:
 
 def forget(connection: Connection, month: Month) -> None:
     """The month is a partition, as if it had never been taken out."""
-    connection.execute("DELETE FROM yumai_pipelines.archives WHERE month = %s", (first_day(month),))
+    connection.execute("DELETE FROM yumai_pipelines.archives WHERE month = %s", (month.first_day,))
 
 
 def forget_changes(connection: Connection, month: Month) -> None:
