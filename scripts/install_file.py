@@ -29,9 +29,7 @@ _TEXT = sql.SQL("""\
 \\else
 \\set timezone Asia/Seoul
 \\endif
-BEGIN;
-SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
-SET TRANSACTION READ WRITE;
+BEGIN READ WRITE;
 -- As `yumai up` does: names are found in pg_catalog alone, and nothing that the login has set changes what is read.
 SELECT pg_catalog.count(pg_catalog.set_config(pinned.name, pinned.value, TRUE))
 FROM (VALUES
