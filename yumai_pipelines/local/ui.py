@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from yumai_pipelines.local.files import make_private
 from yumai_pipelines.local.processes import runs
 
 if TYPE_CHECKING:
@@ -91,7 +92,8 @@ load_from:
 def make_instance(home: Path) -> Path:
     """The directory of Dagster's instance, with the packaged dagster.yaml and workspace.yaml."""
     instance = home / "dagster"
-    instance.mkdir(parents=True, exist_ok=True)
+    # What runs print is kept there.
+    make_private(instance)
     package = Path(__file__).parents[1]
     for name in ("dagster.yaml", "workspace.yaml"):
         packaged, in_checkout = package / name, package.parent / name
