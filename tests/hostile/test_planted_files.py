@@ -18,6 +18,7 @@ import pytest
 from tests.processes import forked
 from tests.support import server_home
 from yumai_pipelines.local.server import LocalServer, LocalServerError
+from yumai_pipelines.local.ui import make_instance
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -193,6 +194,13 @@ def test_everything_is_for_its_owner_alone(used_home: Path) -> None:
     for path in [used_home / "server", *(used_home / "server").iterdir()]:
         others = stat.S_IMODE(path.stat().st_mode) & 0o077
         assert others == 0 or (path.is_dir() and others == 0o011), path
+
+
+def test_what_runs_print_is_for_its_owner_alone(tmp_path: Path) -> None:
+    instance = tmp_path / "home" / "dagster"
+    instance.mkdir(parents=True, mode=0o755)
+    assert make_instance(tmp_path / "home") == instance
+    assert stat.S_IMODE(instance.stat().st_mode) == 0o700
 
 
 PARAMETER = "of the tests, which nobody has to guess"

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from yumai_pipelines.local.files import make_private
 from yumai_pipelines.local.processes import runs
 
 if TYPE_CHECKING:
@@ -92,8 +91,10 @@ load_from:
 def make_instance(home: Path) -> Path:
     """The directory of Dagster's instance, with the packaged dagster.yaml and workspace.yaml."""
     instance = home / "dagster"
-    # What runs print is kept there.
-    make_private(instance)
+    instance.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # What runs print is kept there. Earlier versions let others read it.
+    if instance.stat().st_uid == os.geteuid():
+        instance.chmod(0o700)
     package = Path(__file__).parents[1]
     for name in ("dagster.yaml", "workspace.yaml"):
         packaged, in_checkout = package / name, package.parent / name
