@@ -26,6 +26,7 @@ import psutil
 import psycopg
 from psycopg import sql
 
+from yumai_pipelines.local.private import DIRECTORY, make_private
 from yumai_pipelines.local.processes import wait_for_end
 
 if TYPE_CHECKING:
@@ -165,14 +166,15 @@ class LocalServer:
 
     def _make_root(self) -> None:
         """`<home>/server`; as root in a closed home (/root), a link to a directory that other accounts can enter."""
-        self._home.mkdir(parents=True, exist_ok=True)
+        # As root, the server runs under another account, which passes through the home without seeing what is there.
+        make_private(self._home, 0o711 if os.geteuid() == 0 else DIRECTORY)
         root = self._home / "server"
         if os.geteuid() == 0 and not root.exists() and not _open_to_all(self._home):
             _SYSTEM_DIRECTORY.mkdir(parents=True, exist_ok=True)
             _SYSTEM_DIRECTORY.chmod(0o755)
             with suppress(FileExistsError):
                 root.symlink_to(_SYSTEM_DIRECTORY / hashlib.sha256(str(self._home).encode()).hexdigest()[:12])
-        self._root.mkdir(exist_ok=True)
+        self._root.mkdir(DIRECTORY, exist_ok=True)
 
     @contextmanager
     def _lock(self) -> Iterator[None]:

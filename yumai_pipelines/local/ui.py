@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from yumai_pipelines.local.private import DIRECTORY, make_private
 from yumai_pipelines.local.processes import runs
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def serve(home: Path, port: int, announce: Callable[[str], None]) -> None:
     environment = {**os.environ, "YUMAI_HOME": str(home), "DAGSTER_HOME": str(instance)}
     with _signals_as_interrupt():
         # A session of its own, so that Ctrl-C comes here alone and the children end in order.
-        dagster = subprocess.Popen(command, cwd=instance, env=environment, start_new_session=True)
+        dagster = subprocess.Popen(command, cwd=instance, env=environment, start_new_session=True, umask=0o077)
         try:
             _wait_until_served(dagster, port)
             announce(f"http://{HOST}:{port}")
@@ -67,7 +68,8 @@ def serve(home: Path, port: int, announce: Callable[[str], None]) -> None:
 def make_instance(home: Path) -> Path:
     """The directory of Dagster's instance, with the packaged dagster.yaml and workspace.yaml."""
     instance = home / "dagster"
-    instance.mkdir(parents=True, exist_ok=True)
+    make_private(instance)
+    instance.chmod(DIRECTORY)  # what runs print is below it
     package = Path(__file__).parents[1]
     for name in ("dagster.yaml", "workspace.yaml"):
         packaged, in_checkout = package / name, package.parent / name
