@@ -1,6 +1,7 @@
 """The store of the archives: a directory, or any place that fsspec has a URL for.
 
-A file gets its name when it is complete. On a local disk, the file and its directory are synced.
+A file gets its name when it is complete. On a local disk, the file and its directory are synced, and their owner alone
+may read them.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import IO, TYPE_CHECKING, Self
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
+from yumai_pipelines.local.private import make_private, touch_private
 from yumai_pipelines.postgres.errors import DatabaseError
 
 if TYPE_CHECKING:
@@ -67,7 +69,7 @@ class Store:
         """Open a new file, which gets its name when it is complete; an older file of that name is replaced."""
         path = self._path(name)
         with explained(self.uri(name), "cannot be written", _WRITE):
-            self.filesystem.makedirs(path.rpartition("/")[0], exist_ok=True)
+            self._prepare(path)
             with self.filesystem.open(path + PARTIAL, "wb") as file:
                 yield file
                 self._sync(file)
@@ -99,6 +101,14 @@ class Store:
 
     def _path(self, name: str) -> str:
         return f"{self.root}/{name}"
+
+    def _prepare(self, path: str) -> None:
+        """Make the directory of a file. On a local disk, nobody but the owner may read the file."""
+        if isinstance(self.filesystem, LocalFileSystem):
+            make_private(Path(path).parent)
+            touch_private(Path(path + PARTIAL))
+        else:
+            self.filesystem.makedirs(path.rpartition("/")[0], exist_ok=True)
 
     def _sync(self, file: IO[bytes]) -> None:
         if isinstance(self.filesystem, LocalFileSystem):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import matplotlib as mpl
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from yumai_pipelines.local.private import make_private, touch_private
 from yumai_pipelines.report import plots
 from yumai_pipelines.report.numbers import USUAL
 
@@ -55,9 +56,10 @@ def render(numbers: Numbers) -> str:
 
 
 def write(text: str, path: Path) -> None:
-    """Write the page to a file. Readers see the old file or the new one, each complete."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write the page to a file for its owner alone. Readers see the old file or the new one, each complete."""
+    make_private(path.parent)
     draft = path.with_name(f".{path.name}.part")
+    touch_private(draft)
     draft.write_text(text, encoding="utf-8")
     draft.replace(path)
 

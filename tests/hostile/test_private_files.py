@@ -1,0 +1,83 @@
+"""What people said is in files that their owner alone may read, also where the umask would let everybody."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.archives.test_archives import archive, plant
+from tests.support import Connection, server_home
+from yumai_pipelines.extracts.user_key import user_key_secret
+from yumai_pipelines.local.server import LocalServer
+from yumai_pipelines.local.ui import make_instance
+from yumai_pipelines.report import page
+from yumai_pipelines.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+OTHERS = stat.S_IRWXG | stat.S_IRWXO
+
+
+@pytest.fixture(autouse=True)
+def _open_umask() -> Iterator[None]:
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+def readable(directory: Path, *, reached: bool = True) -> list[Path]:
+    """Return what others may read in a directory and below it."""
+    mode = directory.stat().st_mode
+    found = [directory] if reached and mode & (OTHERS if directory.is_file() else OTHERS & ~0o111) else []
+    if directory.is_dir():
+        for each in directory.iterdir():
+            found += readable(each, reached=reached and bool(mode & 0o011))
+    return found
+
+
+def test_archives_are_their_owners_alone(database: str, connection: Connection, tmp_path: Path) -> None:
+    plant(connection)
+    shared = tmp_path / "shared"
+    shared.mkdir(0o755)
+    for store in (tmp_path / "home" / "archive", shared):
+        archive(database, store, "2024-08" if store == shared else "2024-09")
+        files = [path for path in store.rglob("*") if path.is_file()]
+        assert len(files) == 2
+        assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "home").rglob("*") if path.is_dir()} == {0o700}
+    assert stat.S_IMODE(shared.stat().st_mode) == 0o755
+
+
+def test_a_report_is_its_owners_alone(tmp_path: Path) -> None:
+    path = tmp_path / "home" / "reports" / "2024-08.html"
+    page.write("what was recommended", path)
+    path.chmod(0o644)
+    page.write("what was recommended", path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+def test_what_is_below_the_home_is_its_owners_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    with server_home() as directory:
+        home = directory / "home"
+        server = LocalServer(home)
+        server.start()
+        try:
+            make_instance(home)
+            monkeypatch.setenv("YUMAI_HOME", str(home))
+            monkeypatch.delenv("YUMAI_USER_KEY_SECRET", raising=False)
+            user_key_secret(Settings(), embedded=True)
+            (home / "dagster" / "compute.log").write_text("what a run has printed")
+            assert readable(home) == []
+        finally:
+            server.stop()
+
+
+def test_an_instance_that_was_open_is_closed(tmp_path: Path) -> None:
+    (tmp_path / "dagster").mkdir(0o755)
+    assert stat.S_IMODE(make_instance(tmp_path).stat().st_mode) == 0o700
