@@ -14,7 +14,7 @@ from tests.support import every
 from yumai_pipelines.model.lock_policy import LockPolicy
 from yumai_pipelines.model.relations import Relation
 from yumai_pipelines.postgres.connections import connect
-from yumai_pipelines.postgres.endings import SessionEndedError, explain
+from yumai_pipelines.postgres.endings import EndedError, explain
 from yumai_pipelines.postgres.locks import LockMode, TableLock
 from yumai_pipelines.postgres.patience import LockNotObtainedError
 from yumai_pipelines.postgres.side_by_side import side_by_side
@@ -23,6 +23,7 @@ from yumai_pipelines.postgres.transactions import FrozenError, PatientTransactio
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.graph import Graph
     from tests.support import Connection
 
 POLICY = LockPolicy(timedelta(milliseconds=50), timedelta(seconds=0.5))
@@ -31,8 +32,8 @@ USERS = [TableLock(Relation("chatbot", "users"), LockMode.ACCESS_EXCLUSIVE)]
 
 
 @contextmanager
-def meanwhile(admin: Connection, act: str) -> Iterator[None]:
-    """Do something to the sessions of this database that run pg_sleep, again and again."""
+def meanwhile(admin: Connection, act: str, query: str = "pg_sleep") -> Iterator[None]:
+    """Do something to the sessions of this database that run a query, again and again."""
     over = threading.Event()
 
     def call() -> None:
@@ -40,7 +41,8 @@ def meanwhile(admin: Connection, act: str) -> Iterator[None]:
             every(
                 admin,
                 f"{act} FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
-                "AND query LIKE '%pg_sleep%' AND state = 'active'",
+                "AND query LIKE '%%' || %s || '%%' AND state = 'active'",
+                query,
             )
 
     thread = threading.Thread(target=call)
@@ -93,14 +95,14 @@ def test_a_holder_of_a_lock_is_named_and_cancelled_attempts_are_counted(database
 
 def test_a_connection_that_is_ended_says_by_whom(database: str, connection: Connection) -> None:
     with connect(database, application_name="test") as owner, meanwhile(connection, END):
-        with pytest.raises(SessionEndedError, match=r"lost its connection.*pg_terminate_backend") as refusal:
+        with pytest.raises(EndedError, match=r"lost its connection.*pg_terminate_backend") as refusal:
             PatientTransactions(owner, POLICY).run("a step", USERS, lambda: owner.execute("SELECT pg_sleep(60)"))
         assert "what is done stays done" in str(refusal.value)
 
 
 def test_a_statement_outside_a_transaction_says_by_whom_it_was_ended(database: str, connection: Connection) -> None:
     statement = psycopg.sql.SQL("SELECT pg_sleep(60)").format()
-    for act, error in ((CANCEL, LockNotObtainedError), (END, SessionEndedError)):
+    for act, error in ((CANCEL, LockNotObtainedError), (END, EndedError)):
         with (
             connect(database, application_name="test") as owner,
             meanwhile(connection, act),
@@ -152,10 +154,24 @@ def test_what_this_process_cancels_itself_is_not_tried_again(database: str) -> N
 def test_an_end_outside_of_the_steps_is_explained(database: str, connection: Connection) -> None:
     for act, said in ((CANCEL, "A statement was cancelled, by"), (END, "The connection was ended, by somebody")):
         with (
-            connect(database, application_name="test") as owner,
             meanwhile(connection, act),
-            pytest.raises(psycopg.OperationalError) as raised,
+            pytest.raises(EndedError, match=said) as raised,
+            connect(database, application_name="test") as owner,
         ):
             owner.execute("SELECT pg_sleep(60)")
-        assert str(explain(raised.value)).startswith(said)
+        assert isinstance(raised.value.__cause__, psycopg.OperationalError)
     assert explain(psycopg.errors.DeadlockDetected()) is None
+
+
+@pytest.mark.parametrize(("act", "said"), [(CANCEL, "pg_cancel_backend"), (END, "pg_terminate_backend")])
+def test_a_run_that_is_ended_says_by_whom(graph: Graph, connection: Connection, act: str, said: str) -> None:
+    """What closes sessions sleeps here, as it would work on very many."""
+    connection.execute(
+        "CREATE FUNCTION public.sleep() RETURNS trigger LANGUAGE plpgsql AS $$ "
+        "BEGIN PERFORM pg_catalog.pg_sleep(60); RETURN NULL; END $$"
+    )
+    connection.execute("CREATE TRIGGER sleeps BEFORE UPDATE ON chatbot.session_master EXECUTE FUNCTION public.sleep()")
+    with meanwhile(connection, act, "clean_inactive_sessions"):
+        run = graph.run("daily_upkeep")
+    assert not run.success
+    assert any(f"by somebody with {said}()" in error and "what is done stays done" in error for error in run.errors())

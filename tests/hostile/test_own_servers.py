@@ -19,7 +19,7 @@ from yumai_pipelines.local.server import LocalServer, _run, _wheel
 from yumai_pipelines.model.lock_policy import LockPolicy
 from yumai_pipelines.model.relations import Relation
 from yumai_pipelines.postgres.connections import connect, dagster_url
-from yumai_pipelines.postgres.endings import SessionEndedError
+from yumai_pipelines.postgres.endings import EndedError
 from yumai_pipelines.postgres.errors import StandbyError
 from yumai_pipelines.postgres.locks import AdvisoryLock, LockMode, TableLock, advisory_lock
 from yumai_pipelines.postgres.patience import LockNotObtainedError
@@ -144,7 +144,7 @@ def test_a_server_that_is_stopped_in_the_middle_of_a_step_is_named(server: Local
             owner.execute("SELECT pg_sleep(60)")
 
         try:
-            with pytest.raises(SessionEndedError, match="lost its connection") as raised:
+            with pytest.raises(EndedError, match="lost its connection") as raised:
                 PatientTransactions(owner, IMPATIENT).run("a step", [], work)
             assert "or by a server that is stopped" in str(raised.value)
         finally:

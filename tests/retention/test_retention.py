@@ -29,6 +29,7 @@ from yumai_pipelines.model.months import Month
 from yumai_pipelines.model.registry import EXTRACTS
 from yumai_pipelines.partitions.ensure import ensure_months
 from yumai_pipelines.postgres.connections import connect
+from yumai_pipelines.postgres.endings import EndedError
 from yumai_pipelines.retention.purge import Purge, RetentionRefusedError, purge_month
 
 if TYPE_CHECKING:
@@ -415,7 +416,7 @@ def test_a_purge_that_is_killed_has_done_whole_batches_and_the_next_one_finishes
             running = threads.submit(purge, victim, JUNE)
             _wait_for_lock(logs, "Locks the feedback")
             logs.execute("SELECT pg_terminate_backend(%s)", (victim.info.backend_pid,))
-            with pytest.raises(psycopg.OperationalError):
+            with pytest.raises(EndedError):
                 running.result()
         holder.rollback()
     gone = 8 - sessions(logs)["2025-06"]

@@ -71,7 +71,7 @@ def replaced(path: Path, text: str) -> Iterator[IO[str]]:
         yield file
 
 
-def make_private(directory: Path, *, enter: bool = False) -> None:
+def take_directory(directory: Path, *, enter: bool = False) -> None:
     """Make a directory, or one that is there, this account's own: others cannot see what is in it.
 
     Args:

@@ -174,15 +174,15 @@ class LocalServer:
         """
         as_root = os.geteuid() == 0
         if not self._home.exists():
-            files.make_private(self._home, enter=as_root)
+            files.take_directory(self._home, enter=as_root)
         root = self._home / "server"
         if as_root and not root.exists() and not _open_to_all(self._home):
-            files.make_private(_SYSTEM_DIRECTORY, enter=True)
+            files.take_directory(_SYSTEM_DIRECTORY, enter=True)
             with suppress(FileExistsError):
                 root.symlink_to(_SYSTEM_DIRECTORY / hashlib.sha256(str(self._home).encode()).hexdigest()[:12])
         if as_root:
             self._refuse_home_of_another()
-        files.make_private(self._root, enter=as_root)
+        files.take_directory(self._root, enter=as_root)
 
     def _refuse_home_of_another(self) -> None:
         """As root, use no directory in which the server's account could put another in the place of ours."""

@@ -17,6 +17,7 @@ from psycopg.rows import class_row
 from yumai_pipelines.local.server import LocalServer
 from yumai_pipelines.model.relations import Relation
 from yumai_pipelines.postgres import session
+from yumai_pipelines.postgres.endings import ExplainedConnection
 from yumai_pipelines.postgres.errors import (
     DatabaseError,
     MissingRightsError,
@@ -140,7 +141,7 @@ def connect(
     own: dict[str, Any] = {"application_name": application_name, "client_encoding": "UTF8"}
     parameters = {**session.CONNECTION_PARAMETERS, **conninfo_to_dict(url), **own}
     conninfo = make_conninfo(**parameters)
-    connection = psycopg.connect(conninfo, autocommit=True)
+    connection = ExplainedConnection.connect(conninfo, autocommit=True)
     try:
         place = _look_around(connection, role)
         refuse_shared_sessions(connection, place.pid, conninfo)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
+
+import psycopg
 
 from yumai_pipelines.postgres.errors import DatabaseError
 
 if TYPE_CHECKING:
-    import psycopg
+    from types import TracebackType
 
     from yumai_pipelines.postgres.connections import Connection
 
@@ -30,8 +32,27 @@ UNWANTED = WeakSet["Connection"]()
 """Connections whose work this process itself cancels: what is cancelled on them is not tried again."""
 
 
-class SessionEndedError(DatabaseError):
-    """The connection is gone in the middle of a step."""
+class EndedError(DatabaseError):
+    """Somebody else ended a statement, or the connection."""
+
+
+class ExplainedConnection(psycopg.Connection[Any]):
+    """A connection that, used in a `with` statement, says who ended it."""
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_val: BaseException | None,
+        exc_tb: TracebackType | None,
+    ) -> None:
+        """Close the connection.
+
+        Raises:
+            EndedError: somebody else ended a statement, or the connection.
+        """
+        super().__exit__(exc_type, exc_val, exc_tb)
+        if isinstance(exc_val, psycopg.Error) and (said := explain(exc_val)) is not None:
+            raise EndedError(f"{said} Run again: what is done stays done.") from exc_val
 
 
 def explain(error: psycopg.Error) -> str | None:

@@ -21,7 +21,7 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 from yumai_pipelines.model.lock_policy import LockPolicy
-from yumai_pipelines.postgres.endings import UNWANTED, SessionEndedError, explain
+from yumai_pipelines.postgres.endings import UNWANTED, EndedError, explain
 from yumai_pipelines.postgres.errors import DatabaseError
 from yumai_pipelines.postgres.locks import LockMode, TableLock
 from yumai_pipelines.postgres.patience import Blocker, LockNotObtainedError, Patience
@@ -116,7 +116,7 @@ class PatientTransactions:
 
         Raises:
             LockNotObtainedError: patience ended.
-            SessionEndedError: somebody ended the connection.
+            EndedError: somebody ended the connection.
         """
         patience = Patience(self.policy, step)
         give_way: tuple[type[psycopg.Error], ...] = (*_GIVE_WAY, *transient)
@@ -141,7 +141,7 @@ class PatientTransactions:
 
         Raises:
             LockNotObtainedError: patience ended.
-            SessionEndedError: somebody ended the connection.
+            EndedError: somebody ended the connection.
         """
         patience = Patience(self.policy, step)
         locks = [TableLock(table, LockMode.ACCESS_EXCLUSIVE) for table in tables]
@@ -180,7 +180,7 @@ class PatientTransactions:
                 "stopped, or its machine was too busy. The step was undone. Run again: what is done stays done."
             ) from error
         if self.connection.closed:
-            raise SessionEndedError(
+            raise EndedError(
                 f"Step '{step}' lost its connection. {explain(error) or str(error).strip()} The step was undone, "
                 "unless it was already committed. Run again: what is done stays done."
             ) from error
