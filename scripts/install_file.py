@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 # The revision table in this text is the one that Alembic makes.
 _TEXT = sql.SQL("""\
--- Written by `make schema` from the files of bootstrap, migrations and functions: what is changed here by hand is lost.
+-- Written by `make schema` from the files of bootstrap, migrations, functions and privileges: what is changed here by
+-- hand is lost.
 -- Installs the whole schema with psql alone, into an empty database, in one transaction (section 2.2):
 --     createdb yumai_production
 --     psql -d yumai_production -f sql/install.sql
@@ -41,7 +42,7 @@ COMMIT;
 def install_file() -> str:
     """Return the text of the file."""
     migrations = migration_files()
-    files = [*_files("bootstrap"), *migrations.values(), *_files("functions")]
+    files = [*_files("bootstrap"), *migrations.values(), *_files("functions"), *_files("privileges")]
     return _TEXT.format(files=sql.SQL(_includes(files)), revision=sql.Literal(next(reversed(migrations)))).as_string()
 
 
