@@ -20,7 +20,11 @@ LONGEST_PAUSE = timedelta(seconds=2)
 
 @dataclass(frozen=True)
 class Blocker:
-    """A session in the way. Fields that the server hides from this role are None or a question mark."""
+    """A session in the way. Fields that the server hides from this role are None or a question mark.
+
+    Attributes:
+        stranger: its login, when it holds a lock of the pipeline without being one of its logins.
+    """
 
     pid: int
     application_name: str
@@ -30,14 +34,22 @@ class Blocker:
     query: str
     relation: str
     mode: str
+    stranger: str | None = None
 
     def __str__(self) -> str:
         """One line for people."""
         age = "of unknown age" if self.transaction_age is None else f"open for {self.transaction_age}"
         start = "at an unknown time" if self.query_start is None else f"at {self.query_start:%Y-%m-%d %H:%M:%S%z}"
-        return (
+        line = (
             f"pid {self.pid} ({self.application_name}, {self.state}), transaction {age}, holds {self.mode} on "
             f"{self.relation}; its last query began {start}: {self.query or '?'}"
+        )
+        if self.stranger is None:
+            return line
+        return (
+            f'{line}\n    Its login "{self.stranger}" is no member of yumai_pipeline, and has no business with this '
+            "lock, which every run needs. Ask whose it is; as a superuser, "
+            f'ALTER ROLE "{self.stranger}" NOLOGIN and SELECT pg_terminate_backend({self.pid}) end it.'
         )
 
 
