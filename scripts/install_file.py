@@ -18,7 +18,8 @@ _PINNED = [name for name in SETTINGS if "timeout" not in name and "tcp_" not in 
 
 # The revision table in this text is the one that Alembic makes.
 _TEXT = sql.SQL("""\
--- Written by `make schema` from the files of bootstrap, migrations and functions: what is changed here by hand is lost.
+-- Written by `make schema` from the files of bootstrap, migrations, functions and privileges: what is changed here by
+-- hand is lost.
 -- Installs the whole schema with psql alone, into an empty database, in one transaction (section 2.2):
 --     createdb yumai_production
 --     psql -d yumai_production -f sql/install.sql
@@ -58,7 +59,7 @@ COMMIT;
 def install_file() -> str:
     """Return the text of the file."""
     migrations = migration_files()
-    files = [*_files("bootstrap"), *migrations.values(), *_files("functions")]
+    files = [*_files("bootstrap"), *migrations.values(), *_files("functions"), *_files("privileges")]
     pair = sql.SQL("    ({}, {})")
     return _TEXT.format(
         settings=sql.SQL(",\n").join(pair.format(sql.Literal(name), sql.Literal(SETTINGS[name])) for name in _PINNED),

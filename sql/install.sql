@@ -1,4 +1,5 @@
--- Written by `make schema` from the files of bootstrap, migrations and functions: what is changed here by hand is lost.
+-- Written by `make schema` from the files of bootstrap, migrations, functions and privileges: what is changed here by
+-- hand is lost.
 -- Installs the whole schema with psql alone, into an empty database, in one transaction (section 2.2):
 --     createdb yumai_production
 --     psql -d yumai_production -f sql/install.sql
@@ -76,6 +77,7 @@ $$;
 \ir functions/source_hash_of_feedback.sql
 \ir functions/source_hash_of_recommendation.sql
 \ir functions/start_session.sql
+\ir privileges/1_functions.sql
 CREATE TABLE yumai_pipelines.alembic_version (
     version_num varchar(32) NOT NULL,
     CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)

@@ -5189,6 +5189,98 @@ GRANT USAGE ON SCHEMA yumai_pipelines TO yumai_app;
 
 
 --
+-- Name: FUNCTION auto_delete_old_conversations(p_months integer, p_as_of timestamp with time zone); Type: ACL; Schema: chatbot; Owner: yumai_pipeline
+--
+
+REVOKE ALL ON FUNCTION chatbot.auto_delete_old_conversations(p_months integer, p_as_of timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION chatbot.auto_delete_old_conversations(p_months integer, p_as_of timestamp with time zone) TO yumai_app;
+
+
+--
+-- Name: FUNCTION clean_inactive_sessions(p_inactive_for interval, p_as_of timestamp with time zone); Type: ACL; Schema: chatbot; Owner: yumai_pipeline
+--
+
+REVOKE ALL ON FUNCTION chatbot.clean_inactive_sessions(p_inactive_for interval, p_as_of timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION chatbot.clean_inactive_sessions(p_inactive_for interval, p_as_of timestamp with time zone) TO yumai_app;
+
+
+--
+-- Name: FUNCTION clean_invalid_shop_references(); Type: ACL; Schema: chatbot; Owner: yumai_pipeline
+--
+
+REVOKE ALL ON FUNCTION chatbot.clean_invalid_shop_references() FROM PUBLIC;
+GRANT ALL ON FUNCTION chatbot.clean_invalid_shop_references() TO yumai_app;
+
+
+--
+-- Name: FUNCTION delete_old_sessions(p_days integer, p_limit integer, p_as_of timestamp with time zone); Type: ACL; Schema: chatbot; Owner: yumai_pipeline
+--
+
+REVOKE ALL ON FUNCTION chatbot.delete_old_sessions(p_days integer, p_limit integer, p_as_of timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION chatbot.delete_old_sessions(p_days integer, p_limit integer, p_as_of timestamp with time zone) TO yumai_app;
+
+
+--
+-- Name: FUNCTION end_session(p_session_id uuid); Type: ACL; Schema: chatbot; Owner: yumai_pipeline
+--
+
+REVOKE ALL ON FUNCTION chatbot.end_session(p_session_id uuid) FROM PUBLIC;
+GRANT ALL ON FUNCTION chatbot.end_session(p_session_id uuid) TO yumai_app;
+
+
+--
+-- Name: FUNCTION get_shop_hours(p_shop_id integer, p_day_name text); Type: ACL; Schema: chatbot; Owner: yumai_pipeline
+--
+
+REVOKE ALL ON FUNCTION chatbot.get_shop_hours(p_shop_id integer, p_day_name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION chatbot.get_shop_hours(p_shop_id integer, p_day_name text) TO yumai_app;
+
+
+--
+-- Name: FUNCTION set_updated_at(); Type: ACL; Schema: chatbot; Owner: yumai_pipeline
+--
+
+REVOKE ALL ON FUNCTION chatbot.set_updated_at() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION start_session(p_user_id integer, p_session_type character varying, p_metadata jsonb, p_ip_address inet, p_user_agent text); Type: ACL; Schema: chatbot; Owner: yumai_pipeline
+--
+
+REVOKE ALL ON FUNCTION chatbot.start_session(p_user_id integer, p_session_type character varying, p_metadata jsonb, p_ip_address inet, p_user_agent text) FROM PUBLIC;
+GRANT ALL ON FUNCTION chatbot.start_session(p_user_id integer, p_session_type character varying, p_metadata jsonb, p_ip_address inet, p_user_agent text) TO yumai_app;
+
+
+--
+-- Name: FUNCTION rating_of(p_feedback_content jsonb); Type: ACL; Schema: extracts; Owner: yumai_pipeline
+--
+
+REVOKE ALL ON FUNCTION extracts.rating_of(p_feedback_content jsonb) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION business_timezone(); Type: ACL; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+REVOKE ALL ON FUNCTION yumai_pipelines.business_timezone() FROM PUBLIC;
+GRANT ALL ON FUNCTION yumai_pipelines.business_timezone() TO yumai_app;
+
+
+--
+-- Name: FUNCTION configure_database(p_timezone text); Type: ACL; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+REVOKE ALL ON FUNCTION yumai_pipelines.configure_database(p_timezone text) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION note_archive_change(); Type: ACL; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+REVOKE ALL ON FUNCTION yumai_pipelines.note_archive_change() FROM PUBLIC;
+
+
+--
 -- Name: TABLE recommendations_log; Type: ACL; Schema: analytics; Owner: yumai_pipeline
 --
 
@@ -5196,10 +5288,24 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE analytics.recommendations_log TO yuma
 
 
 --
+-- Name: FUNCTION source_hash(p_recommendation analytics.recommendations_log); Type: ACL; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+REVOKE ALL ON FUNCTION yumai_pipelines.source_hash(p_recommendation analytics.recommendations_log) FROM PUBLIC;
+
+
+--
 -- Name: TABLE user_feedback; Type: ACL; Schema: analytics; Owner: yumai_pipeline
 --
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE analytics.user_feedback TO yumai_app;
+
+
+--
+-- Name: FUNCTION source_hash(p_feedback analytics.user_feedback); Type: ACL; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+REVOKE ALL ON FUNCTION yumai_pipelines.source_hash(p_feedback analytics.user_feedback) FROM PUBLIC;
 
 
 --

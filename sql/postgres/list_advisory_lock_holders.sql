@@ -1,5 +1,5 @@
 -- The session, or the prepared transaction, that holds the advisory lock of the key %(key)s in this database, in the shape
--- of list_lock_holders.sql.
+-- of list_lock_holders.sql; and its login, when that is none of the pipeline's: any login may take any advisory lock.
 SELECT a.pid,
        coalesce(nullif(a.application_name, ''), a.backend_type, p.owner::text, '?') AS application_name,
        coalesce(a.state, '?') AS state,
@@ -8,7 +8,8 @@ SELECT a.pid,
        left(regexp_replace(coalesce(a.query, ''), '\s+', ' ', 'g'), 120) AS query,
        'advisory lock ' || %(key)s AS relation,
        l.mode,
-       p.gid
+       p.gid,
+       CASE WHEN NOT pg_has_role(a.usesysid, to_regrole('yumai_pipeline')::oid, 'MEMBER') THEN a.usename END AS stranger
   FROM pg_locks AS l
   LEFT JOIN pg_stat_activity AS a ON a.pid = l.pid
   LEFT JOIN pg_locks AS x

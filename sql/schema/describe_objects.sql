@@ -22,12 +22,29 @@ relations AS (
         AND NOT (s.nspname = 'yumai_pipelines' AND c.relname LIKE 'conversations%')
 ),
 
+functions AS (
+    SELECT
+        p.oid,
+        p.proowner,
+        p.proacl,
+        format('%s.%s(%s)', s.nspname, p.proname, pg_get_function_identity_arguments(p.oid)) AS name
+    FROM pg_proc AS p
+    INNER JOIN schemas AS s ON p.pronamespace = s.oid
+    WHERE
+        p.prokind IN ('f', 'p')
+        AND NOT EXISTS (SELECT FROM pg_depend AS x WHERE x.objid = p.oid AND x.deptype = 'e')
+        AND NOT (s.nspname = 'yumai_pipelines' AND p.proname = 'mirror_default_changes')
+),
+
 grants AS (
-    SELECT 'schema ' || s.nspname AS name, s.nspacl AS acl, s.nspowner AS owner
+    SELECT 'grant' AS kind, 'schema ' || s.nspname AS name, s.nspacl AS acl, s.nspowner AS owner
     FROM schemas AS s
     UNION ALL
-    SELECT r.name, r.relacl, r.relowner
+    SELECT 'grant', r.name, r.relacl, r.relowner
     FROM relations AS r
+    UNION ALL
+    SELECT 'function grant', f.name, coalesce(f.proacl, acldefault('f', f.proowner)), f.proowner
+    FROM functions AS f
 ),
 
 objects AS (
@@ -41,7 +58,7 @@ objects AS (
     FROM schemas AS s
     UNION ALL
     SELECT
-        'grant',
+        g.kind,
         g.name || ' to ' || CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(a.grantee) END,
         string_agg(a.privilege_type, ', ' ORDER BY a.privilege_type),
         NULL,
@@ -50,7 +67,7 @@ objects AS (
     FROM grants AS g
     CROSS JOIN aclexplode(g.acl) AS a
     WHERE a.grantee <> g.owner
-    GROUP BY g.name, a.grantee
+    GROUP BY g.kind, g.name, a.grantee
     UNION ALL
     SELECT
         'type',
@@ -176,17 +193,12 @@ objects AS (
     UNION ALL
     SELECT
         'function',
-        format('%s.%s(%s)', s.nspname, p.proname, pg_get_function_identity_arguments(p.oid)),
-        concat_ws(E'\n', pg_get_functiondef(p.oid), 'owner ' || pg_get_userbyid(p.proowner)),
-        obj_description(p.oid, 'pg_proc'),
+        f.name,
+        concat_ws(E'\n', pg_get_functiondef(f.oid), 'owner ' || pg_get_userbyid(f.proowner)),
+        obj_description(f.oid, 'pg_proc'),
         '',
         0
-    FROM pg_proc AS p
-    INNER JOIN schemas AS s ON p.pronamespace = s.oid
-    WHERE
-        p.prokind IN ('f', 'p')
-        AND NOT EXISTS (SELECT FROM pg_depend AS x WHERE x.objid = p.oid AND x.deptype = 'e')
-        AND NOT (s.nspname = 'yumai_pipelines' AND p.proname = 'mirror_default_changes')
+    FROM functions AS f
 )
 
 SELECT kind, name, definition, comment

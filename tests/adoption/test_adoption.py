@@ -149,7 +149,7 @@ def test_the_target_is_what_the_first_migrations_make(empty_database: str) -> No
         ]
         for path in files:
             connection.execute(path.read_bytes())
-        made = snapshot.to_lines(snapshot.describe(connection))
+        made = snapshot.to_lines(each for each in snapshot.describe(connection) if each.kind != "function grant")
     assert made == read_sql("adoption", "target.jsonl")
 
 

@@ -396,6 +396,26 @@ def test_a_value_that_fits_no_arrow_type_comes_back_the_same(
     assert contents(connection) == before
 
 
+def test_nobody_but_the_foreign_keys_changes_a_detached_table(
+    database: str, connection: Connection, tmp_path: Path
+) -> None:
+    """Whoever may write conversations could else change rows during each export, and stall the archive for ever."""
+    ensure(database, "2024-08")
+    plant(connection)
+    connection.execute("GRANT SELECT ON chatbot.conversations_2024_08 TO PUBLIC")
+    connection.execute("UPDATE chatbot.conversations SET intent_confidence = 'NaN' WHERE id = 2")
+    with pytest.raises(ArchiveError):
+        archive(database, tmp_path, "2024-08")
+    table = "yumai_pipelines.conversations_2024_08_detached"
+    assert one(connection, "SELECT has_table_privilege('yumai_app', 'chatbot.conversations', 'UPDATE')")
+    for role in ("yumai_app", "yumai_analyst"):
+        assert not one(connection, "SELECT has_table_privilege(%s, %s, 'SELECT, INSERT, UPDATE, DELETE')", role, table)
+    connection.execute("SET ROLE yumai_app")
+    connection.execute("DELETE FROM chatbot.session_master")
+    connection.execute("RESET ROLE")
+    assert one(connection, "SELECT count(*) FROM yumai_pipelines.conversations_2024_08_detached") == 0
+
+
 def test_archives_may_be_kept_wherever_fsspec_reaches(database: str, connection: Connection) -> None:
     ensure(database, "2024-08")
     plant(connection)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from tests.support import Connection, login, one
+from tests.support import Connection, every, login, one
+from yumai_pipelines.schema.upgrade import drift, upgrade
+from yumai_pipelines.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -100,3 +102,72 @@ def test_the_owner_works_under_either_spelling(log_in: Callable[[str], Connectio
     owner.execute("REFRESH MATERIALIZED VIEW CONCURRENTLY recent_conversations")
     owner.execute("CREATE TABLE extracts.mine (id int)")
     owner.execute("DROP TABLE extracts.mine")
+
+
+MAY_EXECUTE = {
+    "chatbot.auto_delete_old_conversations": {"yumai_app"},
+    "chatbot.clean_inactive_sessions": {"yumai_app"},
+    "chatbot.clean_invalid_shop_references": {"yumai_app"},
+    "chatbot.delete_old_sessions": {"yumai_app"},
+    "chatbot.end_session": {"yumai_app"},
+    "chatbot.get_shop_hours": {"yumai_app"},
+    "chatbot.start_session": {"yumai_app"},
+    "chatbot.set_updated_at": set(),
+    "extracts.rating_of": set(),
+    "yumai_pipelines.business_timezone": {"yumai_app"},
+    "yumai_pipelines.configure_database": set(),
+    "yumai_pipelines.note_archive_change": set(),
+    "yumai_pipelines.source_hash": set(),
+}
+"""Who may execute each function, besides its owner."""
+
+
+def executors(connection: Connection) -> dict[str, set[str]]:
+    return dict(
+        every(
+            connection,
+            "SELECT format('%%I.%%I', nspname, proname), "
+            "array_agg(DISTINCT coalesce(rolname, 'PUBLIC')) FILTER (WHERE a.grantee IS DISTINCT FROM proowner) "
+            "FROM pg_proc INNER JOIN pg_namespace AS n ON n.oid = pronamespace "
+            "CROSS JOIN aclexplode(coalesce(proacl, acldefault('f', proowner))) AS a "
+            "LEFT JOIN pg_roles AS r ON r.oid = a.grantee WHERE nspname = ANY(%s) GROUP BY 1 ORDER BY 1",
+            ["chatbot", "ml_features", "analytics", "extracts", "yumai_pipelines"],
+        )
+    )
+
+
+def test_a_function_is_executed_by_those_for_whom_it_is(connection: Connection) -> None:
+    assert {name: set(roles or ()) for name, roles in executors(connection).items()} == MAY_EXECUTE
+
+
+def test_an_upgrade_takes_back_what_everybody_may_execute_and_a_later_function_never_has_it(
+    database: str, connection: Connection
+) -> None:
+    connection.execute("GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA chatbot, extracts, yumai_pipelines TO PUBLIC")
+    connection.execute("SET ROLE yumai_pipeline")
+    connection.execute("CREATE FUNCTION chatbot.of_the_client() RETURNS int LANGUAGE sql AS 'SELECT 1'")
+    connection.execute("CREATE FUNCTION yumai_pipelines.later() RETURNS int LANGUAGE sql AS 'SELECT 1'")
+    connection.execute("RESET ROLE")
+    assert not one(connection, "SELECT has_function_privilege('yumai_analyst', 'yumai_pipelines.later()', 'EXECUTE')")
+    found = {str(each) for each in drift(connection)}
+    assert "function grant yumai_pipelines.note_archive_change() to PUBLIC is not known to this version" in found
+
+    upgrade(database, Settings())
+
+    assert {name: set(roles or ()) for name, roles in executors(connection).items()} == {
+        **MAY_EXECUTE,
+        "chatbot.of_the_client": {"yumai_app"},
+        "yumai_pipelines.later": set(),
+    }
+
+
+def test_the_chatbot_cannot_note_changes_of_archives_through_a_table_of_its_own(
+    log_in: Callable[[str], Connection],
+) -> None:
+    chatbot = log_in("yumai_app")
+    chatbot.execute("CREATE TEMPORARY TABLE mine (id int)")
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        chatbot.execute(
+            "CREATE TRIGGER note AFTER INSERT ON mine FOR EACH ROW "
+            "EXECUTE FUNCTION yumai_pipelines.note_archive_change('2024-08-01')"
+        )

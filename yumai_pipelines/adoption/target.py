@@ -64,8 +64,11 @@ def relations() -> list[Relation]:
 
 
 def differences(connection: Connection) -> list[Difference]:
-    """How a database's objects differ from the target's; this includes objects that the target does not have."""
-    return compare(target(), describe(connection))
+    """How a database's objects differ from the target's; this includes objects that the target does not have.
+
+    Who may execute a function is left out: the upgrade after an adoption decides that.
+    """
+    return compare(target(), [each for each in describe(connection) if each.kind != "function grant"])
 
 
 def home(item: SchemaObject | Difference) -> Relation:

@@ -49,6 +49,7 @@ from yumai_pipelines.partitions.tables import (
 )
 from yumai_pipelines.postgres.errors import DatabaseError
 from yumai_pipelines.postgres.locks import AdvisoryLock, LockMode, TableLock, advisory_lock
+from yumai_pipelines.postgres.sql_files import read_sql
 from yumai_pipelines.postgres.transactions import STEP_EVENT, PatientTransactions
 
 if TYPE_CHECKING:
@@ -189,6 +190,7 @@ class _Departure:
         """Continue from the state that the ledger has for the month."""
         action = self._leave(again=again)
         if action == "archived":
+            self.transactions.run(f"keep others out of {self.table}", [], self._keep_others_out)
             try:
                 self._prove()
             except Exception as error:
@@ -311,6 +313,13 @@ class _Departure:
         description = f"Conversations of {self.month.month}, detached; dropped when their file is proven."
         execute(self.connection, "COMMENT ON TABLE {} IS {}", self.table.identifier, sql.Literal(description))
         archived.record_departure(self.connection, self.month.month, "detached", partition)
+
+    def _keep_others_out(self) -> None:
+        """Take back the rights that the partition had: rows go with their session, and are changed by nobody else."""
+        query = read_sql("partitions", "list_grants.sql")
+        for grantee, *_ in self.connection.execute(query, {"table": self.table.quoted}).fetchall():
+            role = sql.SQL("PUBLIC") if grantee is None else sql.Identifier(grantee)
+            execute(self.connection, "REVOKE ALL ON {} FROM {} CASCADE", self.table.identifier, role)
 
     def _prove(self) -> None:
         """Export until a file holds exactly what the table holds, and record that file."""

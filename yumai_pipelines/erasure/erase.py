@@ -17,11 +17,13 @@ from psycopg.types.json import Jsonb
 from yumai_pipelines.erasure.archives import remove_replaced, rewrite_archives
 from yumai_pipelines.extracts.user_key import key_id
 from yumai_pipelines.model.registry import CONVERSATIONS, EXTRACTS, SESSIONS, USERS, VIEWS
+from yumai_pipelines.model.relations import Relation
 from yumai_pipelines.partitions import archived
+from yumai_pipelines.partitions.default import clean_up
 from yumai_pipelines.postgres.errors import DatabaseError
-from yumai_pipelines.postgres.locks import AdvisoryLock, advisory_lock
+from yumai_pipelines.postgres.locks import every_advisory_lock
 from yumai_pipelines.postgres.sql_files import read_sql
-from yumai_pipelines.postgres.transactions import STEP_EVENT
+from yumai_pipelines.postgres.transactions import STEP_EVENT, PatientTransactions
 from yumai_pipelines.postgres.values import read_value, relation_exists
 from yumai_pipelines.schema.tables import TABLES, OnDelete, table_of
 from yumai_pipelines.views.refresh import refresh
@@ -36,7 +38,6 @@ if TYPE_CHECKING:
     from yumai_pipelines.archives.store import Store
     from yumai_pipelines.model.entries import Extract
     from yumai_pipelines.model.lock_policy import LockPolicy
-    from yumai_pipelines.model.relations import Relation
     from yumai_pipelines.postgres.connections import Connection
     from yumai_pipelines.schema.tables import Table
 
@@ -89,6 +90,9 @@ def erase_user(
     are deleted table by table, not by cascading foreign keys, so that they are counted, and are deleted even where
     triggers are disabled. A person whose row in users is gone already can be erased by id.
 
+    It runs alone. A run that reads rows before they are erased, and writes what it has read afterwards, would bring the
+    person back: a build of the extracts, an archive run, a restore, a repair, a move out of the default partition.
+
     Args:
         connection: in autocommit mode, as the owner of the tables.
         reason: why, in words that name nobody; kept in the audit row.
@@ -96,7 +100,7 @@ def erase_user(
         zone: the business's time zone, for the months.
         user_key_secrets: returns the secrets of the pseudonyms in the extracts; called only when there are pseudonyms.
         store: where archives are kept.
-        policy: how long to wait for a run that archives or restores.
+        policy: how long to wait for each other run of the pipeline that is under way.
         user_id: the person's id; give either this or the external id.
         external_user_id: the person's external id.
 
@@ -112,7 +116,9 @@ def erase_user(
     """
     if (user_id is None) == (external_user_id is None) or not reason.strip():
         raise ValueError("Erasing somebody takes a reason, and either user_id or external_user_id.")
-    with advisory_lock(connection, AdvisoryLock.ARCHIVES, policy):
+    with every_advisory_lock(connection, policy):
+        # A run that was killed may have left copies of rows in tables that stand aside.
+        clean_up(PatientTransactions(connection, policy))
         with connection.transaction():
             user, names = _find(connection, user_id, external_user_id)
             _refuse_telling(reason, [str(user), *names])
@@ -124,6 +130,7 @@ def erase_user(
         remove_replaced(store, rewritten.replaced)
         sys.audit(STEP_EVENT, "erase from the database")
         with connection.transaction():
+            _wait_for_builds(connection)
             _find(connection, user, None)
             months = _months(connection, user, zone)
             counts = _erase(connection, user)
@@ -139,6 +146,9 @@ def erase_user(
                 )
             for view in VIEWS:
                 refresh(connection, view.relation)
+        # Whoever refreshes a view by hand, and has waited for this transaction, fills it from a snapshot older than it.
+        for view in VIEWS:
+            refresh(connection, view.relation)
     return Erasure(
         audit.counts,
         tuple(sorted(months.union(month for month, purged in unknown if not purged))),
@@ -187,6 +197,12 @@ def _refuse_telling(reason: str, names: Sequence[str]) -> None:
         )
 
 
+def _wait_for_builds(connection: Connection) -> None:
+    """Wait for connections that still build extracts although that run's lock is gone, since its session was ended."""
+    tables = sql.SQL(", ").join(extract.relation.identifier for extract in EXTRACTS if extract.user_key)
+    connection.execute(sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(tables))
+
+
 def _months(connection: Connection, user: int, zone: ZoneInfo) -> set[date]:
     """The months in which the sources of the extracts have rows of the person."""
     sources = {source for extract in EXTRACTS for source in extract.sources}
@@ -231,8 +247,10 @@ def _erase(connection: Connection, user: int) -> dict[str, int]:
 
 
 def _detached(connection: Connection) -> list[Relation]:
-    """The tables of detached months that still exist."""
-    tables = map(archived.table_of, archived.read(connection))
+    """The tables of detached months that still exist, and partitions on their way out, which the parent may hide."""
+    archives = archived.read(connection)
+    tables = [archived.table_of(month) for month in archives]
+    tables += [Relation(*each.partition.split(".", 1)) for each in archives.values() if each.state == "detaching"]
     return [table for table in tables if relation_exists(connection, table)]
 
 

@@ -133,20 +133,27 @@ def build_months(
     size = ceil(len(months) / len(connections))
     shares = [months[first : first + size] for first in range(0, len(months), size)]
     builders = connections[: len(shares)]
-    with advisory_lock(builders[0], AdvisoryLock.EXTRACTS, policy), _one_snapshot(builders):
+    with advisory_lock(builders[0], AdvisoryLock.EXTRACTS, policy), _one_snapshot(builders, extracts):
         refuse_purged(builders[0], extracts, months)
         built = side_by_side(builders, [partial(build, share) for share in shares], connection_of=lambda each: each)
     return {each.relation.name: [row for part in built for row in part[each.relation.name]] for each in extracts}
 
 
 @contextmanager
-def _one_snapshot(connections: Sequence[Connection]) -> Iterator[None]:
-    """Open transactions that share a snapshot, and commit them when the work of all is done."""
+def _one_snapshot(connections: Sequence[Connection], extracts: Sequence[Extract]) -> Iterator[None]:
+    """Open transactions that share a snapshot, and commit them when the work of all is done.
+
+    Each locks the extracts with pseudonyms before the snapshot is taken. The advisory lock is the first connection's
+    alone: if its session is ended, the others may go on for a while, and an erasure waits for them.
+    """
+    with_pseudonyms = [extract.relation.identifier for extract in extracts if extract.user_key]
     first, *others = connections
     with ExitStack() as transactions:
         for connection in connections:
             transactions.enter_context(connection.transaction())
             connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            for table in with_pseudonyms:
+                connection.execute(sql.SQL("LOCK TABLE {} IN ROW EXCLUSIVE MODE").format(table))
         snapshot = read_value(first, "SELECT pg_export_snapshot()")
         for connection in others:
             connection.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(snapshot))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -110,3 +110,16 @@ def advisory_lock(connection: Connection, lock: AdvisoryLock, policy: LockPolicy
         held.remove(lock)
         if not connection.closed:
             connection.execute("SELECT pg_advisory_unlock(hashtextextended(%(key)s, 0))", key)
+
+
+@contextmanager
+def every_advisory_lock(connection: Connection, policy: LockPolicy) -> Iterator[None]:
+    """Keep out all other runs of this project in this database, those that later versions add as well.
+
+    Raises:
+        LockNotObtainedError: another run holds a lock, and patience ended.
+    """
+    with ExitStack() as locks:
+        for lock in AdvisoryLock:
+            locks.enter_context(advisory_lock(connection, lock, policy))
+        yield

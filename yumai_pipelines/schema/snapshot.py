@@ -33,7 +33,8 @@ class SchemaObject:
     """One object of the schema.
 
     Attributes:
-        kind: schema, grant, type, relation, column, constraint, index, trigger, row security, policy or function.
+        kind: schema, grant, function grant, type, relation, column, constraint, index, trigger, row security, policy or
+            function.
         name: its qualified name.
         definition: its definition, as PostgreSQL prints it; a column's type is the first line.
         comment: its comment.

@@ -163,6 +163,7 @@ def _attempt(url: str, settings: Settings) -> _Ran:
         connection.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(OWNER_ROLE)))
         ran = _Ran(_migrate(alembic_connection))
         _run_files(connection, "functions")
+        _run_files(connection, "privileges")
         ran.functions = tuple(sorted(name for name, text in _functions(connection).items() if before.get(name) != text))
         connection.execute("SET LOCAL ROLE NONE")
         configure_database(connection, settings.timezone)
