@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import shutil
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from tests.hostile.proxy import Fault, failing
 from tests.support import every
 from yumai_pipelines.archives.archive import archive_months
 from yumai_pipelines.archives.restore import restore_month
-from yumai_pipelines.archives.store import Store
+from yumai_pipelines.archives.store import ArchiveError, Store
 from yumai_pipelines.erasure.erase import erase_user
 from yumai_pipelines.extracts.build import Privacy, build_months
 from yumai_pipelines.integrity.repair import repair_orphans
@@ -67,7 +67,8 @@ def archive(url: str, store: Path) -> None:
 def restore(url: str, _store: Path) -> None:
     with connect(url, application_name="test: faults") as owner:
         states = every(owner, "SELECT state FROM yumai_pipelines.archives WHERE month = '2024-08-01'")
-        if states != [("restored",)]:
+        # Of a month that is back there may be something to remove, and nothing to restore.
+        with suppress(ArchiveError) if states == [("restored",)] else nullcontext():
             restore_month(owner, FIRST, zone=SEOUL, policy=POLICY, batch_rows=40)
 
 

@@ -38,8 +38,8 @@ def refresh(connection: Connection, view: Relation) -> Refresh:
     The view can be read meanwhile, and the cost depends on what it selects. A view that holds no data is locked while
     it is filled.
 
-    One refresh runs at a time: REFRESH takes its snapshot before it waits for another one, and would afterwards fill the
-    view from rows that an erasure has deleted meanwhile.
+    One refresh runs at a time: REFRESH takes its snapshot before it waits for another one, and would afterwards fill
+    the view from rows that an erasure has deleted meanwhile.
     """
     with connection.transaction():
         connection.execute("LOCK TABLE yumai_pipelines.view_refreshes IN SHARE ROW EXCLUSIVE MODE")
