@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from datetime import date, datetime
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import psycopg
@@ -12,6 +11,7 @@ import pytest
 from psycopg import sql
 from pydantic import SecretStr
 
+from tests.archives.interrupted import Interrupted
 from tests.support import Connection, every, one
 from yumai_pipelines.archives.archive import archive_months
 from yumai_pipelines.archives.store import Store
@@ -182,17 +182,6 @@ def test_triggers_that_are_disabled_change_nothing(world: Connection, owner: Con
         world.execute(sql.SQL("ALTER TABLE {} DISABLE TRIGGER ALL").format(table.relation.identifier))
     erase(owner, 1)
     assert traces(world) == {}
-
-
-class Interrupted(Store):
-    """A store whose run is ended by Ctrl-C when it has begun a Parquet file."""
-
-    @contextmanager
-    def writing(self, name: str) -> Iterator[IO[bytes]]:
-        with super().writing(name) as file:
-            if name.endswith(".parquet"):
-                raise KeyboardInterrupt
-            yield file
 
 
 def test_a_month_that_waits_to_become_a_file_is_reached_even_where_triggers_are_disabled(
