@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 
 def sample(connection: Connection, listing: sql.Composed) -> list[dict[str, Any]]:
-    """The first rows of a listing, as many as a failed check shows; instants as text, since one may be infinite."""
+    """The first rows of a listing, as many as a failed check shows; times as text, since one may be infinite."""
     with connection.cursor(row_factory=dict_row) as cursor:
-        cursor.adapters.register_loader("timestamptz", TextLoader)
+        for kind in ("timestamptz", "timestamp", "date", "interval"):
+            cursor.adapters.register_loader(kind, TextLoader)
         return cursor.execute(sql.SQL("{} LIMIT {}").format(listing, sql.Literal(SAMPLE))).fetchall()
