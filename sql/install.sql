@@ -74,6 +74,7 @@ $$;
 \ir functions/get_shop_hours.sql
 \ir functions/note_archive_change.sql
 \ir functions/rating_of.sql
+\ir functions/row_as_jsonb.sql
 \ir functions/source_hash_of_feedback.sql
 \ir functions/source_hash_of_recommendation.sql
 \ir functions/start_session.sql

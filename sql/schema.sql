@@ -576,6 +576,53 @@ ALTER FUNCTION yumai_pipelines.note_archive_change() OWNER TO yumai_pipeline;
 COMMENT ON FUNCTION yumai_pipelines.note_archive_change() IS 'Trigger of a detached month, whose first day is its argument: notes that a row was changed.';
 
 
+--
+-- Name: row_as_jsonb(anyelement); Type: FUNCTION; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+CREATE FUNCTION yumai_pipelines.row_as_jsonb(p_row anyelement) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    AS $_$
+DECLARE
+    v_columns text;
+    v_row jsonb;
+BEGIN
+    -- json keeps what jsonb refuses: \u0000, half a surrogate pair, 1e999999, more levels than the stack allows. Only the
+    -- last is an error that pg_input_is_valid does not catch.
+    SELECT string_agg(
+        CASE
+            WHEN a.atttypid = 'json'::regtype
+                THEN format(
+                    'CASE WHEN length(s.%1$I::text) - length(translate(s.%1$I::text, ''[{'', '''')) <= 1000 '
+                    'AND pg_input_is_valid(s.%1$I::text, ''jsonb'') '
+                    'THEN s.%1$I::text::jsonb ELSE to_jsonb(s.%1$I::text) END AS %1$I',
+                    a.attname
+                )
+            ELSE format('s.%I', a.attname)
+        END,
+        ', ' ORDER BY a.attnum
+    )
+    INTO v_columns
+    FROM pg_type AS t
+    INNER JOIN pg_attribute AS a ON a.attrelid = t.typrelid
+    WHERE t.oid = pg_typeof(p_row) AND a.attnum > 0 AND NOT a.attisdropped;
+    -- OFFSET 0 keeps the planner from casting constants, whichever branch they are in.
+    EXECUTE format('SELECT to_jsonb(r) FROM (SELECT %s FROM (SELECT ($1).* OFFSET 0) AS s) AS r', v_columns)
+    INTO v_row USING p_row;
+    RETURN v_row;
+END
+$_$;
+
+
+ALTER FUNCTION yumai_pipelines.row_as_jsonb(p_row anyelement) OWNER TO yumai_pipeline;
+
+--
+-- Name: FUNCTION row_as_jsonb(p_row anyelement); Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON FUNCTION yumai_pipelines.row_as_jsonb(p_row anyelement) IS 'A row of a table as jsonb, by column, for the quarantine; json that jsonb cannot hold becomes a string.';
+
+
 SET default_tablespace = '';
 
 SET default_table_access_method = heap;
@@ -5278,6 +5325,13 @@ REVOKE ALL ON FUNCTION yumai_pipelines.configure_database(p_timezone text) FROM 
 --
 
 REVOKE ALL ON FUNCTION yumai_pipelines.note_archive_change() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION row_as_jsonb(p_row anyelement); Type: ACL; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+REVOKE ALL ON FUNCTION yumai_pipelines.row_as_jsonb(p_row anyelement) FROM PUBLIC;
 
 
 --

@@ -36,6 +36,7 @@ from yumai_pipelines.model.registry import EXTRACTS, VIEWS
 from yumai_pipelines.partitions.ensure import ensure_months
 from yumai_pipelines.postgres.connections import connect
 from yumai_pipelines.postgres.patience import LockNotObtainedError
+from yumai_pipelines.postgres.sql_files import read_sql
 from yumai_pipelines.retention.purge import RetentionRefusedError, purge_month
 from yumai_pipelines.views.refresh import refresh
 
@@ -329,8 +330,10 @@ def test_a_build_whose_lock_is_gone_brings_nobody_back(world: World) -> None:
         try:
             stack.enter_context(in_background(share))
             wait_until(stop.reached.is_set)
-            state = "SELECT state = 'idle in transaction' FROM pg_stat_activity WHERE pid = %s"
-            wait_until(lambda: one(world.admin, state, holder.info.backend_pid))
+            # Its share is done with the summary of the last extract.
+            done = "SELECT state = 'idle in transaction' AND query LIKE %s || '%%' FROM pg_stat_activity WHERE pid = %s"
+            summary = read_sql("extracts", EXTRACTS[-1].relation.name, "summarize_months.sql").splitlines()[1]
+            wait_until(lambda: one(world.admin, done, f"%{summary}", holder.info.backend_pid))
             one(world.admin, "SELECT pg_terminate_backend(%s)", holder.info.backend_pid)
             erasure = stack.enter_context(in_background(lambda: erase(world, [eraser])))
             wait_until(lambda: erasure.done() or waits(world.admin, [eraser.info.backend_pid]))
@@ -367,7 +370,7 @@ def test_a_partition_on_its_way_out_is_reached(world: World) -> None:
     assert traces(world) == {}
 
 
-@pytest.mark.parametrize(("run", "step"), [(restore, "state = 'restored'"), (make_partition, "DETACH PARTITION")])
+@pytest.mark.parametrize(("run", "step"), [(restore, "FOREIGN KEY"), (make_partition, "DETACH PARTITION")])
 def test_copies_that_a_killed_run_has_left_are_reached(world: World, run: Run, step: str) -> None:
     stop = Stop(step)
     with ExitStack() as stack:

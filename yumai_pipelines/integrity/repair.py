@@ -13,8 +13,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from psycopg import sql
-from psycopg.rows import dict_row
 
+from yumai_pipelines.integrity.samples import sample
 from yumai_pipelines.model.lock_policy import LockPolicy
 from yumai_pipelines.postgres.locks import AdvisoryLock, advisory_lock
 from yumai_pipelines.postgres.sql_files import read_sql
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from yumai_pipelines.model.relations import Relation
     from yumai_pipelines.postgres.connections import Connection
     from yumai_pipelines.schema.tables import ForeignKey
-
-SAMPLE = 10
-"""The number of rows that a report shows for each foreign key."""
 
 
 class Orphans(StrEnum):
@@ -189,11 +186,10 @@ class _Search:
 
     def sample(self, connection: Connection) -> list[dict[str, Any]]:
         """Return the primary keys of the first rows, with the value that refers to nothing."""
-        query = sql.SQL("SELECT {}, f.named AS {} FROM {} AS f WHERE f.number <= {} ORDER BY f.number").format(
-            _listed("f", table_of(self.key.table).key), sql.Identifier(self.key.column), self.found, sql.Literal(SAMPLE)
+        query = sql.SQL("SELECT {}, f.named AS {} FROM {} AS f ORDER BY f.number").format(
+            _listed("f", table_of(self.key.table).key), sql.Identifier(self.key.column), self.found
         )
-        with connection.cursor(row_factory=dict_row) as cursor:
-            return cursor.execute(query).fetchall()
+        return sample(connection, query)
 
     def batches(self, size: int) -> Iterator[sql.Composed]:
         """Yield, for each batch of rows, the SQL condition that a row `t` is in it and still violates the key."""

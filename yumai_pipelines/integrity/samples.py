@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 def sample(connection: Connection, listing: sql.Composed) -> list[dict[str, Any]]:
     """Return the first rows of a listing, as many as a failed check shows.
 
-    Instants are returned as text, because Python has no infinite `datetime`.
+    Times are returned as text, because Python has no infinite ones.
     """
     with connection.cursor(row_factory=dict_row) as cursor:
-        cursor.adapters.register_loader("timestamptz", TextLoader)
+        for kind in ("timestamptz", "timestamp", "date", "interval"):
+            cursor.adapters.register_loader(kind, TextLoader)
         return cursor.execute(sql.SQL("{} LIMIT {}").format(listing, sql.Literal(SAMPLE))).fetchall()
