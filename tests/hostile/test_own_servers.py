@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import threading
 from datetime import timedelta
@@ -63,6 +64,9 @@ def standby(server: LocalServer) -> Iterator[str]:
         follower._make_root()
         account = follower._account()
         binaries = follower._reachable_copy(*_wheel(), account)
+        follower._data.mkdir(mode=0o700)
+        if account is not None:
+            os.chown(follower._data, account.uid, account.gid)
         _run(binaries, account, "pg_basebackup", "-d", server.url(), "-D", follower._data, "-R", "-c", "fast")
         shutil.copy(server._password_file, follower._password_file)
         try:
