@@ -34,7 +34,9 @@ from yumai_pipelines.model.lock_policy import LockPolicy
 from yumai_pipelines.model.months import Month
 from yumai_pipelines.model.registry import EXTRACTS, VIEWS
 from yumai_pipelines.partitions.ensure import ensure_months
+from yumai_pipelines.postgres import transactions
 from yumai_pipelines.postgres.connections import connect
+from yumai_pipelines.postgres.endings import EndedError
 from yumai_pipelines.postgres.patience import LockNotObtainedError
 from yumai_pipelines.postgres.sql_files import read_sql
 from yumai_pipelines.retention.purge import RetentionRefusedError, purge_month
@@ -268,7 +270,7 @@ def waits(admin: Connection, pids: list[int]) -> bool:
     """Return whether one of the sessions waits for a lock, or has asked for an advisory lock and not got it."""
     query = (
         "SELECT count(*) FROM pg_stat_activity WHERE pid = ANY(%s) "
-        "AND (cardinality(pg_blocking_pids(pid)) > 0 OR query LIKE '%%session that holds the advisory lock%%')"
+        "AND (cardinality(pg_blocking_pids(pid)) > 0 OR query LIKE '%%that holds the advisory lock%%')"
     )
     return bool(one(admin, query, pids))
 
@@ -301,6 +303,12 @@ def test_the_world_has_something_of_the_person_in_every_place(world: World) -> N
     found = traces(world)
     assert {"extracts.recommendation_outcomes", "chatbot.recent_conversations", "chatbot.users"} < found.keys()
     assert any(name.endswith(".parquet") for name in found)
+
+
+@pytest.fixture(autouse=True)
+def patient_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """These tests stop runs in their transactions for longer than the server would let them."""
+    monkeypatch.setattr(transactions, "STOPPING_WRITERS_IDLE", timedelta(minutes=1))
 
 
 @pytest.mark.parametrize(("other", "part"), [(run, part) for run, parts in STOPS.items() for part in parts])
@@ -378,7 +386,7 @@ def test_copies_that_a_killed_run_has_left_are_reached(world: World, run: Run, s
         killed.cursor_factory = stop.cursors()
 
         def until_killed() -> None:
-            with suppress(psycopg.Error):
+            with suppress(psycopg.Error, EndedError):
                 run(world, [killed])
 
         try:
