@@ -1,4 +1,4 @@
-"""Fixtures of the tests that look at Dagster's UI. One worker has them all: each file is in the group `ui`."""
+"""Fixtures of the tests that look at Dagster's UI. They go at the end of each file, since they set the environment."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ FLAGS = [
 ]
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def deployment(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     home = tmp_path_factory.mktemp("home")
     first = Month.of(datetime.now(UTC), Settings().zone) - (MONTHS - 1)
@@ -60,7 +60,7 @@ def deployment(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -
             yield Deployment(databases.url(database), first, environment, home / "dagster")
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def ui(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a running webserver: that of `yumai dev`, behind its guard."""
     url = f"http://127.0.0.1:{(port := free_port())}"
@@ -78,7 +78,7 @@ def answers(url: str) -> bool:
         return probe.connect_ex(("127.0.0.1", urlsplit(url).port or 0)) == 0
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     names = ("chromium", "chromium-browser", "google-chrome")
     program = os.environ.get("YUMAI_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
