@@ -30,6 +30,9 @@ OF_OTHER_TOOLS = {"YUMAI_TEST_POSTGRES", "YUMAI_CHROMIUM"}
 
 LONGEST_PATIENCE_S = 7 * 24 * 3600.0
 
+_NO_PLACES = {"localtime", "posixrules", "Factory"}
+_NOT_UTC = ("posix/", "right/")
+
 
 class Settings(BaseSettings):
     """The settings of one process. Each field is the environment variable `YUMAI_<FIELD>`.
@@ -180,6 +183,11 @@ class Settings(BaseSettings):
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:
             near = get_close_matches(value, available_timezones(), 1) or ["Asia/Seoul"]
             raise ValueError(f"{value!r} is no IANA time zone; try {near[0]}") from error
+        if value in _NO_PLACES or value.startswith(_NOT_UTC):
+            raise ValueError(
+                f"{value!r} is another zone on each machine, or counts leap seconds; name the zone of the business, "
+                "as in Asia/Seoul"
+            )
         return value
 
     @field_validator("first_month")
