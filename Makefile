@@ -40,7 +40,7 @@ check: install  ## lint, check types and what may import what, lint the SQL
 schema: install  ## write the files that are made from the migrations, the functions and the registry
 	$(BIN)/python -m scripts.write_schema
 
-faults: install  ## break every statement of every operation in every way, and run again (an hour)
+faults: install  ## break every statement of every operation in every way, and run again; this takes long
 	$(BIN)/pytest --numprocesses $(WORKERS) --faults all --timeout 3600 tests/hostile/test_faults.py
 
 SCALE ?= small
