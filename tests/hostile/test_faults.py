@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
-from tests.hostile.life import FIRST, LAST, SEOUL, plant_world, rows_of
+from tests.hostile.life import FIRST, LAST, SEOUL, rows_of
 from tests.hostile.proxy import Fault, failing
 from tests.support import every
 from yumai_pipelines.archives.archive import archive_months
@@ -32,7 +32,7 @@ from yumai_pipelines.settings import Settings
 from yumai_pipelines.views.refresh import refresh
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.conftest import Databases
@@ -117,15 +117,6 @@ BEFORE: dict[Callable[[str, Path], None], tuple[Callable[[str, Path], None], ...
     views: (),
 }
 """The operations, each with those that come before it in its world."""
-
-
-@pytest.fixture(scope="module")
-def world(databases: Databases, template: str) -> Iterator[str]:
-    """The name of a database with rows."""
-    with databases.create(template) as name:
-        with psycopg.connect(databases.url(name), autocommit=True) as connection:
-            plant_world(connection)
-        yield name
 
 
 def contents(url: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-from tests.hostile.life import live, plant_world
+from tests.hostile.life import live
 from tests.schema.test_upgrade import psql
 from tests.support import every
 from yumai_pipelines.postgres.connections import connect, to_url
@@ -96,15 +96,6 @@ def bent_login(admin: Connection, url: str, settings: dict[str, str]) -> Iterato
         with psycopg.connect(url, autocommit=True) as owner:
             owner.execute(sql.SQL("REASSIGN OWNED BY {} TO CURRENT_USER; DROP OWNED BY {}").format(role, role))
             owner.execute(sql.SQL("DROP ROLE {}").format(role))
-
-
-@pytest.fixture(scope="module")
-def world(databases: Databases, template: str) -> Iterator[str]:
-    """The name of a database with rows, to be cloned."""
-    with databases.create(template) as name:
-        with psycopg.connect(databases.url(name), autocommit=True) as connection:
-            plant_world(connection)
-        yield name
 
 
 @pytest.mark.parametrize("seed", range(1))
