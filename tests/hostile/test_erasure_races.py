@@ -267,10 +267,11 @@ def unless_refused(world: World, run: Run, connections: Sequence[Connection]) ->
 
 
 def waits(admin: Connection, pids: list[int]) -> bool:
-    """Return whether one of the sessions waits for a lock, or has asked for an advisory lock and not got it."""
+    """Return whether one of the sessions waits for a lock, or pauses since others have the advisory lock it needs."""
     query = (
         "SELECT count(*) FROM pg_stat_activity WHERE pid = ANY(%s) "
-        "AND (cardinality(pg_blocking_pids(pid)) > 0 OR query LIKE '%%that holds the advisory lock%%')"
+        "AND (cardinality(pg_blocking_pids(pid)) > 0 OR query LIKE '-- Sessions and prepared%%' "
+        "AND state = 'idle' AND clock_timestamp() > state_change + interval '25 ms')"
     )
     return bool(one(admin, query, pids))
 

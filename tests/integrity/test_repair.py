@@ -18,7 +18,7 @@ from tests.support import Connection, every, one
 from yumai_pipelines.integrity.repair import Broken, Orphans, Repair, RepairAction, repair_orphans
 from yumai_pipelines.model.lock_policy import LockPolicy
 from yumai_pipelines.postgres.connections import connect
-from yumai_pipelines.postgres.locks import AdvisoryLock
+from yumai_pipelines.postgres.locks import AdvisoryLock, advisory_lock
 from yumai_pipelines.postgres.patience import LockNotObtainedError
 from yumai_pipelines.schema.tables import SESSION_CHILDREN, TABLES, ForeignKey, OnDelete, table_of
 
@@ -309,10 +309,12 @@ def test_a_run_that_is_killed_keeps_what_it_did_and_the_next_one_goes_on(
 
 
 def test_one_repair_at_a_time(database: str, owner: Connection) -> None:
-    with psycopg.connect(database, autocommit=True, application_name="another repair") as other:
-        other.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", (AdvisoryLock.REPAIR.value,))
-        with pytest.raises(LockNotObtainedError, match="another repair"):
-            repair_orphans(owner, run_id="run 1", policy=LockPolicy(patience=LockPolicy().lock_timeout))
+    with (
+        psycopg.connect(database, autocommit=True, application_name="another repair") as other,
+        advisory_lock(other, AdvisoryLock.REPAIR, LockPolicy()),
+        pytest.raises(LockNotObtainedError, match="another repair"),
+    ):
+        repair_orphans(owner, run_id="run 1", policy=LockPolicy(patience=LockPolicy().lock_timeout))
     assert violations(owner) == []
 
 

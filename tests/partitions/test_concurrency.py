@@ -27,7 +27,7 @@ from yumai_pipelines.model.months import Month
 from yumai_pipelines.model.relations import Relation
 from yumai_pipelines.partitions.ensure import MonthReport, ensure_months
 from yumai_pipelines.postgres.connections import connect
-from yumai_pipelines.postgres.locks import LockMode, TableLock
+from yumai_pipelines.postgres.locks import AdvisoryLock, LockMode, TableLock, advisory_lock
 from yumai_pipelines.postgres.patience import LockNotObtainedError
 from yumai_pipelines.postgres.transactions import PatientTransactions
 
@@ -449,12 +449,11 @@ def test_the_error_names_who_holds_the_lock(database: str, connection: Connectio
 
 
 def test_a_second_run_waits_its_turn(database: str, connection: Connection) -> None:
-    connection.execute(
-        "SELECT pg_advisory_lock(hashtextextended('yumai_pipelines: partitions of chatbot.conversations', 0))"
-    )
-    with pytest.raises(LockNotObtainedError, match="advisory lock"):
+    with (
+        advisory_lock(connection, AdvisoryLock.PARTITIONS, IMPATIENT),
+        pytest.raises(LockNotObtainedError, match="advisory lock"),
+    ):
         ensure(database, "2024-08", policy=IMPATIENT)
-    connection.execute("SELECT pg_advisory_unlock_all()")
     fill_default(connection, 500)
     with ThreadPoolExecutor(2) as pool:
         runs = [pool.submit(ensure, database, "2024-08", "2024-09") for _ in range(2)]

@@ -21,11 +21,11 @@ from psycopg import sql
 from yumai_pipelines.adoption.target import differences, relations
 from yumai_pipelines.model.lock_policy import LockPolicy
 from yumai_pipelines.model.relations import Relation
-from yumai_pipelines.postgres.locks import LockMode, TableLock
+from yumai_pipelines.postgres.locks import LockMode, TableLock, list_holders
 from yumai_pipelines.postgres.patience import LockNotObtainedError, Patience
 from yumai_pipelines.postgres.side_by_side import side_by_side
 from yumai_pipelines.postgres.sql_files import read_sql
-from yumai_pipelines.postgres.transactions import STEP_EVENT, PatientTransactions, list_holders
+from yumai_pipelines.postgres.transactions import STEP_EVENT, PatientTransactions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from enum import Enum
+from secrets import randbits
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -13,10 +14,9 @@ from psycopg.rows import class_row
 
 from yumai_pipelines.postgres.patience import Blocker, Patience
 from yumai_pipelines.postgres.sql_files import read_sql
-from yumai_pipelines.postgres.values import read_value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from yumai_pipelines.model.lock_policy import LockPolicy
     from yumai_pipelines.model.relations import Relation
@@ -89,6 +89,10 @@ _HELD: WeakKeyDictionary[Connection, list[AdvisoryLock]] = WeakKeyDictionary()
 def advisory_lock(connection: Connection, lock: AdvisoryLock, policy: LockPolicy) -> Iterator[None]:
     """Hold an advisory lock during the `with` block, so that no other run in this database holds the same one.
 
+    PostgreSQL lets every login take every advisory lock, and shows the keys of those that are held. So each run takes a
+    key of its own, which nobody can guess, and then looks who else of the pipeline's logins has one; what strangers
+    hold counts for nothing. Of two runs that take theirs at the same moment, one at least sees the other's.
+
     If the session ends, PostgreSQL releases the lock.
 
     Raises:
@@ -99,17 +103,48 @@ def advisory_lock(connection: Connection, lock: AdvisoryLock, policy: LockPolicy
     if held and _ORDER.index(lock) < _ORDER.index(held[-1]):
         raise RuntimeError(f"{lock.name} is to be taken before {held[-1].name}")
     patience = Patience(policy, lock.value)
-    key = {"key": lock.value}
-    while not read_value(connection, "SELECT pg_try_advisory_lock(hashtextextended(%(key)s, 0))", key):
-        with connection.cursor(row_factory=class_row(Blocker)) as cursor:
-            patience.pause(cursor.execute(read_sql("postgres", "list_advisory_lock_holders.sql"), key).fetchall())
-    held.append(lock)
+    while True:
+        # A run that only waits takes no key, so as not to be in the way of others that wait.
+        others = _list_runs(connection, lock)
+        if not others:
+            with _key(connection, lock):
+                others = _list_runs(connection, lock)
+                if not others:
+                    held.append(lock)
+                    try:
+                        yield
+                    finally:
+                        held.remove(lock)
+                    return
+        patience.pause(others)
+
+
+@contextmanager
+def _key(connection: Connection, lock: AdvisoryLock) -> Iterator[None]:
+    """Hold a key of the lock."""
+    key = (lock.value, randbits(31))
+    connection.execute("SELECT pg_advisory_lock(hashtext(%s), %s)", key)
     try:
         yield
     finally:
-        held.remove(lock)
         if not connection.closed:
-            connection.execute("SELECT pg_advisory_unlock(hashtextextended(%(key)s, 0))", key)
+            connection.execute("SELECT pg_advisory_unlock(hashtext(%s), %s)", key)
+
+
+def _list_runs(connection: Connection, lock: AdvisoryLock) -> list[Blocker]:
+    """The other sessions of the pipeline's logins that have a key of the lock."""
+    return _list_holders(connection, "advisory", {lock.value: f"advisory lock {lock.value}"})
+
+
+def list_holders(connection: Connection, tables: Iterable[Relation]) -> list[Blocker]:
+    """Who else holds any lock on the tables, sessions and prepared transactions alike."""
+    return _list_holders(connection, "relation", {table.quoted: str(table) for table in tables})
+
+
+def _list_holders(connection: Connection, kind: str, labels: dict[str, str]) -> list[Blocker]:
+    values = {"kind": kind, "names": list(labels), "labels": list(labels.values())}
+    with connection.cursor(row_factory=class_row(Blocker)) as cursor:
+        return cursor.execute(read_sql("postgres", "list_lock_holders.sql"), values).fetchall()
 
 
 @contextmanager

@@ -30,7 +30,6 @@ class Blocker:
         pid: the session's; None for a prepared transaction.
         application_name: what the session calls itself; the owner of a prepared transaction.
         gid: the name of a prepared transaction.
-        stranger: the login, when it holds a lock of the pipeline without being one of its logins.
     """
 
     pid: int | None
@@ -42,7 +41,6 @@ class Blocker:
     relation: str
     mode: str
     gid: str | None = None
-    stranger: str | None = None
 
     def __str__(self) -> str:
         """Return one line of text for people."""
@@ -54,16 +52,9 @@ class Blocker:
                 f"{self.relation}; no session has it, so end it with ROLLBACK PREPARED {gid}, or COMMIT PREPARED {gid}"
             )
         start = "at an unknown time" if self.query_start is None else f"at {self.query_start:%Y-%m-%d %H:%M:%S%z}"
-        line = (
+        return (
             f"pid {self.pid} ({self.application_name}, {self.state}), transaction {age}, holds {self.mode} on "
             f"{self.relation}; its last query began {start}: {self.query or '?'}"
-        )
-        if self.stranger is None:
-            return line
-        return (
-            f'{line}\n    Its login "{self.stranger}" is no member of yumai_pipeline, and has no business with this '
-            "lock, which every run needs. Ask whose it is; as a superuser, "
-            f'ALTER ROLE "{self.stranger}" NOLOGIN and SELECT pg_terminate_backend({self.pid}) end it.'
         )
 
 

@@ -18,21 +18,20 @@ from typing import TYPE_CHECKING, TypeVar
 
 import psycopg
 from psycopg import sql
-from psycopg.rows import class_row
 
 from yumai_pipelines.model.lock_policy import LockPolicy
 from yumai_pipelines.postgres.endings import UNWANTED, EndedError, explain
 from yumai_pipelines.postgres.errors import DatabaseError
-from yumai_pipelines.postgres.locks import LockMode, TableLock
-from yumai_pipelines.postgres.patience import Blocker, LockNotObtainedError, Patience
-from yumai_pipelines.postgres.sql_files import read_sql
+from yumai_pipelines.postgres.locks import LockMode, TableLock, list_holders
+from yumai_pipelines.postgres.patience import LockNotObtainedError, Patience
 from yumai_pipelines.postgres.values import read_value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from yumai_pipelines.model.relations import Relation
     from yumai_pipelines.postgres.connections import Connection
+    from yumai_pipelines.postgres.patience import Blocker
 
 T = TypeVar("T")
 
@@ -242,11 +241,3 @@ class PatientTransactions:
         holders = list_holders(self.connection, wanted)
         compatible = {str(table): mode.compatible for table, mode in wanted.items()}
         return [h for h in holders if h.mode not in compatible.get(h.relation, ())] or holders
-
-
-def list_holders(connection: Connection, tables: Iterable[Relation]) -> list[Blocker]:
-    """Who else holds any lock on the tables, sessions and prepared transactions alike."""
-    names = list(tables)
-    values = {"names": [table.quoted for table in names], "labels": [str(table) for table in names]}
-    with connection.cursor(row_factory=class_row(Blocker)) as cursor:
-        return cursor.execute(read_sql("postgres", "list_lock_holders.sql"), values).fetchall()

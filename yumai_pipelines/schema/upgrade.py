@@ -20,10 +20,9 @@ from yumai_pipelines.model.registry import CONVERSATIONS
 from yumai_pipelines.model.relations import Relation
 from yumai_pipelines.postgres.connections import OWNER_ROLE, REVISION, connect, grant, schema_revision
 from yumai_pipelines.postgres.errors import DatabaseError
-from yumai_pipelines.postgres.locks import AdvisoryLock, advisory_lock
+from yumai_pipelines.postgres.locks import AdvisoryLock, advisory_lock, list_holders
 from yumai_pipelines.postgres.patience import Patience
 from yumai_pipelines.postgres.sql_files import read_sql, sql_path
-from yumai_pipelines.postgres.transactions import list_holders
 from yumai_pipelines.postgres.values import read_value, relation_exists
 from yumai_pipelines.schema import snapshot
 from yumai_pipelines.schema.migrations import migrate
