@@ -40,8 +40,10 @@ check: install  ## lint, check types and what may import what, lint the SQL
 schema: install  ## write the files that are made from the migrations, the functions and the registry
 	$(BIN)/python -m scripts.write_schema
 
+# How many statements of each operation are broken in each way: a number, or all.
+FAULTS ?= all
 faults: install  ## break every statement of every operation in every way, and run again; this takes long
-	$(BIN)/pytest --numprocesses $(WORKERS) --faults all --timeout 3600 tests/hostile/test_faults.py
+	$(BIN)/pytest --numprocesses $(WORKERS) --faults $(FAULTS) -o timeout=86400 tests/hostile/test_faults.py
 
 SCALE ?= small
 bench: install  ## measure what the project promises, and what one would do without it (SCALE=small|medium|large)

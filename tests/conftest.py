@@ -48,9 +48,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
     parser.addoption(
         "--faults",
-        choices=["drawn", "all"],
-        default="drawn",
-        help="which statements of each operation are broken: some, or all, which takes an hour. Default: drawn.",
+        metavar="NUMBER|all",
+        default="2",
+        help="how many statements of each operation are broken in each way; all takes many hours. Default: 2.",
     )
 
 
@@ -146,10 +146,9 @@ def server_url(pytestconfig: pytest.Config) -> str:
 
 
 class Databases:
-    """Makes databases, under names that no other run of the tests uses."""
+    """Makes databases, under names that no other run of the tests uses; also on a server that is killed in between."""
 
-    def __init__(self, admin: Connection, server_url: str) -> None:
-        self._admin = admin
+    def __init__(self, server_url: str) -> None:
         self._server_url = server_url
         self._prefix = f"yumai_test_{secrets.token_hex(4)}"
         self._numbers = count()
@@ -158,13 +157,11 @@ class Databases:
     def create(self, template: str = "template0") -> Iterator[str]:
         """Create a database, and yield its name. It is dropped at the end."""
         name = f"{self._prefix}_{next(self._numbers)}"
-        self._admin.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
-        )
+        self._run(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template)))
         try:
             yield name
         finally:
-            self._admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+            self._run(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
     @contextmanager
     def clone(self, template: str) -> Iterator[str]:
@@ -175,6 +172,10 @@ class Databases:
                 configure_database(connection, Settings().timezone)
             yield self.url(name)
 
+    def _run(self, statement: sql.Composed) -> None:
+        with psycopg.connect(self._server_url, autocommit=True, application_name="test: databases") as admin:
+            admin.execute(statement)
+
     def url(self, name: str) -> str:
         return with_database(self._server_url, name)
 
@@ -184,10 +185,9 @@ class Databases:
 
 
 @pytest.fixture(scope="session")
-def databases(server_url: str) -> Iterator[Databases]:
+def databases(server_url: str) -> Databases:
     """The object that makes and drops databases."""
-    with psycopg.connect(server_url, autocommit=True, application_name="test: databases") as admin:
-        yield Databases(admin, server_url)
+    return Databases(server_url)
 
 
 @pytest.fixture(scope="session")

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 from psycopg import sql
 
 from tests.extracts.dirt import plant
 from tests.graph import Graph, Run, months
+from tests.hostile.operations import FIRST, LAST, SEOUL
 from tests.support import every, one
 from yumai_pipelines.archives.restore import restore_month
 from yumai_pipelines.extracts.reading import export
 from yumai_pipelines.model.lock_policy import LockPolicy
-from yumai_pipelines.model.months import Month
 from yumai_pipelines.model.registry import EXTRACTS, TABLE_ENTRIES
 from yumai_pipelines.postgres.connections import connect
 from yumai_pipelines.schema.snapshot import columns
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
 
     from tests.support import Connection
 
-SEOUL = ZoneInfo("Asia/Seoul")
-FIRST, LAST = Month(2024, 8), Month(2024, 9)
 VOLATILE = {"created_at", "updated_at", "user_key"}
 """Columns that hold when a row was made, or a pseudonym."""
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import threading
 from contextlib import contextmanager, suppress
 from enum import Enum
 from typing import TYPE_CHECKING
 
+import psutil
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
+from yumai_pipelines.local.processes import wait_for_end
 from yumai_pipelines.postgres.connections import to_url, with_database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from yumai_pipelines.local.server import LocalServer
 
 FROZEN_SECONDS = 1.3
 """Longer than a run may do nothing in a transaction that stops writers."""
@@ -25,19 +30,23 @@ class Fault(Enum):
 
     CUT = "the connection breaks before the server gets it"
     REPLY_LOST = "the server does it, and its reply is lost"
+    CLIENT_KILLED = "the run's process is killed, which does nothing any more"
     BACKEND_KILLED = "the server's process is ended by an administrator"
+    SERVER_KILLED = "the whole server crashes"
     FROZEN = "nothing moves for more than a second"
 
 
 class Proxy:
     """Passes on what a client and the server say, and fails once, at a statement of a number; at 0 it only counts."""
 
-    def __init__(self, url: str, fault: Fault, at: int) -> None:
+    def __init__(self, url: str, fault: Fault, at: int, server: LocalServer | None) -> None:
         self._parts = conninfo_to_dict(url)
         self._fault = fault
         self._at = at
+        self._server = server
         self.statements = 0
         self._lock = threading.Lock()
+        self._killing = threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._sockets: list[socket.socket] = []
         self._admin_url = with_database(url, "postgres")
@@ -50,16 +59,22 @@ class Proxy:
         return to_url({**self._parts, "host": "127.0.0.1", "port": port, "sslmode": "disable", "gssencmode": "disable"})
 
     def close(self) -> None:
+        """Let nobody connect any more; what is being killed has ended."""
         for each in [self._listener, *self._sockets]:
             with suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
             each.close()
+        with self._killing:
+            pass
 
     def _accept(self) -> None:
         with suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
                 server = socket.create_connection((str(self._parts["host"]), int(str(self._parts["port"]))))
+                # A message is sent at once, and does not wait for the one before to be acknowledged.
+                for each in (client, server):
+                    each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 self._sockets += [client, server]
                 link = _Link(client, server)
                 threading.Thread(target=self._to_server, args=(link,), daemon=True).start()
@@ -81,6 +96,14 @@ class Proxy:
                         link.deaf.set()
                         link.server.sendall(message)
                         self._wait_until_done(link)
+                        break
+                    case Fault.CLIENT_KILLED:
+                        kill_client(link.client.getpeername()[1])
+                        break
+                    case Fault.SERVER_KILLED:
+                        assert self._server is not None
+                        with self._killing:
+                            kill_server(self._server)
                         break
                     case Fault.BACKEND_KILLED:
                         self._terminate(link)
@@ -151,9 +174,25 @@ class _Link:
         return data
 
 
+def kill_client(port: int) -> None:
+    """Kill the process, which a test started, whose connection has this port."""
+    for process in psutil.Process().children(recursive=True):
+        if any(each.laddr.port == port for each in process.net_connections("tcp")):
+            process.kill()
+
+
+def kill_server(server: LocalServer) -> None:
+    """Let a server crash, and wait for its end."""
+    pid = server.status().pid
+    assert pid is not None
+    process = psutil.Process(pid)
+    process.send_signal(signal.SIGQUIT)
+    wait_for_end([process], 30)
+
+
 @contextmanager
-def failing(url: str, fault: Fault, at: int) -> Iterator[Proxy]:
-    proxy = Proxy(url, fault, at)
+def failing(url: str, fault: Fault, at: int, server: LocalServer | None = None) -> Iterator[Proxy]:
+    proxy = Proxy(url, fault, at, server)
     try:
         yield proxy
     finally:
