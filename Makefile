@@ -42,8 +42,10 @@ schema: install  ## write the files that are made from the migrations, the funct
 
 # How many statements of each operation are broken in each way: a number, or all.
 FAULTS ?= all
-faults: install  ## break every statement of every operation in every way, and run again; this takes long
-	$(BIN)/pytest --numprocesses $(WORKERS) --faults $(FAULTS) -o timeout=86400 tests/hostile/test_faults.py
+# How many lives are lived under settings that are drawn.
+LIVES ?= 100
+faults: install  ## break every statement of every operation in every way, and live under all kinds of settings; takes long
+	$(BIN)/pytest --numprocesses $(WORKERS) --faults $(FAULTS) --lives $(LIVES) -o timeout=86400 tests/hostile/test_{faults,settings}.py
 
 SCALE ?= small
 bench: install  ## measure what the project promises, and what one would do without it (SCALE=small|medium|large)

@@ -52,6 +52,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="2",
         help="how many statements of each operation are broken in each way; all takes many hours. Default: 2.",
     )
+    parser.addoption(
+        "--lives",
+        type=int,
+        default=1,
+        help="how many whole lives of a database are lived under foreign settings; each takes ten seconds. Default: 1.",
+    )
 
 
 class Server:

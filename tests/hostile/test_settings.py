@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import dagster as dg
-import numpy as np
 import psycopg
 import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
+from tests.hostile import operations
 from tests.hostile.life import live
 from tests.schema.test_upgrade import psql
 from tests.support import every
@@ -24,8 +28,7 @@ from yumai_pipelines.schema.upgrade import drift, upgrade
 from yumai_pipelines.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Iterator
 
     from tests.conftest import Databases
     from tests.support import Connection
@@ -44,48 +47,72 @@ TEXTS = {
 }
 """Values of settings that are texts; of all others the catalogue of settings says what they may be."""
 
-TOO_SLOW = {"vacuum_cost_delay", "backend_flush_after", "post_auth_delay", "pre_auth_delay"}
-"""They change how long something takes, and by so much that the tests would end it."""
+LEFT_ALONE = {
+    # They change how long something takes, and by so much that the tests would end it.
+    "vacuum_cost_delay", "backend_flush_after", "post_auth_delay", "pre_auth_delay",
+    # They fill the server's log, and change nothing else.
+    "log_min_messages", "log_executor_stats", "log_parser_stats", "log_planner_stats", "log_statement_stats",
+    # Their limits are meant: what exceeds them fails, and says so.
+    "temp_file_limit", "max_stack_depth",
+    # Triggers on events are of superusers alone; the others write files for developers.
+    "event_triggers", "jit_dump_bitcode",
+}  # fmt: skip
+TIMEOUTS = {"statement_timeout", "lock_timeout", "idle_session_timeout", "transaction_timeout"}
+FASTEST = 40
+"""Milliseconds of a timeout, with room for the first statement of a connection, which sets them."""
 
-FASTEST = {"statement_timeout": "40", "lock_timeout": "40", "idle_session_timeout": "40", "transaction_timeout": "40"}
-"""Milliseconds, with room for the first statement of a connection, which sets them."""
+Drawn = dict[str, str]
+Test = Callable[..., None]
 
 
-def draw_values(connection: Connection, seed: int) -> dict[str, str]:
-    """A value for every setting that a login may choose, drawn from what the server's catalogue says of it."""
-    rng = np.random.default_rng(seed)
-
-    def pick(values: Sequence[str]) -> str:
-        return values[int(rng.integers(len(values)))]
-
-    drawn: dict[str, str] = {}
+def values_of_settings(connection: Connection) -> dict[str, st.SearchStrategy[str]]:
+    """For every setting that a superuser may choose, what the server's catalogue says it may be, but its value."""
+    strategies = {}
     for name, kind, setting, lowest, highest, words in every(
         connection,
-        "SELECT name, vartype, setting, min_val, max_val, enumvals FROM pg_settings WHERE context = 'user' "
-        "AND name NOT LIKE 'transaction\\_%%' ORDER BY name",
+        "SELECT name, vartype, setting, min_val, max_val, enumvals FROM pg_settings "
+        "WHERE context IN ('user', 'superuser') AND name NOT LIKE 'transaction\\_%%' AND name <> ALL(%s) "
+        "OR name = 'transaction_timeout' ORDER BY name",
+        list(LEFT_ALONE),
     ):
-        if name in TOO_SLOW:
-            continue
         match kind:
             case "bool":
-                drawn[name] = "off" if setting == "on" else "on"
+                strategies[name] = st.just("off" if setting == "on" else "on")
             case "enum":
-                drawn[name] = pick([word for word in words if word != setting] or words)
-            case "string":
-                drawn |= {name: pick(TEXTS[name])} if name in TEXTS else {}
-            case _:
-                drawn[name] = pick([lowest, highest])
-    return drawn | {name: value for name, value in FASTEST.items() if name in drawn and rng.random() < 0.5}
+                strategies[name] = st.sampled_from([word for word in words if word != setting] or words)
+            case "string" if name in TEXTS:
+                strategies[name] = st.sampled_from(TEXTS[name])
+            case "integer":
+                least = FASTEST if name in TIMEOUTS else int(lowest)
+                strategies[name] = st.one_of(
+                    st.sampled_from([least, int(highest)]), st.integers(least, int(highest))
+                ).map(str)
+            case "real":
+                bounds = float(lowest), float(highest)
+                strategies[name] = st.one_of(st.sampled_from(bounds), st.floats(*bounds)).map(str)
+    return strategies
+
+
+def some(lives: int, times: int = 1) -> Callable[[Test], Test]:
+    """How much is drawn: for one life the same each time; of several that fail, a small one is sought."""
+    return settings(
+        max_examples=lives * times,
+        derandomize=lives == 1,
+        phases=[Phase.generate] if lives == 1 else [Phase.generate, Phase.shrink],
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
 
 
 @contextmanager
-def bent_login(admin: Connection, url: str, settings: dict[str, str]) -> Iterator[str]:
+def bent_login(admin: Connection, url: str, values: Drawn) -> Iterator[str]:
     """The URL of a superuser whose new connections to this database have these settings."""
     role = sql.Identifier(name := f"yumai_test_{uuid4().hex[:12]}")
     parts = conninfo_to_dict(url)
     admin.execute(sql.SQL("CREATE ROLE {} LOGIN SUPERUSER PASSWORD 'secret'").format(role))
     try:
-        for setting, value in settings.items():
+        for setting, value in values.items():
             admin.execute(
                 sql.SQL("ALTER ROLE {} IN DATABASE {} SET {} = {}").format(
                     role, sql.Identifier(str(parts["dbname"])), sql.Identifier(setting), sql.Literal(value)
@@ -98,24 +125,32 @@ def bent_login(admin: Connection, url: str, settings: dict[str, str]) -> Iterato
             owner.execute(sql.SQL("DROP ROLE {}").format(role))
 
 
-@pytest.mark.parametrize("seed", range(1))
 def test_the_whole_life_is_the_same_whatever_a_login_has_set(
-    databases: Databases, world: str, instance: dg.DagsterInstance, tmp_path: Path, seed: int
+    databases: Databases, world: str, instance: dg.DagsterInstance, tmp_path: Path, pytestconfig: pytest.Config
 ) -> None:
+    lives = pytestconfig.getoption("lives")
     with databases.clone(world) as url, psycopg.connect(url, autocommit=True) as admin:
         undisturbed = live(url, admin, instance, tmp_path)
+        values = values_of_settings(admin)
     assert undisturbed.failed == []
-    with databases.clone(world) as url, psycopg.connect(url, autocommit=True) as admin:
-        drawn = draw_values(admin, seed)
-        with bent_login(admin, url, drawn) as bent, dg.DagsterInstance.ephemeral() as own:
-            with psycopg.connect(bent) as other:
-                assert {name: value for name, value in drawn.items() if shown(other, name) == value}
+
+    @some(lives)
+    @given(drawn=st.fixed_dictionaries(values) if lives == 1 else st.fixed_dictionaries({}, optional=values))
+    def live_under(drawn: Drawn) -> None:
+        with (
+            databases.clone(world) as url,
+            psycopg.connect(url, autocommit=True) as admin,
+            bent_login(admin, url, drawn) as bent,
+            dg.DagsterInstance.ephemeral() as own,
+        ):
             life = live(bent, admin, own, tmp_path)
-    assert life.failed == []
-    assert {name: run.failed_checks() for name, run in life.runs.items()} == {
-        name: run.failed_checks() for name, run in undisturbed.runs.items()
-    }
-    assert life.left == undisturbed.left
+        assert life.failed == []
+        assert {name: run.failed_checks() for name, run in life.runs.items()} == {
+            name: run.failed_checks() for name, run in undisturbed.runs.items()
+        }
+        assert life.left == undisturbed.left
+
+    live_under()
 
 
 def shown(connection: Connection, name: str) -> str | None:
@@ -168,27 +203,55 @@ def test_a_database_in_another_encoding_is_refused(databases: Databases, server_
             admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
-def test_the_schema_that_psql_installs_is_the_same_under_a_bent_login(empty_database: str, server_url: str) -> None:
+def test_the_schema_that_psql_installs_is_the_same_under_a_bent_login(
+    databases: Databases, server_url: str, pytestconfig: pytest.Config
+) -> None:
     with psycopg.connect(server_url, autocommit=True) as admin:
-        bent = draw_values(admin, seed=3) | {"standard_conforming_strings": "off", "search_path": "public"}
-        slow = {name: value for name, value in bent.items() if "timeout" not in name}
-        with bent_login(admin, empty_database, slow) as url:
-            installed = psql(url, "-f", str(sql_path("install.sql")))
-            assert installed.returncode == 0, installed.stderr
-            with connect(url, application_name="test") as owner:
-                assert drift(owner) == []
+        values = values_of_settings(admin)
+
+        @some(pytestconfig.getoption("lives"))
+        @given(drawn=st.fixed_dictionaries({name: each for name, each in values.items() if name not in TIMEOUTS}))
+        def install_under(drawn: Drawn) -> None:
+            with databases.create() as name, bent_login(admin, databases.url(name), drawn) as url:
+                installed = psql(url, "-f", str(sql_path("install.sql")))
+                assert installed.returncode == 0, installed.stderr
+                with connect(url, application_name="test") as owner:
+                    assert drift(owner) == []
+
+        install_under()
+
+
+def test_months_are_made_by_whatever_plans(databases: Databases, world: str, pytestconfig: pytest.Config) -> None:
+    """A condition that fails on rows of others must not be asked of them first."""
+    with databases.clone(world) as url, psycopg.connect(url, autocommit=True) as admin:
+        planning = every(admin, "SELECT name FROM pg_settings WHERE category LIKE 'Query Tuning%'")
+        values = {name: each for name, each in values_of_settings(admin).items() if (name,) in planning}
+
+    @some(pytestconfig.getoption("lives"), times=10)
+    @given(drawn=st.fixed_dictionaries(values))
+    def make_months_under(drawn: Drawn) -> None:
+        with (
+            databases.clone(world) as url,
+            psycopg.connect(url, autocommit=True) as admin,
+            bent_login(admin, url, drawn) as bent,
+        ):
+            operations.months(bent, Path())
+
+    make_months_under()
 
 
 @pytest.mark.parametrize("variable", ["PGCLIENTENCODING", "PGOPTIONS", "PGTZ", "PGDATESTYLE"])
-def test_the_environment_bends_nothing(database: str, monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+def test_the_environment_bends_nothing(database: str, variable: str) -> None:
     bent = {
         "PGCLIENTENCODING": "UHC",
         "PGOPTIONS": "-c search_path=public -c IntervalStyle=iso_8601 -c default_transaction_read_only=on",
         "PGTZ": "UTC",
         "PGDATESTYLE": "German",
     }
-    monkeypatch.setenv(variable, bent[variable])
-    with connect(database, application_name="test") as pinned:
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv(variable, bent[variable])
+        pinned = connect(database, application_name="test")
+    with pinned:
         assert shown(pinned, "client_encoding") == "UTF8"
         assert shown(pinned, "TimeZone") == "Asia/Seoul"
         assert {name: shown(pinned, name) for name in SETTINGS} == SETTINGS
