@@ -6,6 +6,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, ClassVar, LiteralString
 from zoneinfo import ZoneInfo
@@ -175,6 +176,7 @@ def test_the_file_says_what_is_in_it(database: str, connection: Connection, tmp_
     }
     assert (manifest["lower"], manifest["upper"]) == ("2024-08-01T00:00:00+09:00", "2024-09-01T00:00:00+09:00")
     assert [column["name"] for column in manifest["columns"]] == parquet.schema_arrow.names
+    assert manifest["sha256"] == sha256(path.read_bytes()).hexdigest()
 
 
 def test_columns_of_other_types_come_back_the_same(database: str, connection: Connection, tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from psycopg import sql
 
 from yumai_pipelines.archives.checksum import print_plainly, summarize_table
 from yumai_pipelines.archives.columns import fitted_columns, longest_row
-from yumai_pipelines.archives.files import LONGEST_ROW, Manifest, export_rows, summarize_file
+from yumai_pipelines.archives.files import LONGEST_ROW, Manifest, export_rows, refuse_other_bytes, summarize_file
 from yumai_pipelines.archives.restore import restore_month
 from yumai_pipelines.archives.store import ArchiveError, size_of
 from yumai_pipelines.model.calendar import oldest_kept
@@ -349,9 +349,9 @@ class _Departure:
             name = f"{self._directory}/{summary.checksum[:16]}"
             with self.store.writing(f"{name}.parquet") as file:
                 comment = f"Conversations of {self.month.month}, {self.month.lower} to {self.month.upper}."
-                export_rows(self.connection, self.table, columns, file, longest, comment)
+                written = export_rows(self.connection, self.table, columns, file, longest, comment)
         uri = self.store.uri(f"{name}.parquet")
-        self._compare(uri, summary, columns)
+        self._compare(uri, summary, columns, written)
         sys.audit(STEP_EVENT, f"write the manifest of {self.month.month}")
         manifest = Manifest(
             month=self.month.month.key,
@@ -361,12 +361,13 @@ class _Departure:
             lower=self.month.lower,
             upper=self.month.upper,
             bytes=size_of(uri),
+            sha256=written,
         )
         with self.store.writing(f"{name}.json") as file:
             file.write(manifest.to_json().encode())
         return summary, uri
 
-    def _compare(self, uri: str, expected: Summary, columns: Sequence[Column]) -> None:
+    def _compare(self, uri: str, expected: Summary, columns: Sequence[Column], written: str) -> None:
         sys.audit(STEP_EVENT, f"read {self.month.month} back")
         found, found_columns = summarize_file(uri)
         if (found, found_columns) != (expected, tuple(columns)):
@@ -374,6 +375,7 @@ class _Departure:
                 f"{uri} does not hold what {self.table} holds: the file has {found}, the table {expected}. "
                 "Look for a disk or a store that damages files, and run again."
             )
+        refuse_other_bytes(uri, written)
 
     def _record(self, summary: Summary, uri: str, harmless: set[str]) -> bool:
         """Record that the rows are in the file and the table may be dropped; False when it has changed meanwhile."""

@@ -10,6 +10,7 @@ import io
 import json
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from hashlib import sha256
 from typing import IO, TYPE_CHECKING, TypeVar
 
 import pyarrow as pa
@@ -57,6 +58,8 @@ class Manifest:
         lower: first instant of the month.
         upper: first instant of the next month.
         bytes: size of the Parquet file.
+        sha256: hash of the Parquet file, as it was written. Rows and columns are compared one by one, but not what the
+            file says of them to readers who would skip some.
     """
 
     month: str
@@ -66,6 +69,7 @@ class Manifest:
     lower: datetime
     upper: datetime
     bytes: int
+    sha256: str
 
     def to_json(self) -> str:
         """The text of the manifest."""
@@ -75,8 +79,8 @@ class Manifest:
 
 def export_rows(
     connection: Connection, table: Relation, columns: Sequence[Column], file: IO[bytes], longest: int, comment: str
-) -> None:
-    """Write a table's rows into a Parquet file, ordered by time and id.
+) -> str:
+    """Write a table's rows into a Parquet file, ordered by time and id, and return the file's SHA-256.
 
     Args:
         connection: its snapshot decides which rows are written.
@@ -95,21 +99,22 @@ def export_rows(
     )
     try:
         if longest == 0:
-            write_batches(iter(()), schema, file)
-            return
+            return write_batches(iter(()), schema, file)
         with connection.cursor() as cursor, cursor.copy(query) as copy:
-            write_batches(_parsed(copy, columns, longest), schema, file)
+            return write_batches(_parsed(copy, columns, longest), schema, file)
     except (pa.ArrowException, ValueError) as error:
         raise ArchiveError(
             f"A value of {table} does not fit its column in a Parquet file: {error}. Correct the row, and run again."
         ) from error
 
 
-def write_batches(batches: Iterator[pa.RecordBatch], schema: pa.Schema, file: IO[bytes]) -> None:
-    """Write batches of rows into a Parquet file, in row groups of a bounded size."""
-    with pq.ParquetWriter(file, schema, compression="zstd", write_page_checksum=True) as writer:
+def write_batches(batches: Iterator[pa.RecordBatch], schema: pa.Schema, file: IO[bytes]) -> str:
+    """Write batches of rows into a Parquet file, in row groups of a bounded size; return the file's SHA-256."""
+    target = _Hashed(file)
+    with pq.ParquetWriter(target, schema, compression="zstd", write_page_checksum=True) as writer:
         for group in _grouped(batches, schema):
             writer.write_table(group)
+    return target.sha256.hexdigest()
 
 
 def _parsed(copy: psycopg.Copy, columns: Sequence[Column], longest: int) -> Iterator[pa.RecordBatch]:
@@ -165,6 +170,21 @@ class _CopyStream(io.RawIOBase):
         return size
 
 
+class _Hashed(io.RawIOBase):
+    """A writable stream that passes on what is written, and hashes it."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.sha256 = sha256()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Buffer) -> int:
+        self.sha256.update(data)
+        return self._file.write(data)
+
+
 def summarize_file(uri: str) -> tuple[Summary, tuple[Column, ...]]:
     """Read a whole Parquet file; return the summary of its rows, and the columns that they were made from.
 
@@ -178,8 +198,34 @@ def summarize_file(uri: str) -> tuple[Summary, tuple[Column, ...]]:
     return read_file(uri, summarize)
 
 
-def read_manifest(uri: str) -> tuple[Column, ...]:
-    """The columns that the manifest beside a Parquet file names.
+def hash_file(uri: str) -> str:
+    """Read a whole file, and return its SHA-256.
+
+    Raises:
+        ArchiveError: the file is missing, or cannot be read.
+    """
+    with reading(uri) as file:
+        found = sha256()
+        while block := file.read(BLOCK_BYTES):
+            found.update(block)
+    return found.hexdigest()
+
+
+def refuse_other_bytes(uri: str, written: str) -> None:
+    """Make sure that a new file is, octet by octet, what was written.
+
+    Raises:
+        ArchiveError: its SHA-256 is another one.
+    """
+    if (found := hash_file(uri)) != written:
+        raise ArchiveError(
+            f"{uri} is not what was written: its SHA-256 is {found} instead of {written}. Look for a disk or a store "
+            "that damages files, and run again."
+        )
+
+
+def read_manifest(uri: str) -> tuple[tuple[Column, ...], str | None]:
+    """The columns and the SHA-256 that the manifest beside a Parquet file names; earlier versions wrote no hash.
 
     Raises:
         ArchiveError: the manifest is missing, cannot be read, or is none.
@@ -187,7 +233,8 @@ def read_manifest(uri: str) -> tuple[Column, ...]:
     beside = f"{uri.removesuffix('.parquet')}.json"
     with reading(beside) as file:
         try:
-            return tuple(Column(**each) for each in json.load(file)["columns"])
+            content = json.load(file)
+            return tuple(Column(**each) for each in content["columns"]), content.get("sha256")
         except (KeyError, TypeError, ValueError) as error:
             raise ArchiveError(f"{beside} is no manifest, or it is damaged: {error}. {BROKEN}") from error
 

@@ -1,6 +1,7 @@
 """Reads the files of archived months again, in turn, and says which are missing, damaged, or not what was written.
 
-A file is read as a whole and its checksum computed anew, as when it was written: a size says nothing of a flipped bit.
+A file is read as a whole, and the checksum of its rows and the hash of its bytes are computed anew, as when it was
+written: a size says nothing of a flipped bit.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from yumai_pipelines.archives.files import read_manifest, summarize_file
+from yumai_pipelines.archives.files import hash_file, read_manifest, summarize_file
 from yumai_pipelines.archives.store import ArchiveError, size_of
 from yumai_pipelines.partitions import archived
 
@@ -80,13 +81,16 @@ def fault_of(archive: archived.Archive) -> str:
         if size != archive.bytes:
             return f"{archive.uri} has {size:,} bytes instead of {archive.bytes:,}"
         found, columns = summarize_file(archive.uri)
-        manifest = read_manifest(archive.uri)
+        named_columns, named_hash = read_manifest(archive.uri)
+        found_hash = hash_file(archive.uri)
     except ArchiveError as error:
         if isinstance(error.__cause__, FileNotFoundError):
             return f"{archive.uri}, or the manifest beside it, is not there"
         return str(error)
     if found != archive.summary:
         return f"{archive.uri} is damaged: it holds {found}; written were {archive.summary}"
-    if manifest != columns:
+    if columns != named_columns:
         return f"{archive.uri} is damaged: its columns are not those that the manifest beside it names"
+    if named_hash not in (None, found_hash):
+        return f"{archive.uri} is damaged: its SHA-256 is {found_hash}, and {named_hash} in the manifest beside it"
     return ""

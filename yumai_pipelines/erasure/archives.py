@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from yumai_pipelines.archives.checksum import summarize_batches
-from yumai_pipelines.archives.files import BATCH_ROWS, read_file, summarize_file, write_batches
+from yumai_pipelines.archives.files import BATCH_ROWS, read_file, refuse_other_bytes, summarize_file, write_batches
 from yumai_pipelines.archives.store import ArchiveError, exists, reading, remove, size_of
 from yumai_pipelines.partitions import archived
 from yumai_pipelines.postgres.transactions import STEP_EVENT
@@ -127,8 +127,8 @@ def _rewrite(connection: Connection, store: Store, uri: str, user_id: int, sessi
             stem = f"{'/'.join(uri.split('/')[-3:-1])}/{kept.checksum[:16]}"
             sys.audit(STEP_EVENT, f"rewrite {uri}")
             with store.writing(f"{stem}.parquet") as target:
-                write_batches(_others(file, user_id, sessions), file.schema_arrow, target)
-            _record(connection, store, uri, stem, kept)
+                written = write_batches(_others(file, user_id, sessions), file.schema_arrow, target)
+            _record(connection, store, uri, stem, kept, written)
         return int(gone)
 
     return read_file(uri, rewrite)
@@ -146,7 +146,7 @@ def _theirs(batch: pa.RecordBatch, user_id: int, sessions: pa.Array) -> pa.Boole
     return pc.or_(named, pc.is_in(batch["session_id"], sessions))
 
 
-def _record(connection: Connection, store: Store, old: str, stem: str, kept: Summary) -> None:
+def _record(connection: Connection, store: Store, old: str, stem: str, kept: Summary, written: str) -> None:
     """Check the new file, and record it in the place of the old one."""
     new = store.uri(f"{stem}.parquet")
     found, _ = summarize_file(new)
@@ -154,13 +154,14 @@ def _record(connection: Connection, store: Store, old: str, stem: str, kept: Sum
         raise ArchiveError(
             f"{new} does not hold what was written: {found} instead of {kept}. {old} is kept. Run again."
         )
+    refuse_other_bytes(new, written)
     old_manifest = _manifest_of(old)
     manifest = {}
     if exists(old_manifest):  # a file that a killed run has left may have none
         with reading(old_manifest) as file:
             manifest = json.load(file)
     with store.writing(f"{stem}.json") as file:
-        manifest |= {"summary": asdict(kept), "bytes": size_of(new)}
+        manifest |= {"summary": asdict(kept), "bytes": size_of(new), "sha256": written}
         text = json.dumps(manifest, default=datetime.isoformat, ensure_ascii=False, indent=2)
         file.write(f"{text}\n".encode())
     sys.audit(STEP_EVENT, f"record {new}")
