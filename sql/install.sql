@@ -72,6 +72,7 @@ $$;
 \ir functions/delete_old_sessions.sql
 \ir functions/end_session.sql
 \ir functions/get_shop_hours.sql
+\ir functions/is_readable.sql
 \ir functions/note_archive_change.sql
 \ir functions/rating_of.sql
 \ir functions/row_as_jsonb.sql

@@ -465,6 +465,34 @@ COMMENT ON FUNCTION chatbot.start_session(p_user_id integer, p_session_type char
 
 
 --
+-- Name: is_readable(json); Type: FUNCTION; Schema: extracts; Owner: yumai_pipeline
+--
+
+CREATE FUNCTION extracts.is_readable(p_selection json) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$
+    -- json keeps what jsonb refuses, such as \u0000, and ->> then fails too. What is nested deeper than the stack allows is
+    -- refused with an error that pg_input_is_valid does not catch; it has as many brackets.
+    SELECT CASE
+        WHEN
+            octet_length(p_selection::text) > 2000
+            AND length(p_selection::text) - length(translate(p_selection::text, '[{', '')) > 1000
+            THEN FALSE
+        ELSE pg_input_is_valid(p_selection::text, 'jsonb')
+    END
+$$;
+
+
+ALTER FUNCTION extracts.is_readable(p_selection json) OWNER TO yumai_pipeline;
+
+--
+-- Name: FUNCTION is_readable(p_selection json); Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON FUNCTION extracts.is_readable(p_selection json) IS 'Whether a value of JSON can be read: it is nested no deeper than the stack allows, and is JSON that jsonb takes; NULL of NULL.';
+
+
+--
 -- Name: rating_of(jsonb); Type: FUNCTION; Schema: extracts; Owner: yumai_pipeline
 --
 
@@ -5296,6 +5324,13 @@ REVOKE ALL ON FUNCTION chatbot.set_updated_at() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION chatbot.start_session(p_user_id integer, p_session_type character varying, p_metadata jsonb, p_ip_address inet, p_user_agent text) FROM PUBLIC;
 GRANT ALL ON FUNCTION chatbot.start_session(p_user_id integer, p_session_type character varying, p_metadata jsonb, p_ip_address inet, p_user_agent text) TO yumai_app;
+
+
+--
+-- Name: FUNCTION is_readable(p_selection json); Type: ACL; Schema: extracts; Owner: yumai_pipeline
+--
+
+REVOKE ALL ON FUNCTION extracts.is_readable(p_selection json) FROM PUBLIC;
 
 
 --

@@ -57,15 +57,7 @@ CROSS JOIN LATERAL (
     SELECT
         chosen.is_one,
         CASE
-            -- json keeps what jsonb refuses, such as \u0000, and ->> then fails too. What is nested deeper than the stack
-            -- allows is refused with an error that pg_input_is_valid does not catch; it has as many brackets.
-            WHEN
-                chosen.is_one
-                AND (
-                    octet_length(r.user_selection::text) <= 2000
-                    OR length(r.user_selection::text) - length(translate(r.user_selection::text, '[{', '')) <= 1000
-                )
-                AND pg_input_is_valid(r.user_selection::text, 'jsonb')
+            WHEN chosen.is_one AND extracts.is_readable(r.user_selection)
                 THEN (substring(r.user_selection::text::jsonb ->> 'shop_id' FROM '^[1-9][0-9]{0,17}$'))::bigint
         END AS shop_id
     FROM (SELECT coalesce(json_typeof(r.user_selection) <> 'null', FALSE) AS is_one) AS chosen

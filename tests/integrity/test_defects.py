@@ -263,6 +263,16 @@ DEFECTS = [
         fails("chatbot.conversations", user_is_the_sessions="user_id 3, session_user_id 1"),
     ),
     Defect(
+        "selection nested more deeply than can be read",
+        "UPDATE recommendations_log SET user_selection = (repeat('[', 5000) || repeat(']', 5000))::json",
+        fails("analytics.recommendations_log", selections_are_readable="octets 10000"),
+    ),
+    Defect(
+        "selection that only PostgreSQL's json keeps",
+        r"""UPDATE recommendations_log SET user_selection = '{"shop_id": 2, "note": "\u0000"}'""",
+        fails("analytics.recommendations_log", selections_are_readable="id 1, time_stamp"),
+    ),
+    Defect(
         "shop deleted that is named without a foreign key",
         "DELETE FROM shops WHERE id = 2",
         fails("chatbot.conversations", soft_references="Ids in recommended_shop_ids … that is gone: 1 (")

@@ -113,6 +113,7 @@ MAY_EXECUTE = {
     "chatbot.get_shop_hours": {"yumai_app"},
     "chatbot.start_session": {"yumai_app"},
     "chatbot.set_updated_at": set(),
+    "extracts.is_readable": set(),
     "extracts.rating_of": set(),
     "yumai_pipelines.business_timezone": {"yumai_app"},
     "yumai_pipelines.configure_database": set(),

@@ -33,6 +33,7 @@ HOUR = timedelta(hours=1)
 NAME_ONLY_SOME = {
     "*/extracts/*": "the extracts are computed from two logs alone, as the registry says",
     "sql/retention/create_known_rows.sql": "what the extracts are computed from",
+    "yumai_pipelines/integrity/row_rules.py": "a rule is of one table",
     "sql/functions/clean_invalid_shop_references.sql": "the columns that name shops, of whatever table",
 }
 """Files that rightly name some of the tables with a session but not all, with the reasons."""

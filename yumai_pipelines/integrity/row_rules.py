@@ -9,7 +9,7 @@ from psycopg import sql
 
 from yumai_pipelines.integrity.findings import Finding, Severity
 from yumai_pipelines.integrity.samples import sample
-from yumai_pipelines.model.registry import CONVERSATIONS
+from yumai_pipelines.model.registry import CONVERSATIONS, RECOMMENDATIONS
 from yumai_pipelines.postgres.sql_files import read_sql, sql_path
 
 if TYPE_CHECKING:
@@ -55,6 +55,17 @@ ROW_RULES = (
         broken=f"rows of {CONVERSATIONS} whose user is not their session's",
         cause="a client wrote a turn into somebody else's session, or a session was given another user afterwards.",
         remedy="find out which of the two is right; where it is the session's, run the UPDATE.",
+    ),
+    RowRule(
+        "selections_are_readable",
+        RECOMMENDATIONS,
+        description=f"Each user_selection of {RECOMMENDATIONS} can be read. One that cannot counts in the extracts as "
+        "a selection that names no shop.",
+        broken=f"rows of {RECOMMENDATIONS} whose user_selection cannot be read",
+        cause="a client wrote JSON with more than a thousand brackets, or with what PostgreSQL keeps as text alone, "
+        "such as \\u0000.",
+        remedy="find out what was selected, correct the rows, and build their months of the extracts again.",
+        severity=Severity.WARN,
     ),
 )
 
