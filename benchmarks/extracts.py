@@ -14,7 +14,8 @@ from zoneinfo import ZoneInfo
 import psycopg
 
 from benchmarks.runner import Benchmark, Measure, Scale, seconds
-from yumai_pipelines.extracts.build import SERVER_SETTINGS, STAGES, month_parameters
+from yumai_pipelines.extracts.build import SERVER_SETTINGS, month_parameters
+from yumai_pipelines.extracts.code import STAGES
 from yumai_pipelines.local.server import program
 from yumai_pipelines.model.months import Month
 from yumai_pipelines.model.registry import EXTRACTS

@@ -64,6 +64,7 @@ $$;
 \ir migrations/0009_adoption.sql
 \ir migrations/0010_extract_comments.sql
 \ir migrations/0011_replica_identity.sql
+\ir migrations/0012_source_changes.sql
 \ir functions/auto_delete_old_conversations.sql
 \ir functions/business_timezone.sql
 \ir functions/clean_inactive_sessions.sql
@@ -84,7 +85,7 @@ CREATE TABLE yumai_pipelines.alembic_version (
     version_num varchar(32) NOT NULL,
     CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
-INSERT INTO yumai_pipelines.alembic_version (version_num) VALUES ('0011');
+INSERT INTO yumai_pipelines.alembic_version (version_num) VALUES ('0012');
 SET LOCAL ROLE NONE;
 SELECT yumai_pipelines.configure_database(:'timezone');
 COMMIT;

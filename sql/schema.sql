@@ -580,6 +580,143 @@ ALTER FUNCTION yumai_pipelines.configure_database(p_timezone text) OWNER TO yuma
 COMMENT ON FUNCTION yumai_pipelines.configure_database(p_timezone text) IS 'Sets search_path and the business''s time zone for every new connection to this database. Needs its owner.';
 
 
+SET default_tablespace = '';
+
+SET default_table_access_method = heap;
+
+--
+-- Name: user_feedback; Type: TABLE; Schema: analytics; Owner: yumai_pipeline
+--
+
+CREATE TABLE analytics.user_feedback (
+    id bigint NOT NULL,
+    session_id uuid NOT NULL,
+    related_recommendation_id bigint,
+    user_id integer,
+    time_stamp timestamp with time zone DEFAULT now() NOT NULL,
+    feedback_type character varying(30),
+    feedback_target_type character varying(30),
+    feedback_target_id character varying(30),
+    feedback_content jsonb,
+    context jsonb
+);
+
+
+ALTER TABLE analytics.user_feedback OWNER TO yumai_pipeline;
+
+--
+-- Name: TABLE user_feedback; Type: COMMENT; Schema: analytics; Owner: yumai_pipeline
+--
+
+COMMENT ON TABLE analytics.user_feedback IS 'What users thought of what they were told. One row per feedback.';
+
+
+--
+-- Name: COLUMN user_feedback.id; Type: COMMENT; Schema: analytics; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN analytics.user_feedback.id IS 'Key of the feedback.';
+
+
+--
+-- Name: COLUMN user_feedback.session_id; Type: COMMENT; Schema: analytics; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN analytics.user_feedback.session_id IS 'The session in which it was given: not always the recommendation''s.';
+
+
+--
+-- Name: COLUMN user_feedback.related_recommendation_id; Type: COMMENT; Schema: analytics; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN analytics.user_feedback.related_recommendation_id IS 'The recommendation that it is about, if it is.';
+
+
+--
+-- Name: COLUMN user_feedback.user_id; Type: COMMENT; Schema: analytics; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN analytics.user_feedback.user_id IS 'Who gave it.';
+
+
+--
+-- Name: COLUMN user_feedback.time_stamp; Type: COMMENT; Schema: analytics; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN analytics.user_feedback.time_stamp IS 'When it was given.';
+
+
+--
+-- Name: COLUMN user_feedback.feedback_type; Type: COMMENT; Schema: analytics; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN analytics.user_feedback.feedback_type IS 'selection, rating, text, implicit, …';
+
+
+--
+-- Name: COLUMN user_feedback.feedback_target_type; Type: COMMENT; Schema: analytics; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN analytics.user_feedback.feedback_target_type IS 'Kind of thing that it is about: shop, recommendation, …';
+
+
+--
+-- Name: COLUMN user_feedback.feedback_target_id; Type: COMMENT; Schema: analytics; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN analytics.user_feedback.feedback_target_id IS 'Id of that thing, as text.';
+
+
+--
+-- Name: COLUMN user_feedback.feedback_content; Type: COMMENT; Schema: analytics; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN analytics.user_feedback.feedback_content IS 'What was said; {"rating": 1 to 5} for a rating. Personal data.';
+
+
+--
+-- Name: COLUMN user_feedback.context; Type: COMMENT; Schema: analytics; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN analytics.user_feedback.context IS 'Under what circumstances.';
+
+
+--
+-- Name: counting_time(analytics.user_feedback); Type: FUNCTION; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+CREATE FUNCTION yumai_pipelines.counting_time(p_feedback analytics.user_feedback) RETURNS timestamp with time zone
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    v_time timestamptz;
+BEGIN
+    IF p_feedback.related_recommendation_id IS NULL THEN
+        SELECT c.month::timestamp AT TIME ZONE yumai_pipelines.business_timezone()
+        INTO v_time
+        FROM yumai_pipelines.counted_feedback AS c
+        WHERE c.feedback_id = p_feedback.id;
+    ELSE
+        SELECT r.time_stamp
+        INTO v_time
+        FROM analytics.recommendations_log AS r
+        WHERE r.id = p_feedback.related_recommendation_id;
+    END IF;
+    RETURN coalesce(v_time, p_feedback.time_stamp);
+END
+$$;
+
+
+ALTER FUNCTION yumai_pipelines.counting_time(p_feedback analytics.user_feedback) OWNER TO yumai_pipeline;
+
+--
+-- Name: FUNCTION counting_time(p_feedback analytics.user_feedback); Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON FUNCTION yumai_pipelines.counting_time(p_feedback analytics.user_feedback) IS 'A time of the month of the extracts in which a feedback counts.';
+
+
 --
 -- Name: note_archive_change(); Type: FUNCTION; Schema: yumai_pipelines; Owner: yumai_pipeline
 --
@@ -602,6 +739,182 @@ ALTER FUNCTION yumai_pipelines.note_archive_change() OWNER TO yumai_pipeline;
 --
 
 COMMENT ON FUNCTION yumai_pipelines.note_archive_change() IS 'Trigger of a detached month, whose first day is its argument: notes that a row was changed.';
+
+
+--
+-- Name: note_feedback_changes(); Type: FUNCTION; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+CREATE FUNCTION yumai_pipelines.note_feedback_changes() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        INSERT INTO yumai_pipelines.source_changes (first_time, last_time, feedback)
+        SELECT min(f.counts_at), max(f.counts_at), count(*)
+        FROM (SELECT yumai_pipelines.counting_time(n::analytics.user_feedback) AS counts_at FROM new_rows AS n OFFSET 0) AS f
+        GROUP BY date_trunc('day', f.counts_at, 'UTC');
+    ELSIF TG_OP = 'DELETE' THEN
+        INSERT INTO yumai_pipelines.source_changes (first_time, last_time, feedback)
+        SELECT min(f.counts_at), max(f.counts_at), count(*)
+        FROM (SELECT yumai_pipelines.counting_time(o::analytics.user_feedback) AS counts_at FROM old_rows AS o OFFSET 0) AS f
+        GROUP BY date_trunc('day', f.counts_at, 'UTC');
+    ELSE
+        INSERT INTO yumai_pipelines.source_changes (first_time, last_time, feedback)
+        SELECT min(f.counts_at), max(f.counts_at), count(DISTINCT f.id)
+        FROM (
+            SELECT
+                coalesce(n.id, o.id) AS id,
+                unnest(ARRAY[
+                    CASE WHEN o.id IS NOT NULL THEN yumai_pipelines.counting_time(o::analytics.user_feedback) END,
+                    CASE WHEN n.id IS NOT NULL THEN yumai_pipelines.counting_time(n::analytics.user_feedback) END
+                ]) AS counts_at
+            FROM old_rows AS o
+            FULL JOIN new_rows AS n ON o.id = n.id
+            WHERE
+                o.related_recommendation_id IS DISTINCT FROM n.related_recommendation_id
+                OR yumai_pipelines.source_hash(o::analytics.user_feedback) IS DISTINCT FROM yumai_pipelines.source_hash(n::analytics.user_feedback)
+            OFFSET 0
+        ) AS f
+        WHERE f.counts_at IS NOT NULL
+        GROUP BY date_trunc('day', f.counts_at, 'UTC');
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+
+ALTER FUNCTION yumai_pipelines.note_feedback_changes() OWNER TO yumai_pipeline;
+
+--
+-- Name: FUNCTION note_feedback_changes(); Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON FUNCTION yumai_pipelines.note_feedback_changes() IS 'Trigger of the feedback: notes in source_changes what came, went, or changed in what the extracts read.';
+
+
+--
+-- Name: note_recommendation_changes(); Type: FUNCTION; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+CREATE FUNCTION yumai_pipelines.note_recommendation_changes() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        INSERT INTO yumai_pipelines.source_changes (first_time, last_time, recommendations)
+        SELECT min(n.time_stamp), max(n.time_stamp), count(*)
+        FROM new_rows AS n
+        GROUP BY date_trunc('day', n.time_stamp, 'UTC');
+    ELSIF TG_OP = 'DELETE' THEN
+        INSERT INTO yumai_pipelines.source_changes (first_time, last_time, recommendations)
+        SELECT min(o.time_stamp), max(o.time_stamp), count(*)
+        FROM old_rows AS o
+        GROUP BY date_trunc('day', o.time_stamp, 'UTC');
+    ELSE
+        INSERT INTO yumai_pipelines.source_changes (first_time, last_time, recommendations)
+        SELECT min(moment.time_stamp), max(moment.time_stamp), count(DISTINCT coalesce(n.id, o.id))
+        FROM old_rows AS o
+        FULL JOIN new_rows AS n ON o.id = n.id
+        CROSS JOIN LATERAL (SELECT o.time_stamp UNION SELECT n.time_stamp) AS moment
+        WHERE
+            moment.time_stamp IS NOT NULL
+            AND (
+                o.shop_id IS DISTINCT FROM n.shop_id
+                OR yumai_pipelines.source_hash(o::analytics.recommendations_log) IS DISTINCT FROM yumai_pipelines.source_hash(n::analytics.recommendations_log)
+            )
+        GROUP BY date_trunc('day', moment.time_stamp, 'UTC');
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+
+ALTER FUNCTION yumai_pipelines.note_recommendation_changes() OWNER TO yumai_pipeline;
+
+--
+-- Name: FUNCTION note_recommendation_changes(); Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON FUNCTION yumai_pipelines.note_recommendation_changes() IS 'Trigger of the recommendations: notes in source_changes what came, went, or changed in what the extracts read.';
+
+
+--
+-- Name: note_session_change(); Type: FUNCTION; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+CREATE FUNCTION yumai_pipelines.note_session_change() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    INSERT INTO yumai_pipelines.source_changes (session_id) VALUES (NEW.session_id);
+    RETURN NULL;
+END
+$$;
+
+
+ALTER FUNCTION yumai_pipelines.note_session_change() OWNER TO yumai_pipeline;
+
+--
+-- Name: FUNCTION note_session_change(); Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON FUNCTION yumai_pipelines.note_session_change() IS 'Trigger of the sessions: notes in source_changes which one changed in what the extracts say of it.';
+
+
+--
+-- Name: note_shop_change(); Type: FUNCTION; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+CREATE FUNCTION yumai_pipelines.note_shop_change() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    INSERT INTO yumai_pipelines.source_changes (shop_id) VALUES (CASE TG_OP WHEN 'DELETE' THEN OLD.id ELSE NEW.id END);
+    RETURN NULL;
+END
+$$;
+
+
+ALTER FUNCTION yumai_pipelines.note_shop_change() OWNER TO yumai_pipeline;
+
+--
+-- Name: FUNCTION note_shop_change(); Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON FUNCTION yumai_pipelines.note_shop_change() IS 'Trigger of the shops: notes in source_changes which one came, went, or changed in what the extracts say of it.';
+
+
+--
+-- Name: note_truncation(); Type: FUNCTION; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+CREATE FUNCTION yumai_pipelines.note_truncation() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    INSERT INTO yumai_pipelines.source_changes (first_time, last_time)
+    SELECT DISTINCT
+        l.month::timestamp AT TIME ZONE yumai_pipelines.business_timezone(),
+        l.month::timestamp AT TIME ZONE yumai_pipelines.business_timezone()
+    FROM extracts.ledger AS l;
+    RETURN NULL;
+END
+$$;
+
+
+ALTER FUNCTION yumai_pipelines.note_truncation() OWNER TO yumai_pipeline;
+
+--
+-- Name: FUNCTION note_truncation(); Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON FUNCTION yumai_pipelines.note_truncation() IS 'Trigger of what the extracts are built from: notes in source_changes that every month has changed.';
 
 
 --
@@ -650,10 +963,6 @@ ALTER FUNCTION yumai_pipelines.row_as_jsonb(p_row anyelement) OWNER TO yumai_pip
 
 COMMENT ON FUNCTION yumai_pipelines.row_as_jsonb(p_row anyelement) IS 'A row of a table as jsonb, by column, for the quarantine; json that jsonb cannot hold becomes a string.';
 
-
-SET default_tablespace = '';
-
-SET default_table_access_method = heap;
 
 --
 -- Name: recommendations_log; Type: TABLE; Schema: analytics; Owner: yumai_pipeline
@@ -859,103 +1168,6 @@ ALTER FUNCTION yumai_pipelines.source_hash(p_recommendation analytics.recommenda
 --
 
 COMMENT ON FUNCTION yumai_pipelines.source_hash(p_recommendation analytics.recommendations_log) IS 'Fingerprint of what the extracts read of a recommendation. Without shop_id, which empties when the shop is deleted.';
-
-
---
--- Name: user_feedback; Type: TABLE; Schema: analytics; Owner: yumai_pipeline
---
-
-CREATE TABLE analytics.user_feedback (
-    id bigint NOT NULL,
-    session_id uuid NOT NULL,
-    related_recommendation_id bigint,
-    user_id integer,
-    time_stamp timestamp with time zone DEFAULT now() NOT NULL,
-    feedback_type character varying(30),
-    feedback_target_type character varying(30),
-    feedback_target_id character varying(30),
-    feedback_content jsonb,
-    context jsonb
-);
-
-
-ALTER TABLE analytics.user_feedback OWNER TO yumai_pipeline;
-
---
--- Name: TABLE user_feedback; Type: COMMENT; Schema: analytics; Owner: yumai_pipeline
---
-
-COMMENT ON TABLE analytics.user_feedback IS 'What users thought of what they were told. One row per feedback.';
-
-
---
--- Name: COLUMN user_feedback.id; Type: COMMENT; Schema: analytics; Owner: yumai_pipeline
---
-
-COMMENT ON COLUMN analytics.user_feedback.id IS 'Key of the feedback.';
-
-
---
--- Name: COLUMN user_feedback.session_id; Type: COMMENT; Schema: analytics; Owner: yumai_pipeline
---
-
-COMMENT ON COLUMN analytics.user_feedback.session_id IS 'The session in which it was given: not always the recommendation''s.';
-
-
---
--- Name: COLUMN user_feedback.related_recommendation_id; Type: COMMENT; Schema: analytics; Owner: yumai_pipeline
---
-
-COMMENT ON COLUMN analytics.user_feedback.related_recommendation_id IS 'The recommendation that it is about, if it is.';
-
-
---
--- Name: COLUMN user_feedback.user_id; Type: COMMENT; Schema: analytics; Owner: yumai_pipeline
---
-
-COMMENT ON COLUMN analytics.user_feedback.user_id IS 'Who gave it.';
-
-
---
--- Name: COLUMN user_feedback.time_stamp; Type: COMMENT; Schema: analytics; Owner: yumai_pipeline
---
-
-COMMENT ON COLUMN analytics.user_feedback.time_stamp IS 'When it was given.';
-
-
---
--- Name: COLUMN user_feedback.feedback_type; Type: COMMENT; Schema: analytics; Owner: yumai_pipeline
---
-
-COMMENT ON COLUMN analytics.user_feedback.feedback_type IS 'selection, rating, text, implicit, …';
-
-
---
--- Name: COLUMN user_feedback.feedback_target_type; Type: COMMENT; Schema: analytics; Owner: yumai_pipeline
---
-
-COMMENT ON COLUMN analytics.user_feedback.feedback_target_type IS 'Kind of thing that it is about: shop, recommendation, …';
-
-
---
--- Name: COLUMN user_feedback.feedback_target_id; Type: COMMENT; Schema: analytics; Owner: yumai_pipeline
---
-
-COMMENT ON COLUMN analytics.user_feedback.feedback_target_id IS 'Id of that thing, as text.';
-
-
---
--- Name: COLUMN user_feedback.feedback_content; Type: COMMENT; Schema: analytics; Owner: yumai_pipeline
---
-
-COMMENT ON COLUMN analytics.user_feedback.feedback_content IS 'What was said; {"rating": 1 to 5} for a rating. Personal data.';
-
-
---
--- Name: COLUMN user_feedback.context; Type: COMMENT; Schema: analytics; Owner: yumai_pipeline
---
-
-COMMENT ON COLUMN analytics.user_feedback.context IS 'Under what circumstances.';
 
 
 --
@@ -2384,157 +2596,6 @@ ALTER TABLE chatbot.users ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
 
 
 --
--- Name: feedback_summary; Type: TABLE; Schema: extracts; Owner: yumai_pipeline
---
-
-CREATE TABLE extracts.feedback_summary (
-    month date NOT NULL,
-    feedback_type character varying(30) NOT NULL,
-    target_type character varying(30) NOT NULL,
-    feedback_count bigint NOT NULL,
-    users bigint NOT NULL,
-    sessions bigint NOT NULL,
-    linked bigint NOT NULL,
-    rating_count bigint NOT NULL,
-    rating_mean numeric(4,3),
-    rating_1 bigint NOT NULL,
-    rating_2 bigint NOT NULL,
-    rating_3 bigint NOT NULL,
-    rating_4 bigint NOT NULL,
-    rating_5 bigint NOT NULL,
-    invalid_ratings bigint NOT NULL,
-    CONSTRAINT feedback_summary_check CHECK (((linked >= 0) AND (linked <= feedback_count))),
-    CONSTRAINT feedback_summary_check1 CHECK (((rating_count >= 0) AND (rating_count <= feedback_count))),
-    CONSTRAINT feedback_summary_check2 CHECK (((invalid_ratings >= 0) AND (invalid_ratings <= (feedback_count - rating_count)))),
-    CONSTRAINT feedback_summary_check3 CHECK ((((((rating_1 + rating_2) + rating_3) + rating_4) + rating_5) = rating_count)),
-    CONSTRAINT feedback_summary_feedback_count_check CHECK ((feedback_count > 0)),
-    CONSTRAINT feedback_summary_month_check CHECK ((EXTRACT(day FROM month) = (1)::numeric)),
-    CONSTRAINT feedback_summary_rating_1_check CHECK ((rating_1 >= 0)),
-    CONSTRAINT feedback_summary_rating_2_check CHECK ((rating_2 >= 0)),
-    CONSTRAINT feedback_summary_rating_3_check CHECK ((rating_3 >= 0)),
-    CONSTRAINT feedback_summary_rating_4_check CHECK ((rating_4 >= 0)),
-    CONSTRAINT feedback_summary_rating_5_check CHECK ((rating_5 >= 0)),
-    CONSTRAINT feedback_summary_rating_mean_check CHECK (((rating_mean >= (1)::numeric) AND (rating_mean <= (5)::numeric))),
-    CONSTRAINT feedback_summary_sessions_check CHECK ((sessions >= 0)),
-    CONSTRAINT feedback_summary_users_check CHECK ((users >= 0))
-);
-
-
-ALTER TABLE extracts.feedback_summary OWNER TO yumai_pipeline;
-
---
--- Name: TABLE feedback_summary; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
---
-
-COMMENT ON TABLE extracts.feedback_summary IS 'What was said about what. One row per month, feedback type and target type.';
-
-
---
--- Name: COLUMN feedback_summary.month; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
---
-
-COMMENT ON COLUMN extracts.feedback_summary.month IS 'First day of the month (Asia/Seoul) of the recommendation that the feedback is on; of its own month, if it is on none.';
-
-
---
--- Name: COLUMN feedback_summary.feedback_type; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
---
-
-COMMENT ON COLUMN extracts.feedback_summary.feedback_type IS 'selection, rating, text, implicit, complaint, share, …; unknown where the log does not say; suppressed for merged groups of too few users (ledger.min_group_users).';
-
-
---
--- Name: COLUMN feedback_summary.target_type; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
---
-
-COMMENT ON COLUMN extracts.feedback_summary.target_type IS 'Kind of thing that it is about: shop, recommendation, conversation, service, …; unknown where the log does not say.';
-
-
---
--- Name: COLUMN feedback_summary.feedback_count; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
---
-
-COMMENT ON COLUMN extracts.feedback_summary.feedback_count IS 'Number of feedbacks.';
-
-
---
--- Name: COLUMN feedback_summary.users; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
---
-
-COMMENT ON COLUMN extracts.feedback_summary.users IS 'Number of users who gave them; nobody signed in is not counted.';
-
-
---
--- Name: COLUMN feedback_summary.sessions; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
---
-
-COMMENT ON COLUMN extracts.feedback_summary.sessions IS 'Number of sessions in which they were given.';
-
-
---
--- Name: COLUMN feedback_summary.linked; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
---
-
-COMMENT ON COLUMN extracts.feedback_summary.linked IS 'Number of those on a recommendation.';
-
-
---
--- Name: COLUMN feedback_summary.rating_count; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
---
-
-COMMENT ON COLUMN extracts.feedback_summary.rating_count IS 'Number of those with a valid rating.';
-
-
---
--- Name: COLUMN feedback_summary.rating_mean; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
---
-
-COMMENT ON COLUMN extracts.feedback_summary.rating_mean IS 'Mean of the valid ratings, 1 to 5; NULL where there is none.';
-
-
---
--- Name: COLUMN feedback_summary.rating_1; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
---
-
-COMMENT ON COLUMN extracts.feedback_summary.rating_1 IS 'Number of valid ratings that round to 1; halves round up.';
-
-
---
--- Name: COLUMN feedback_summary.rating_2; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
---
-
-COMMENT ON COLUMN extracts.feedback_summary.rating_2 IS 'Number of valid ratings that round to 2.';
-
-
---
--- Name: COLUMN feedback_summary.rating_3; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
---
-
-COMMENT ON COLUMN extracts.feedback_summary.rating_3 IS 'Number of valid ratings that round to 3.';
-
-
---
--- Name: COLUMN feedback_summary.rating_4; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
---
-
-COMMENT ON COLUMN extracts.feedback_summary.rating_4 IS 'Number of valid ratings that round to 4.';
-
-
---
--- Name: COLUMN feedback_summary.rating_5; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
---
-
-COMMENT ON COLUMN extracts.feedback_summary.rating_5 IS 'Number of valid ratings that round to 5.';
-
-
---
--- Name: COLUMN feedback_summary.invalid_ratings; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
---
-
-COMMENT ON COLUMN extracts.feedback_summary.invalid_ratings IS 'Number of feedbacks of the type rating, or with a rating, that have no valid one: text, null, out of 1 to 5, nested, absent.';
-
-
---
 -- Name: ledger; Type: TABLE; Schema: extracts; Owner: yumai_pipeline
 --
 
@@ -2559,6 +2620,11 @@ CREATE TABLE extracts.ledger (
     purged_feedback bigint DEFAULT 0 NOT NULL,
     purged_hash bigint DEFAULT 0 NOT NULL,
     purged_at timestamp with time zone,
+    as_of timestamp with time zone,
+    built_because text DEFAULT 'not recorded by the version that built it'::text NOT NULL,
+    late_recommendations bigint DEFAULT 0 NOT NULL,
+    late_feedback bigint DEFAULT 0 NOT NULL,
+    late_at timestamp with time zone,
     CONSTRAINT ledger_month_check CHECK ((EXTRACT(day FROM month) = (1)::numeric)),
     CONSTRAINT ledger_row_count_check CHECK ((row_count >= 0))
 );
@@ -2714,134 +2780,38 @@ COMMENT ON COLUMN extracts.ledger.purged_at IS 'When retention last deleted some
 
 
 --
--- Name: recommendation_funnel; Type: TABLE; Schema: extracts; Owner: yumai_pipeline
+-- Name: COLUMN ledger.as_of; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
 --
 
-CREATE TABLE extracts.recommendation_funnel (
-    month date NOT NULL,
-    recommendation_method character varying(50) NOT NULL,
-    shop_category character varying(20) NOT NULL,
-    recommendations bigint NOT NULL,
-    sessions bigint NOT NULL,
-    users bigint NOT NULL,
-    selections bigint NOT NULL,
-    selection_rate numeric(6,5),
-    median_seconds_to_selection double precision,
-    feedback_count bigint NOT NULL,
-    feedback_rate numeric(6,5),
-    rating_count bigint NOT NULL,
-    rating_mean numeric(4,3),
-    CONSTRAINT recommendation_funnel_check CHECK (((selections >= 0) AND (selections <= recommendations))),
-    CONSTRAINT recommendation_funnel_check1 CHECK (((rating_count >= 0) AND (rating_count <= feedback_count))),
-    CONSTRAINT recommendation_funnel_feedback_count_check CHECK ((feedback_count >= 0)),
-    CONSTRAINT recommendation_funnel_feedback_rate_check CHECK (((feedback_rate >= (0)::numeric) AND (feedback_rate <= (1)::numeric))),
-    CONSTRAINT recommendation_funnel_month_check CHECK ((EXTRACT(day FROM month) = (1)::numeric)),
-    CONSTRAINT recommendation_funnel_rating_mean_check CHECK (((rating_mean >= (1)::numeric) AND (rating_mean <= (5)::numeric))),
-    CONSTRAINT recommendation_funnel_recommendations_check CHECK ((recommendations >= 0)),
-    CONSTRAINT recommendation_funnel_selection_rate_check CHECK (((selection_rate >= (0)::numeric) AND (selection_rate <= (1)::numeric))),
-    CONSTRAINT recommendation_funnel_sessions_check CHECK ((sessions >= 0)),
-    CONSTRAINT recommendation_funnel_users_check CHECK ((users >= 0))
-);
-
-
-ALTER TABLE extracts.recommendation_funnel OWNER TO yumai_pipeline;
-
---
--- Name: TABLE recommendation_funnel; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
---
-
-COMMENT ON TABLE extracts.recommendation_funnel IS 'From recommendation to selection to feedback. One row per month, recommendation method and shop category. Feedback on no recommendation counts in the row unknown, unknown, which may have no recommendations.';
+COMMENT ON COLUMN extracts.ledger.as_of IS 'The extract is of the logs as they were at this time; NULL where an older version built it.';
 
 
 --
--- Name: COLUMN recommendation_funnel.month; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+-- Name: COLUMN ledger.built_because; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
 --
 
-COMMENT ON COLUMN extracts.recommendation_funnel.month IS 'First day of the month (Asia/Seoul) in which the recommendations were made.';
-
-
---
--- Name: COLUMN recommendation_funnel.recommendation_method; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
---
-
-COMMENT ON COLUMN extracts.recommendation_funnel.recommendation_method IS 'How they were made: wide_deep, rag, hybrid; unknown where the log does not say.';
+COMMENT ON COLUMN extracts.ledger.built_because IS 'Why the month was built, or built again.';
 
 
 --
--- Name: COLUMN recommendation_funnel.shop_category; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+-- Name: COLUMN ledger.late_recommendations; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
 --
 
-COMMENT ON COLUMN extracts.recommendation_funnel.shop_category IS 'Category of the recommended shop; unknown where the shop is gone or has none.';
-
-
---
--- Name: COLUMN recommendation_funnel.recommendations; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
---
-
-COMMENT ON COLUMN extracts.recommendation_funnel.recommendations IS 'Number of recommendations.';
+COMMENT ON COLUMN extracts.ledger.late_recommendations IS 'Recommendations of the month that came, changed or went after retention had deleted some of its rows. The month cannot be built again, so the extract is as before; each change counts.';
 
 
 --
--- Name: COLUMN recommendation_funnel.sessions; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+-- Name: COLUMN ledger.late_feedback; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
 --
 
-COMMENT ON COLUMN extracts.recommendation_funnel.sessions IS 'Number of sessions that they were made in.';
-
-
---
--- Name: COLUMN recommendation_funnel.users; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
---
-
-COMMENT ON COLUMN extracts.recommendation_funnel.users IS 'Number of users that they were made to; nobody signed in is not counted.';
+COMMENT ON COLUMN extracts.ledger.late_feedback IS 'The same of feedback that counts in the month.';
 
 
 --
--- Name: COLUMN recommendation_funnel.selections; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+-- Name: COLUMN ledger.late_at; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
 --
 
-COMMENT ON COLUMN extracts.recommendation_funnel.selections IS 'Number of recommendations from which something was chosen.';
-
-
---
--- Name: COLUMN recommendation_funnel.selection_rate; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
---
-
-COMMENT ON COLUMN extracts.recommendation_funnel.selection_rate IS 'selections / recommendations, 0 to 1.';
-
-
---
--- Name: COLUMN recommendation_funnel.median_seconds_to_selection; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
---
-
-COMMENT ON COLUMN extracts.recommendation_funnel.median_seconds_to_selection IS 'Median seconds from recommendation to selection; NULL where nothing was chosen.';
-
-
---
--- Name: COLUMN recommendation_funnel.feedback_count; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
---
-
-COMMENT ON COLUMN extracts.recommendation_funnel.feedback_count IS 'Number of feedbacks on these recommendations, whenever they were given; in the row unknown, unknown also of those on none.';
-
-
---
--- Name: COLUMN recommendation_funnel.feedback_rate; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
---
-
-COMMENT ON COLUMN extracts.recommendation_funnel.feedback_rate IS 'Share of the recommendations that have at least one feedback, 0 to 1.';
-
-
---
--- Name: COLUMN recommendation_funnel.rating_count; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
---
-
-COMMENT ON COLUMN extracts.recommendation_funnel.rating_count IS 'Number of feedbacks with a valid rating.';
-
-
---
--- Name: COLUMN recommendation_funnel.rating_mean; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
---
-
-COMMENT ON COLUMN extracts.recommendation_funnel.rating_mean IS 'Mean of the valid ratings, 1 to 5; NULL where there is none.';
+COMMENT ON COLUMN extracts.ledger.late_at IS 'When the last of these changes was found; NULL for none.';
 
 
 --
@@ -3105,94 +3075,6 @@ COMMENT ON COLUMN extracts.recommendation_outcomes.last_feedback_at IS 'When the
 
 
 --
--- Name: score_calibration; Type: TABLE; Schema: extracts; Owner: yumai_pipeline
---
-
-CREATE TABLE extracts.score_calibration (
-    month date NOT NULL,
-    recommendation_method character varying(50) NOT NULL,
-    score character varying(10) NOT NULL,
-    decile smallint NOT NULL,
-    recommendations bigint NOT NULL,
-    mean_score numeric(6,5),
-    selections bigint NOT NULL,
-    selection_rate numeric(6,5),
-    CONSTRAINT score_calibration_check CHECK (((selections >= 0) AND (selections <= recommendations))),
-    CONSTRAINT score_calibration_decile_check CHECK (((decile >= '-1'::integer) AND (decile <= 10))),
-    CONSTRAINT score_calibration_mean_score_check CHECK (((mean_score >= (0)::numeric) AND (mean_score <= (1)::numeric))),
-    CONSTRAINT score_calibration_month_check CHECK ((EXTRACT(day FROM month) = (1)::numeric)),
-    CONSTRAINT score_calibration_recommendations_check CHECK ((recommendations > 0)),
-    CONSTRAINT score_calibration_score_check CHECK (((score)::text = ANY ((ARRAY['confidence'::character varying, 'wide'::character varying, 'deep'::character varying, 'rag'::character varying])::text[]))),
-    CONSTRAINT score_calibration_selection_rate_check CHECK (((selection_rate >= (0)::numeric) AND (selection_rate <= (1)::numeric)))
-);
-
-
-ALTER TABLE extracts.score_calibration OWNER TO yumai_pipeline;
-
---
--- Name: TABLE score_calibration; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
---
-
-COMMENT ON TABLE extracts.score_calibration IS 'Whether scores say how likely a selection is. One row per month, recommendation method, score and tenth of its range.';
-
-
---
--- Name: COLUMN score_calibration.month; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
---
-
-COMMENT ON COLUMN extracts.score_calibration.month IS 'First day of the month (Asia/Seoul) in which the recommendations were made.';
-
-
---
--- Name: COLUMN score_calibration.recommendation_method; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
---
-
-COMMENT ON COLUMN extracts.score_calibration.recommendation_method IS 'How they were made: wide_deep, rag, hybrid; unknown where the log does not say; suppressed for merged groups of too few users (ledger.min_group_users).';
-
-
---
--- Name: COLUMN score_calibration.score; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
---
-
-COMMENT ON COLUMN extracts.score_calibration.score IS 'Which score: confidence, wide, deep or rag.';
-
-
---
--- Name: COLUMN score_calibration.decile; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
---
-
-COMMENT ON COLUMN extracts.score_calibration.decile IS 'The tenth of the score''s range: 1 from 0 to below 0.1, …, 10 from 0.9 to 1; 0 for a score that is out of its range; -1 for merged groups.';
-
-
---
--- Name: COLUMN score_calibration.recommendations; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
---
-
-COMMENT ON COLUMN extracts.score_calibration.recommendations IS 'Number of recommendations with such a score; those without one are in no row.';
-
-
---
--- Name: COLUMN score_calibration.mean_score; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
---
-
-COMMENT ON COLUMN extracts.score_calibration.mean_score IS 'Mean of these scores, 0 to 1; NULL where they are out of range.';
-
-
---
--- Name: COLUMN score_calibration.selections; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
---
-
-COMMENT ON COLUMN extracts.score_calibration.selections IS 'Number of these recommendations from which something was chosen.';
-
-
---
--- Name: COLUMN score_calibration.selection_rate; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
---
-
-COMMENT ON COLUMN extracts.score_calibration.selection_rate IS 'selections / recommendations, 0 to 1: equal to mean_score for a calibrated score.';
-
-
---
 -- Name: shop_performance; Type: TABLE; Schema: extracts; Owner: yumai_pipeline
 --
 
@@ -3349,6 +3231,607 @@ COMMENT ON COLUMN extracts.shop_performance.positive IS 'Number of feedbacks wit
 --
 
 COMMENT ON COLUMN extracts.shop_performance.negative IS 'Number of feedbacks with a rating of 2 or less or, without a valid one, a negative sentiment.';
+
+
+--
+-- Name: source_changes; Type: TABLE; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+CREATE TABLE yumai_pipelines.source_changes (
+    id bigint NOT NULL,
+    noted_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    changed_by xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    first_time timestamp with time zone,
+    last_time timestamp with time zone,
+    recommendations bigint DEFAULT 0 NOT NULL,
+    feedback bigint DEFAULT 0 NOT NULL,
+    shop_id bigint,
+    session_id uuid,
+    CONSTRAINT source_changes_check CHECK (((num_nonnulls(first_time, shop_id, session_id) = 1) AND ((first_time IS NULL) = (last_time IS NULL))))
+);
+
+
+ALTER TABLE yumai_pipelines.source_changes OWNER TO yumai_pipeline;
+
+--
+-- Name: TABLE source_changes; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON TABLE yumai_pipelines.source_changes IS 'What changed of what the extracts read, and is in no extract yet. One row per statement and day (UTC) of the rows that it changed; or per shop or session whose attributes changed. Triggers write it, whichever way the change comes; builds of the extracts take out what they have read.';
+
+
+--
+-- Name: COLUMN source_changes.id; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN yumai_pipelines.source_changes.id IS 'Number of the note.';
+
+
+--
+-- Name: COLUMN source_changes.noted_at; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN yumai_pipelines.source_changes.noted_at IS 'When it changed.';
+
+
+--
+-- Name: COLUMN source_changes.changed_by; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN yumai_pipelines.source_changes.changed_by IS 'The transaction that changed it: retention takes out its own.';
+
+
+--
+-- Name: COLUMN source_changes.first_time; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN yumai_pipelines.source_changes.first_time IS 'The earliest time that decides the month of one of the rows: of the recommendation, or of feedback on none.';
+
+
+--
+-- Name: COLUMN source_changes.last_time; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN yumai_pipelines.source_changes.last_time IS 'The latest such time, on the same day.';
+
+
+--
+-- Name: COLUMN source_changes.recommendations; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN yumai_pipelines.source_changes.recommendations IS 'Recommendations that came, changed or went.';
+
+
+--
+-- Name: COLUMN source_changes.feedback; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN yumai_pipelines.source_changes.feedback IS 'Feedback that came, changed or went.';
+
+
+--
+-- Name: COLUMN source_changes.shop_id; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN yumai_pipelines.source_changes.shop_id IS 'A shop that came or went, or whose name, category or marks changed: each month whose extracts name it has changed.';
+
+
+--
+-- Name: COLUMN source_changes.session_id; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN yumai_pipelines.source_changes.session_id IS 'A session whose type or start changed: each month with a recommendation of it has changed.';
+
+
+--
+-- Name: changes_by_month; Type: VIEW; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+CREATE VIEW yumai_pipelines.changes_by_month AS
+ SELECT c.id,
+    changed.month,
+    c.recommendations,
+    c.feedback,
+    c.noted_at,
+    c.changed_by
+   FROM ((yumai_pipelines.source_changes c
+     CROSS JOIN ( SELECT COALESCE(max(split_part(entry.setting, '='::text, 2)), 'Asia/Seoul'::text) AS name
+           FROM (pg_db_role_setting d
+             CROSS JOIN LATERAL unnest(d.setconfig) entry(setting))
+          WHERE ((d.setdatabase = ( SELECT here.oid
+                   FROM pg_database here
+                  WHERE (here.datname = current_database()))) AND (d.setrole = (0)::oid) AND (lower(entry.setting) ~~ 'timezone=%'::text))) zone)
+     CROSS JOIN LATERAL ( SELECT (date_trunc('month'::text, (moment."time" AT TIME ZONE zone.name)))::date AS month
+           FROM ( SELECT c.first_time AS "time"
+                UNION ALL
+                 SELECT c.last_time
+                UNION ALL
+                 SELECT r.time_stamp
+                   FROM analytics.recommendations_log r
+                  WHERE (r.session_id = c.session_id)) moment
+          WHERE ((moment."time" >= '0001-01-02 08:27:52+08:27:52'::timestamp with time zone) AND (moment."time" < '9999-01-01 09:00:00+09'::timestamp with time zone))
+        UNION
+         SELECT o.month
+           FROM extracts.recommendation_outcomes o
+          WHERE (o.shop_id = c.shop_id)
+        UNION
+         SELECT p.month
+           FROM extracts.shop_performance p
+          WHERE (p.shop_id = c.shop_id)) changed);
+
+
+ALTER VIEW yumai_pipelines.changes_by_month OWNER TO yumai_pipeline;
+
+--
+-- Name: VIEW changes_by_month; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON VIEW yumai_pipelines.changes_by_month IS 'The months that each of source_changes is about. One row per note and month.';
+
+
+--
+-- Name: COLUMN changes_by_month.id; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN yumai_pipelines.changes_by_month.id IS 'Number of the note.';
+
+
+--
+-- Name: COLUMN changes_by_month.month; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN yumai_pipelines.changes_by_month.month IS 'First day of the month, in the business''s time zone.';
+
+
+--
+-- Name: COLUMN changes_by_month.recommendations; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN yumai_pipelines.changes_by_month.recommendations IS 'Recommendations that came, changed or went.';
+
+
+--
+-- Name: COLUMN changes_by_month.feedback; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN yumai_pipelines.changes_by_month.feedback IS 'Feedback that came, changed or went.';
+
+
+--
+-- Name: COLUMN changes_by_month.noted_at; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN yumai_pipelines.changes_by_month.noted_at IS 'When.';
+
+
+--
+-- Name: COLUMN changes_by_month.changed_by; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN yumai_pipelines.changes_by_month.changed_by IS 'The transaction that changed it.';
+
+
+--
+-- Name: changed_months; Type: VIEW; Schema: extracts; Owner: yumai_pipeline
+--
+
+CREATE VIEW extracts.changed_months AS
+ SELECT month,
+    (sum(recommendations))::bigint AS recommendations,
+    (sum(feedback))::bigint AS feedback,
+    min(noted_at) AS changed_since
+   FROM yumai_pipelines.changes_by_month c
+  WHERE (EXISTS ( SELECT
+           FROM extracts.ledger l
+          WHERE (l.month = c.month)))
+  GROUP BY month;
+
+
+ALTER VIEW extracts.changed_months OWNER TO yumai_pipeline;
+
+--
+-- Name: VIEW changed_months; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON VIEW extracts.changed_months IS 'Months whose logs have changed since their extracts were built, and what changed. One row per month; none for a month whose extracts are of the logs as they are.';
+
+
+--
+-- Name: COLUMN changed_months.month; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.changed_months.month IS 'First day of the month (Asia/Seoul).';
+
+
+--
+-- Name: COLUMN changed_months.recommendations; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.changed_months.recommendations IS 'Recommendations that came, changed or went since.';
+
+
+--
+-- Name: COLUMN changed_months.feedback; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.changed_months.feedback IS 'Feedback that came, changed or went since. Where both are 0, a shop or a session changed that the month names.';
+
+
+--
+-- Name: COLUMN changed_months.changed_since; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.changed_months.changed_since IS 'When the first of it changed.';
+
+
+--
+-- Name: feedback_summary; Type: TABLE; Schema: extracts; Owner: yumai_pipeline
+--
+
+CREATE TABLE extracts.feedback_summary (
+    month date NOT NULL,
+    feedback_type character varying(30) NOT NULL,
+    target_type character varying(30) NOT NULL,
+    feedback_count bigint NOT NULL,
+    users bigint NOT NULL,
+    sessions bigint NOT NULL,
+    linked bigint NOT NULL,
+    rating_count bigint NOT NULL,
+    rating_mean numeric(4,3),
+    rating_1 bigint NOT NULL,
+    rating_2 bigint NOT NULL,
+    rating_3 bigint NOT NULL,
+    rating_4 bigint NOT NULL,
+    rating_5 bigint NOT NULL,
+    invalid_ratings bigint NOT NULL,
+    CONSTRAINT feedback_summary_check CHECK (((linked >= 0) AND (linked <= feedback_count))),
+    CONSTRAINT feedback_summary_check1 CHECK (((rating_count >= 0) AND (rating_count <= feedback_count))),
+    CONSTRAINT feedback_summary_check2 CHECK (((invalid_ratings >= 0) AND (invalid_ratings <= (feedback_count - rating_count)))),
+    CONSTRAINT feedback_summary_check3 CHECK ((((((rating_1 + rating_2) + rating_3) + rating_4) + rating_5) = rating_count)),
+    CONSTRAINT feedback_summary_feedback_count_check CHECK ((feedback_count > 0)),
+    CONSTRAINT feedback_summary_month_check CHECK ((EXTRACT(day FROM month) = (1)::numeric)),
+    CONSTRAINT feedback_summary_rating_1_check CHECK ((rating_1 >= 0)),
+    CONSTRAINT feedback_summary_rating_2_check CHECK ((rating_2 >= 0)),
+    CONSTRAINT feedback_summary_rating_3_check CHECK ((rating_3 >= 0)),
+    CONSTRAINT feedback_summary_rating_4_check CHECK ((rating_4 >= 0)),
+    CONSTRAINT feedback_summary_rating_5_check CHECK ((rating_5 >= 0)),
+    CONSTRAINT feedback_summary_rating_mean_check CHECK (((rating_mean >= (1)::numeric) AND (rating_mean <= (5)::numeric))),
+    CONSTRAINT feedback_summary_sessions_check CHECK ((sessions >= 0)),
+    CONSTRAINT feedback_summary_users_check CHECK ((users >= 0))
+);
+
+
+ALTER TABLE extracts.feedback_summary OWNER TO yumai_pipeline;
+
+--
+-- Name: TABLE feedback_summary; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON TABLE extracts.feedback_summary IS 'What was said about what. One row per month, feedback type and target type.';
+
+
+--
+-- Name: COLUMN feedback_summary.month; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.feedback_summary.month IS 'First day of the month (Asia/Seoul) of the recommendation that the feedback is on; of its own month, if it is on none.';
+
+
+--
+-- Name: COLUMN feedback_summary.feedback_type; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.feedback_summary.feedback_type IS 'selection, rating, text, implicit, complaint, share, …; unknown where the log does not say; suppressed for merged groups of too few users (ledger.min_group_users).';
+
+
+--
+-- Name: COLUMN feedback_summary.target_type; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.feedback_summary.target_type IS 'Kind of thing that it is about: shop, recommendation, conversation, service, …; unknown where the log does not say.';
+
+
+--
+-- Name: COLUMN feedback_summary.feedback_count; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.feedback_summary.feedback_count IS 'Number of feedbacks.';
+
+
+--
+-- Name: COLUMN feedback_summary.users; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.feedback_summary.users IS 'Number of users who gave them; nobody signed in is not counted.';
+
+
+--
+-- Name: COLUMN feedback_summary.sessions; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.feedback_summary.sessions IS 'Number of sessions in which they were given.';
+
+
+--
+-- Name: COLUMN feedback_summary.linked; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.feedback_summary.linked IS 'Number of those on a recommendation.';
+
+
+--
+-- Name: COLUMN feedback_summary.rating_count; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.feedback_summary.rating_count IS 'Number of those with a valid rating.';
+
+
+--
+-- Name: COLUMN feedback_summary.rating_mean; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.feedback_summary.rating_mean IS 'Mean of the valid ratings, 1 to 5; NULL where there is none.';
+
+
+--
+-- Name: COLUMN feedback_summary.rating_1; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.feedback_summary.rating_1 IS 'Number of valid ratings that round to 1; halves round up.';
+
+
+--
+-- Name: COLUMN feedback_summary.rating_2; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.feedback_summary.rating_2 IS 'Number of valid ratings that round to 2.';
+
+
+--
+-- Name: COLUMN feedback_summary.rating_3; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.feedback_summary.rating_3 IS 'Number of valid ratings that round to 3.';
+
+
+--
+-- Name: COLUMN feedback_summary.rating_4; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.feedback_summary.rating_4 IS 'Number of valid ratings that round to 4.';
+
+
+--
+-- Name: COLUMN feedback_summary.rating_5; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.feedback_summary.rating_5 IS 'Number of valid ratings that round to 5.';
+
+
+--
+-- Name: COLUMN feedback_summary.invalid_ratings; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.feedback_summary.invalid_ratings IS 'Number of feedbacks of the type rating, or with a rating, that have no valid one: text, null, out of 1 to 5, nested, absent.';
+
+
+--
+-- Name: recommendation_funnel; Type: TABLE; Schema: extracts; Owner: yumai_pipeline
+--
+
+CREATE TABLE extracts.recommendation_funnel (
+    month date NOT NULL,
+    recommendation_method character varying(50) NOT NULL,
+    shop_category character varying(20) NOT NULL,
+    recommendations bigint NOT NULL,
+    sessions bigint NOT NULL,
+    users bigint NOT NULL,
+    selections bigint NOT NULL,
+    selection_rate numeric(6,5),
+    median_seconds_to_selection double precision,
+    feedback_count bigint NOT NULL,
+    feedback_rate numeric(6,5),
+    rating_count bigint NOT NULL,
+    rating_mean numeric(4,3),
+    CONSTRAINT recommendation_funnel_check CHECK (((selections >= 0) AND (selections <= recommendations))),
+    CONSTRAINT recommendation_funnel_check1 CHECK (((rating_count >= 0) AND (rating_count <= feedback_count))),
+    CONSTRAINT recommendation_funnel_feedback_count_check CHECK ((feedback_count >= 0)),
+    CONSTRAINT recommendation_funnel_feedback_rate_check CHECK (((feedback_rate >= (0)::numeric) AND (feedback_rate <= (1)::numeric))),
+    CONSTRAINT recommendation_funnel_month_check CHECK ((EXTRACT(day FROM month) = (1)::numeric)),
+    CONSTRAINT recommendation_funnel_rating_mean_check CHECK (((rating_mean >= (1)::numeric) AND (rating_mean <= (5)::numeric))),
+    CONSTRAINT recommendation_funnel_recommendations_check CHECK ((recommendations >= 0)),
+    CONSTRAINT recommendation_funnel_selection_rate_check CHECK (((selection_rate >= (0)::numeric) AND (selection_rate <= (1)::numeric))),
+    CONSTRAINT recommendation_funnel_sessions_check CHECK ((sessions >= 0)),
+    CONSTRAINT recommendation_funnel_users_check CHECK ((users >= 0))
+);
+
+
+ALTER TABLE extracts.recommendation_funnel OWNER TO yumai_pipeline;
+
+--
+-- Name: TABLE recommendation_funnel; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON TABLE extracts.recommendation_funnel IS 'From recommendation to selection to feedback. One row per month, recommendation method and shop category. Feedback on no recommendation counts in the row unknown, unknown, which may have no recommendations.';
+
+
+--
+-- Name: COLUMN recommendation_funnel.month; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.recommendation_funnel.month IS 'First day of the month (Asia/Seoul) in which the recommendations were made.';
+
+
+--
+-- Name: COLUMN recommendation_funnel.recommendation_method; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.recommendation_funnel.recommendation_method IS 'How they were made: wide_deep, rag, hybrid; unknown where the log does not say.';
+
+
+--
+-- Name: COLUMN recommendation_funnel.shop_category; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.recommendation_funnel.shop_category IS 'Category of the recommended shop; unknown where the shop is gone or has none.';
+
+
+--
+-- Name: COLUMN recommendation_funnel.recommendations; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.recommendation_funnel.recommendations IS 'Number of recommendations.';
+
+
+--
+-- Name: COLUMN recommendation_funnel.sessions; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.recommendation_funnel.sessions IS 'Number of sessions that they were made in.';
+
+
+--
+-- Name: COLUMN recommendation_funnel.users; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.recommendation_funnel.users IS 'Number of users that they were made to; nobody signed in is not counted.';
+
+
+--
+-- Name: COLUMN recommendation_funnel.selections; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.recommendation_funnel.selections IS 'Number of recommendations from which something was chosen.';
+
+
+--
+-- Name: COLUMN recommendation_funnel.selection_rate; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.recommendation_funnel.selection_rate IS 'selections / recommendations, 0 to 1.';
+
+
+--
+-- Name: COLUMN recommendation_funnel.median_seconds_to_selection; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.recommendation_funnel.median_seconds_to_selection IS 'Median seconds from recommendation to selection; NULL where nothing was chosen.';
+
+
+--
+-- Name: COLUMN recommendation_funnel.feedback_count; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.recommendation_funnel.feedback_count IS 'Number of feedbacks on these recommendations, whenever they were given; in the row unknown, unknown also of those on none.';
+
+
+--
+-- Name: COLUMN recommendation_funnel.feedback_rate; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.recommendation_funnel.feedback_rate IS 'Share of the recommendations that have at least one feedback, 0 to 1.';
+
+
+--
+-- Name: COLUMN recommendation_funnel.rating_count; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.recommendation_funnel.rating_count IS 'Number of feedbacks with a valid rating.';
+
+
+--
+-- Name: COLUMN recommendation_funnel.rating_mean; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.recommendation_funnel.rating_mean IS 'Mean of the valid ratings, 1 to 5; NULL where there is none.';
+
+
+--
+-- Name: score_calibration; Type: TABLE; Schema: extracts; Owner: yumai_pipeline
+--
+
+CREATE TABLE extracts.score_calibration (
+    month date NOT NULL,
+    recommendation_method character varying(50) NOT NULL,
+    score character varying(10) NOT NULL,
+    decile smallint NOT NULL,
+    recommendations bigint NOT NULL,
+    mean_score numeric(6,5),
+    selections bigint NOT NULL,
+    selection_rate numeric(6,5),
+    CONSTRAINT score_calibration_check CHECK (((selections >= 0) AND (selections <= recommendations))),
+    CONSTRAINT score_calibration_decile_check CHECK (((decile >= '-1'::integer) AND (decile <= 10))),
+    CONSTRAINT score_calibration_mean_score_check CHECK (((mean_score >= (0)::numeric) AND (mean_score <= (1)::numeric))),
+    CONSTRAINT score_calibration_month_check CHECK ((EXTRACT(day FROM month) = (1)::numeric)),
+    CONSTRAINT score_calibration_recommendations_check CHECK ((recommendations > 0)),
+    CONSTRAINT score_calibration_score_check CHECK (((score)::text = ANY ((ARRAY['confidence'::character varying, 'wide'::character varying, 'deep'::character varying, 'rag'::character varying])::text[]))),
+    CONSTRAINT score_calibration_selection_rate_check CHECK (((selection_rate >= (0)::numeric) AND (selection_rate <= (1)::numeric)))
+);
+
+
+ALTER TABLE extracts.score_calibration OWNER TO yumai_pipeline;
+
+--
+-- Name: TABLE score_calibration; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON TABLE extracts.score_calibration IS 'Whether scores say how likely a selection is. One row per month, recommendation method, score and tenth of its range.';
+
+
+--
+-- Name: COLUMN score_calibration.month; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.score_calibration.month IS 'First day of the month (Asia/Seoul) in which the recommendations were made.';
+
+
+--
+-- Name: COLUMN score_calibration.recommendation_method; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.score_calibration.recommendation_method IS 'How they were made: wide_deep, rag, hybrid; unknown where the log does not say; suppressed for merged groups of too few users (ledger.min_group_users).';
+
+
+--
+-- Name: COLUMN score_calibration.score; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.score_calibration.score IS 'Which score: confidence, wide, deep or rag.';
+
+
+--
+-- Name: COLUMN score_calibration.decile; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.score_calibration.decile IS 'The tenth of the score''s range: 1 from 0 to below 0.1, …, 10 from 0.9 to 1; 0 for a score that is out of its range; -1 for merged groups.';
+
+
+--
+-- Name: COLUMN score_calibration.recommendations; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.score_calibration.recommendations IS 'Number of recommendations with such a score; those without one are in no row.';
+
+
+--
+-- Name: COLUMN score_calibration.mean_score; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.score_calibration.mean_score IS 'Mean of these scores, 0 to 1; NULL where they are out of range.';
+
+
+--
+-- Name: COLUMN score_calibration.selections; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.score_calibration.selections IS 'Number of these recommendations from which something was chosen.';
+
+
+--
+-- Name: COLUMN score_calibration.selection_rate; Type: COMMENT; Schema: extracts; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN extracts.score_calibration.selection_rate IS 'selections / recommendations, 0 to 1: equal to mean_score for a calibrated score.';
 
 
 --
@@ -4023,6 +4506,20 @@ ALTER TABLE yumai_pipelines.quarantine ALTER COLUMN id ADD GENERATED ALWAYS AS I
 
 
 --
+-- Name: source_changes_id_seq; Type: SEQUENCE; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+ALTER TABLE yumai_pipelines.source_changes ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME yumai_pipelines.source_changes_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+
+--
 -- Name: view_refreshes; Type: TABLE; Schema: yumai_pipelines; Owner: yumai_pipeline
 --
 
@@ -4365,6 +4862,14 @@ ALTER TABLE ONLY yumai_pipelines.erasures
 
 ALTER TABLE ONLY yumai_pipelines.quarantine
     ADD CONSTRAINT quarantine_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: source_changes source_changes_pkey; Type: CONSTRAINT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+ALTER TABLE ONLY yumai_pipelines.source_changes
+    ADD CONSTRAINT source_changes_pkey PRIMARY KEY (id);
 
 
 --
@@ -4779,6 +5284,114 @@ ALTER INDEX chatbot.idx_conversations_session ATTACH PARTITION chatbot.conversat
 --
 
 ALTER INDEX chatbot.idx_conversations_user_time ATTACH PARTITION chatbot.conversations_default_user_id_conversation_time_idx;
+
+
+--
+-- Name: recommendations_log note_deletes; Type: TRIGGER; Schema: analytics; Owner: yumai_pipeline
+--
+
+CREATE TRIGGER note_deletes AFTER DELETE ON analytics.recommendations_log REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION yumai_pipelines.note_recommendation_changes();
+
+ALTER TABLE analytics.recommendations_log ENABLE ALWAYS TRIGGER note_deletes;
+
+
+--
+-- Name: user_feedback note_deletes; Type: TRIGGER; Schema: analytics; Owner: yumai_pipeline
+--
+
+CREATE TRIGGER note_deletes AFTER DELETE ON analytics.user_feedback REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION yumai_pipelines.note_feedback_changes();
+
+ALTER TABLE analytics.user_feedback ENABLE ALWAYS TRIGGER note_deletes;
+
+
+--
+-- Name: recommendations_log note_inserts; Type: TRIGGER; Schema: analytics; Owner: yumai_pipeline
+--
+
+CREATE TRIGGER note_inserts AFTER INSERT ON analytics.recommendations_log REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION yumai_pipelines.note_recommendation_changes();
+
+ALTER TABLE analytics.recommendations_log ENABLE ALWAYS TRIGGER note_inserts;
+
+
+--
+-- Name: user_feedback note_inserts; Type: TRIGGER; Schema: analytics; Owner: yumai_pipeline
+--
+
+CREATE TRIGGER note_inserts AFTER INSERT ON analytics.user_feedback REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION yumai_pipelines.note_feedback_changes();
+
+ALTER TABLE analytics.user_feedback ENABLE ALWAYS TRIGGER note_inserts;
+
+
+--
+-- Name: recommendations_log note_truncation; Type: TRIGGER; Schema: analytics; Owner: yumai_pipeline
+--
+
+CREATE TRIGGER note_truncation AFTER TRUNCATE ON analytics.recommendations_log FOR EACH STATEMENT EXECUTE FUNCTION yumai_pipelines.note_truncation();
+
+ALTER TABLE analytics.recommendations_log ENABLE ALWAYS TRIGGER note_truncation;
+
+
+--
+-- Name: user_feedback note_truncation; Type: TRIGGER; Schema: analytics; Owner: yumai_pipeline
+--
+
+CREATE TRIGGER note_truncation AFTER TRUNCATE ON analytics.user_feedback FOR EACH STATEMENT EXECUTE FUNCTION yumai_pipelines.note_truncation();
+
+ALTER TABLE analytics.user_feedback ENABLE ALWAYS TRIGGER note_truncation;
+
+
+--
+-- Name: recommendations_log note_updates; Type: TRIGGER; Schema: analytics; Owner: yumai_pipeline
+--
+
+CREATE TRIGGER note_updates AFTER UPDATE ON analytics.recommendations_log REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION yumai_pipelines.note_recommendation_changes();
+
+ALTER TABLE analytics.recommendations_log ENABLE ALWAYS TRIGGER note_updates;
+
+
+--
+-- Name: user_feedback note_updates; Type: TRIGGER; Schema: analytics; Owner: yumai_pipeline
+--
+
+CREATE TRIGGER note_updates AFTER UPDATE ON analytics.user_feedback REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION yumai_pipelines.note_feedback_changes();
+
+ALTER TABLE analytics.user_feedback ENABLE ALWAYS TRIGGER note_updates;
+
+
+--
+-- Name: shops note_arrival; Type: TRIGGER; Schema: chatbot; Owner: yumai_pipeline
+--
+
+CREATE TRIGGER note_arrival AFTER INSERT OR DELETE ON chatbot.shops FOR EACH ROW EXECUTE FUNCTION yumai_pipelines.note_shop_change();
+
+ALTER TABLE chatbot.shops ENABLE ALWAYS TRIGGER note_arrival;
+
+
+--
+-- Name: session_master note_change; Type: TRIGGER; Schema: chatbot; Owner: yumai_pipeline
+--
+
+CREATE TRIGGER note_change AFTER UPDATE OF session_type, session_start ON chatbot.session_master FOR EACH ROW WHEN ((((old.session_type)::text IS DISTINCT FROM (new.session_type)::text) OR (old.session_start IS DISTINCT FROM new.session_start))) EXECUTE FUNCTION yumai_pipelines.note_session_change();
+
+ALTER TABLE chatbot.session_master ENABLE ALWAYS TRIGGER note_change;
+
+
+--
+-- Name: shops note_change; Type: TRIGGER; Schema: chatbot; Owner: yumai_pipeline
+--
+
+CREATE TRIGGER note_change AFTER UPDATE OF shop_name, category, is_food_card_shop, is_good_influence_shop ON chatbot.shops FOR EACH ROW WHEN ((((((old.shop_name)::text IS DISTINCT FROM (new.shop_name)::text) OR ((old.category)::text IS DISTINCT FROM (new.category)::text)) OR (old.is_food_card_shop IS DISTINCT FROM new.is_food_card_shop)) OR (old.is_good_influence_shop IS DISTINCT FROM new.is_good_influence_shop))) EXECUTE FUNCTION yumai_pipelines.note_shop_change();
+
+ALTER TABLE chatbot.shops ENABLE ALWAYS TRIGGER note_change;
+
+
+--
+-- Name: shops note_truncation; Type: TRIGGER; Schema: chatbot; Owner: yumai_pipeline
+--
+
+CREATE TRIGGER note_truncation AFTER TRUNCATE ON chatbot.shops FOR EACH STATEMENT EXECUTE FUNCTION yumai_pipelines.note_truncation();
+
+ALTER TABLE chatbot.shops ENABLE ALWAYS TRIGGER note_truncation;
 
 
 --
@@ -5356,10 +5969,59 @@ REVOKE ALL ON FUNCTION yumai_pipelines.configure_database(p_timezone text) FROM 
 
 
 --
+-- Name: TABLE user_feedback; Type: ACL; Schema: analytics; Owner: yumai_pipeline
+--
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE analytics.user_feedback TO yumai_app;
+
+
+--
+-- Name: FUNCTION counting_time(p_feedback analytics.user_feedback); Type: ACL; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+REVOKE ALL ON FUNCTION yumai_pipelines.counting_time(p_feedback analytics.user_feedback) FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION note_archive_change(); Type: ACL; Schema: yumai_pipelines; Owner: yumai_pipeline
 --
 
 REVOKE ALL ON FUNCTION yumai_pipelines.note_archive_change() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION note_feedback_changes(); Type: ACL; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+REVOKE ALL ON FUNCTION yumai_pipelines.note_feedback_changes() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION note_recommendation_changes(); Type: ACL; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+REVOKE ALL ON FUNCTION yumai_pipelines.note_recommendation_changes() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION note_session_change(); Type: ACL; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+REVOKE ALL ON FUNCTION yumai_pipelines.note_session_change() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION note_shop_change(); Type: ACL; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+REVOKE ALL ON FUNCTION yumai_pipelines.note_shop_change() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION note_truncation(); Type: ACL; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+REVOKE ALL ON FUNCTION yumai_pipelines.note_truncation() FROM PUBLIC;
 
 
 --
@@ -5381,13 +6043,6 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE analytics.recommendations_log TO yuma
 --
 
 REVOKE ALL ON FUNCTION yumai_pipelines.source_hash(p_recommendation analytics.recommendations_log) FROM PUBLIC;
-
-
---
--- Name: TABLE user_feedback; Type: ACL; Schema: analytics; Owner: yumai_pipeline
---
-
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE analytics.user_feedback TO yumai_app;
 
 
 --
@@ -5587,24 +6242,10 @@ GRANT SELECT,USAGE ON SEQUENCE chatbot.users_id_seq TO yumai_app;
 
 
 --
--- Name: TABLE feedback_summary; Type: ACL; Schema: extracts; Owner: yumai_pipeline
---
-
-GRANT SELECT ON TABLE extracts.feedback_summary TO yumai_analyst;
-
-
---
 -- Name: TABLE ledger; Type: ACL; Schema: extracts; Owner: yumai_pipeline
 --
 
 GRANT SELECT ON TABLE extracts.ledger TO yumai_analyst;
-
-
---
--- Name: TABLE recommendation_funnel; Type: ACL; Schema: extracts; Owner: yumai_pipeline
---
-
-GRANT SELECT ON TABLE extracts.recommendation_funnel TO yumai_analyst;
 
 
 --
@@ -5615,17 +6256,38 @@ GRANT SELECT ON TABLE extracts.recommendation_outcomes TO yumai_analyst;
 
 
 --
--- Name: TABLE score_calibration; Type: ACL; Schema: extracts; Owner: yumai_pipeline
---
-
-GRANT SELECT ON TABLE extracts.score_calibration TO yumai_analyst;
-
-
---
 -- Name: TABLE shop_performance; Type: ACL; Schema: extracts; Owner: yumai_pipeline
 --
 
 GRANT SELECT ON TABLE extracts.shop_performance TO yumai_analyst;
+
+
+--
+-- Name: TABLE changed_months; Type: ACL; Schema: extracts; Owner: yumai_pipeline
+--
+
+GRANT SELECT ON TABLE extracts.changed_months TO yumai_analyst;
+
+
+--
+-- Name: TABLE feedback_summary; Type: ACL; Schema: extracts; Owner: yumai_pipeline
+--
+
+GRANT SELECT ON TABLE extracts.feedback_summary TO yumai_analyst;
+
+
+--
+-- Name: TABLE recommendation_funnel; Type: ACL; Schema: extracts; Owner: yumai_pipeline
+--
+
+GRANT SELECT ON TABLE extracts.recommendation_funnel TO yumai_analyst;
+
+
+--
+-- Name: TABLE score_calibration; Type: ACL; Schema: extracts; Owner: yumai_pipeline
+--
+
+GRANT SELECT ON TABLE extracts.score_calibration TO yumai_analyst;
 
 
 --

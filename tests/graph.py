@@ -82,9 +82,10 @@ class Graph:
         return cls(build_definitions({"postgres": PostgresResource(url=url)}), instance)
 
     def run(self, job: str, tags: dict[str, str] | None = None, **config: object) -> Run:
-        """Run a job, whether it succeeds or not. `config` is the configuration of its only op."""
+        """Run a job, whether it succeeds or not. `config` is the configuration of its first op."""
         definition = self.definitions.resolve_job_def(job)
-        run_config = {"ops": {definition.nodes[0].name: {"config": config}}} if config else None
+        first = definition.nodes_in_topological_order[0]
+        run_config = {"ops": {first.name: {"config": config}}} if config else None
         return Run(
             definition.execute_in_process(
                 instance=self.instance, tags=tags, run_config=run_config, raise_on_error=False

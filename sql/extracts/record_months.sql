@@ -1,7 +1,7 @@
 -- Records in the ledger what the months %(months)s (their first days) of {extract} were built from. One row per month.
 INSERT INTO extracts.ledger AS l (
     extract, month, row_count, source_recommendations, source_feedback, last_recommendation_id, last_feedback_id,
-    last_source_time, source_hash, user_key_id, min_group_users, code_version, run_id, built_at
+    last_source_time, source_hash, user_key_id, min_group_users, code_version, run_id, built_because, as_of, built_at
 )
 SELECT
     %(extract)s,
@@ -17,6 +17,9 @@ SELECT
     %(min_group_users)s,
     %(code_version)s,
     %(run_id)s,
+    (%(because)s::text[])[array_position(%(months)s::date[], s.month)],
+    -- When this transaction began, before its snapshot was taken.
+    now(),
     clock_timestamp()
 FROM staged_sources AS s
 ON CONFLICT (extract, month) DO UPDATE SET
@@ -31,6 +34,8 @@ ON CONFLICT (extract, month) DO UPDATE SET
     min_group_users = excluded.min_group_users,
     code_version = excluded.code_version,
     run_id = excluded.run_id,
+    built_because = excluded.built_because,
+    as_of = excluded.as_of,
     built_at = excluded.built_at,
     checks_passed = NULL,
     checked_at = NULL

@@ -11,9 +11,11 @@ import dagster as dg
 import pytest
 
 from tests.processes import finished
+from tests.support import one
 from yumai_pipelines.definitions import build_definitions, defs
-from yumai_pipelines.defs.resources import RESOURCES
+from yumai_pipelines.defs.resources import RESOURCES, PostgresResource
 from yumai_pipelines.defs.schedules import JOBS, SCHEDULES
+from yumai_pipelines.extracts.code import code_version
 from yumai_pipelines.model.registry import EXTRACTS
 from yumai_pipelines.schema import snapshot
 from yumai_pipelines.schema.tables import SESSION_CHILDREN, TABLES
@@ -22,9 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from tests.support import Connection
     from yumai_pipelines.model.relations import Relation
 
-    Tick = Callable[[str, str, dict[str, list[str]]], tuple[str, str] | str]
+    Tick = Callable[[str, str, dict[str, list[str]]], list[tuple[str, str]] | str]
 
 SEOUL = ZoneInfo("Asia/Seoul")
 GRAPH = defs.resolve_asset_graph()
@@ -98,7 +101,7 @@ def test_checks_of_each_job() -> None:
     assert checks_of("monthly_partitions") == {
         check for check in everything if check.startswith("chatbot/conversations:")
     }
-    of_today = {check for check in of_extracts if check.endswith(":has_the_last_month")}
+    of_today = {check for check in of_extracts if check.endswith((":has_the_last_month", ":of_the_logs_as_they_are"))}
     assert checks_of("daily_upkeep") == everything - of_extracts | of_today
     assert checks_of("monthly_extracts") >= of_extracts | {
         f"analytics/{table}:{check}"
@@ -120,9 +123,9 @@ def test_schedules() -> None:
     assert {each.name: (each.job_name, each.cron_schedule) for each in SCHEDULES} == {
         "monthly_partitions_schedule": ("monthly_partitions", "0 1 * * *"),
         "daily_upkeep_schedule": ("daily_upkeep", "0 4 * * *"),
-        "monthly_extracts_schedule": ("monthly_extracts", "0 2 1 * *"),
-        "monthly_archive_schedule": ("monthly_archive", "0 5 1 * *"),
-        "monthly_retention_schedule": ("monthly_retention", "0 6 1 * *"),
+        "monthly_extracts_schedule": ("monthly_extracts", "0 2 * * *"),
+        "monthly_archive_schedule": ("monthly_archive", "0 5 * * *"),
+        "monthly_retention_schedule": ("monthly_retention", "0 6 * * *"),
     }
     assert {each.execution_timezone for each in SCHEDULES} == {"Asia/Seoul"}
     assert all(each.description for each in SCHEDULES)
@@ -184,10 +187,10 @@ def test_every_check_says_what_must_be_true(key: dg.AssetCheckKey) -> None:
 
 
 @pytest.fixture
-def tick(tmp_path: Path) -> Tick:
+def tick(tmp_path: Path, database: str) -> Tick:
     """Evaluate a job's schedule at a time in Seoul, after some months of some assets have been materialized."""
 
-    def evaluate(job: str, at: str, made: dict[str, list[str]]) -> tuple[str, str] | str:
+    def evaluate(job: str, at: str, made: dict[str, list[str]]) -> list[tuple[str, str]] | str:
         schedule = defs.resolve_schedule_def(f"{job}_schedule")
         home = tmp_path / at
         home.mkdir()
@@ -197,64 +200,124 @@ def tick(tmp_path: Path) -> Tick:
                     event = dg.AssetMaterialization(dg.AssetKey(asset.split("/")), partition=f"{month}-01")
                     instance.report_runless_asset_event(event)
             time = datetime.fromisoformat(at).replace(tzinfo=SEOUL)
-            given = {key: RESOURCES[key] for key in schedule.required_resource_keys}
-            outcome = schedule.evaluate_tick(
-                dg.build_schedule_context(instance, scheduled_execution_time=time, resources=given)
-            )
+            given = {"settings": RESOURCES["settings"], "postgres": PostgresResource(url=database)}
+            with dg.build_schedule_context(instance, scheduled_execution_time=time, resources=given) as context:
+                outcome = schedule.evaluate_tick(context)
         if outcome.skip_message:
             return outcome.skip_message
-        (request,) = outcome.run_requests or []
-        return (
-            request.tags["dagster/asset_partition_range_start"],
-            request.tags["dagster/asset_partition_range_end"],
-        )
+        return [
+            (
+                request.tags["dagster/asset_partition_range_start"],
+                request.tags["dagster/asset_partition_range_end"],
+            )
+            for request in outcome.run_requests or []
+        ]
 
     return evaluate
 
 
 def test_partitions_are_asked_for_from_the_new_month_on(tick: Tick) -> None:
     made = {"chatbot/conversations": ["2024-08", "2024-09", "2024-10", "2024-11"]}
-    assert tick("monthly_partitions", "2024-11-01 01:00", made) == ("2024-11-01", "2025-02-01")
+    assert tick("monthly_partitions", "2024-11-01 01:00", made) == [("2024-11-01", "2025-02-01")]
 
 
 def test_a_month_that_was_missed_is_made_up_for(tick: Tick) -> None:
     made = {"chatbot/conversations": ["2024-08", "2024-10"]}
-    assert tick("monthly_partitions", "2024-11-01 01:00", made) == ("2024-09-01", "2025-02-01")
-    assert tick("monthly_partitions", "2024-08-01 01:00", {}) == ("2024-08-01", "2024-11-01")
+    assert tick("monthly_partitions", "2024-11-01 01:00", made) == [("2024-09-01", "2025-02-01")]
+    assert tick("monthly_partitions", "2024-08-01 01:00", {}) == [("2024-08-01", "2024-11-01")]
 
 
 def test_partitions_are_asked_for_on_any_day_that_one_is_missing(tick: Tick) -> None:
     made = ["2024-08", "2024-09", "2024-10", "2024-11", "2024-12", "2025-01"]
     months = {"chatbot/conversations": made}
     assert tick("monthly_partitions", "2024-10-31 01:00", months) == "Every month to 2025-01 has its partition."
-    assert tick("monthly_partitions", "2024-11-02 01:00", months) == ("2024-11-01", "2025-02-01")
-    assert tick("monthly_partitions", "2025-02-15 01:00", months) == ("2025-02-01", "2025-05-01")
+    assert tick("monthly_partitions", "2024-11-02 01:00", months) == [("2024-11-01", "2025-02-01")]
+    assert tick("monthly_partitions", "2025-02-15 01:00", months) == [("2025-02-01", "2025-05-01")]
 
 
-def test_extracts_are_asked_for_two_months_back(tick: Tick) -> None:
-    built = {f"extracts/{each.relation.name}": ["2024-08", "2024-09", "2024-10"] for each in EXTRACTS}
-    assert tick("monthly_extracts", "2024-12-01 02:00", built) == ("2024-10-01", "2024-11-01")
+def _built(connection: Connection, *months: str, purged: bool = False) -> dict[str, list[str]]:
+    """Note months of all extracts as built and proven, and return them as Dagster knows them."""
+    for extract in EXTRACTS:
+        connection.execute(
+            "INSERT INTO extracts.ledger (extract, month, row_count, source_recommendations, source_feedback, "
+            "source_hash, min_group_users, code_version, checks_passed, purged_at) "
+            "SELECT %s, (month || '-01')::date, 0, 0, 0, 0, 1, %s, true, CASE WHEN %s THEN now() END "
+            "FROM unnest(%s::text[]) AS month",
+            (extract.relation.name, code_version(extract), purged, list(months)),
+        )
+    return {f"extracts/{each.relation.name}": list(months) for each in EXTRACTS}
 
 
-def test_extracts_that_were_never_built_are_made_up_for(tick: Tick) -> None:
-    built = {f"extracts/{each.relation.name}": ["2024-08", "2024-10"] for each in EXTRACTS}
-    assert tick("monthly_extracts", "2025-02-01 02:00", built) == ("2024-09-01", "2025-01-01")
+def test_extracts_are_asked_for_when_a_month_has_closed(tick: Tick, connection: Connection) -> None:
+    built = _built(connection, "2024-08", "2024-09", "2024-10")
+    assert tick("monthly_extracts", "2024-11-30 02:00", built) == "Every month to 2024-10 is of the logs as they are."
+    assert tick("monthly_extracts", "2024-12-01 02:00", built) == [("2024-11-01", "2024-11-01")]
+
+
+def test_extracts_that_were_never_built_or_are_stale_are_made_up_for(tick: Tick, connection: Connection) -> None:
+    built = _built(connection, "2024-08", "2024-10", "2024-11", "2024-12")
+    assert tick("monthly_extracts", "2025-02-01 02:00", built) == [
+        ("2024-09-01", "2024-09-01"),
+        ("2025-01-01", "2025-01-01"),
+    ]
+    session = one(connection, "SELECT chatbot.start_session(NULL)")
+    connection.execute(
+        "INSERT INTO analytics.recommendations_log (session_id, time_stamp, recommendations, recommendation_count) "
+        "VALUES (%s, '2024-11-15', '[]', 0)",
+        (session,),
+    )
+    assert tick("monthly_extracts", "2025-02-02 02:00", built) == [
+        ("2024-09-01", "2024-09-01"),
+        ("2024-11-01", "2024-11-01"),
+        ("2025-01-01", "2025-01-01"),
+    ]
+
+
+def test_months_that_retention_has_deleted_from_are_left_alone(tick: Tick, connection: Connection) -> None:
+    _built(connection, "2024-08", purged=True)
+    assert tick("monthly_extracts", "2024-10-01 02:00", {}) == [("2024-09-01", "2024-09-01")]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE extracts.ledger SET code_version = 'another' WHERE extract = 'shop_performance'",
+        "UPDATE extracts.ledger SET min_group_users = 5",
+        "UPDATE extracts.ledger SET checks_passed = NULL",
+        "UPDATE extracts.ledger SET checks_passed = false WHERE extract = 'score_calibration'",
+        "DELETE FROM extracts.ledger WHERE extract = 'feedback_summary'",
+    ],
+)
+def test_what_is_not_as_it_would_be_built_now_is_asked_for(tick: Tick, connection: Connection, change: str) -> None:
+    built = _built(connection, "2024-08")
+    connection.execute(change.encode())
+    assert tick("monthly_extracts", "2024-09-15 02:00", built) == [("2024-08-01", "2024-08-01")]
 
 
 def test_no_extract_is_asked_for_before_the_history_begins(tick: Tick) -> None:
     assert tick("monthly_extracts", "2024-08-01 02:00", {}) == (
         "2024-07 is before the first month of the history, 2024-08."
     )
-    assert tick("monthly_extracts", "2024-09-01 02:00", {}) == ("2024-08-01", "2024-08-01")
+    assert tick("monthly_extracts", "2024-09-01 02:00", {}) == [("2024-08-01", "2024-08-01")]
 
 
-def test_sessions_of_months_that_have_come_of_age_are_asked_to_be_deleted(tick: Tick) -> None:
+def test_sessions_of_months_that_have_come_of_age_are_asked_to_be_deleted(
+    tick: Tick, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("YUMAI_ARCHIVE_URL")
     assert tick("monthly_retention", "2024-09-01 06:00", {}) == (
         "No month has come of age: the history begins with 2024-08."
     )
-    assert tick("monthly_retention", "2024-12-01 06:00", {}) == ("2024-08-01", "2024-10-01")
+    assert tick("monthly_retention", "2024-12-01 06:00", {}) == [("2024-08-01", "2024-10-01")]
     purged = {"chatbot/expired_sessions": ["2024-08", "2024-09", "2024-10"]}
-    assert tick("monthly_retention", "2025-01-01 06:00", purged) == ("2024-11-01", "2024-11-01")
+    assert (
+        tick("monthly_retention", "2024-12-15 06:00", purged) == "The sessions of every month to 2024-10 are deleted."
+    )
+    assert tick("monthly_retention", "2025-01-01 06:00", purged) == [("2024-11-01", "2024-11-01")]
+    connection.execute(
+        "INSERT INTO chatbot.session_master (session_start, session_end) VALUES ('2024-09-05', '2024-09-06')"
+    )
+    assert tick("monthly_retention", "2025-01-02 06:00", purged) == [("2024-09-01", "2024-11-01")]
 
 
 def test_retention_waits_for_archives_where_there_is_somewhere_for_them(
@@ -264,15 +327,19 @@ def test_retention_waits_for_archives_where_there_is_somewhere_for_them(
     assert tick("monthly_retention", "2025-02-01 06:00", {}) == (
         "No month has come of age: the history begins with 2024-08."
     )
-    assert tick("monthly_retention", "2025-04-01 06:00", {}) == ("2024-08-01", "2024-09-01")
+    assert tick("monthly_retention", "2025-04-01 06:00", {}) == [("2024-08-01", "2024-09-01")]
     monkeypatch.setenv("YUMAI_PURGE_ARCHIVED_ONLY", "false")
-    assert tick("monthly_retention", "2025-05-01 06:00", {}) == ("2024-08-01", "2025-03-01")
+    assert tick("monthly_retention", "2025-05-01 06:00", {}) == [("2024-08-01", "2025-03-01")]
 
 
 def test_every_past_month_is_asked_to_be_archived(tick: Tick) -> None:
     assert tick("monthly_archive", "2025-02-28 23:59", {}) == ("No month is past yet: the history begins with 2024-08.")
-    assert tick("monthly_archive", "2025-03-01 05:00", {}) == ("2024-08-01", "2024-08-01")
-    assert tick("monthly_archive", "2025-06-01 05:00", {}) == ("2024-08-01", "2024-11-01")
+    assert tick("monthly_archive", "2025-03-01 05:00", {}) == [("2024-08-01", "2024-08-01")]
+    assert tick("monthly_archive", "2025-06-01 05:00", {}) == [("2024-08-01", "2024-11-01")]
+    archived = {"chatbot/archived_conversations": ["2024-08", "2024-09", "2024-11"]}
+    assert tick("monthly_archive", "2025-06-02 05:00", archived) == [("2024-10-01", "2024-11-01")]
+    archived["chatbot/archived_conversations"].append("2024-10")
+    assert tick("monthly_archive", "2025-06-03 05:00", archived) == "Every month to 2024-11 is archived."
 
 
 def test_resources_can_be_replaced() -> None:

@@ -75,7 +75,12 @@ def test_the_archive_and_the_secrets_are_given_to_few() -> None:
             takers.setdefault(key, set()).add(node.name)
     assert set(takers) == {"postgres", "settings", "archive", "user_keys"}
     assert takers["archive"] == {"chatbot__archived_conversations", "erase_data_of_user"}
-    assert takers["user_keys"] == {"extracts", "erase_data_of_user"}
+    assert takers["user_keys"] == {
+        "extracts",
+        "chatbot__expired_sessions",
+        "build_changed_extracts",
+        "erase_data_of_user",
+    }
     assert takers["settings"] < takers["postgres"]
 
 
@@ -162,9 +167,11 @@ def test_other_settings_reach_runs_and_schedules_alike(database: str, instance: 
     assert run.materialized("chatbot", "conversations")["2024-09-01"]["lower_bound"] == "2024-09-01T00:00:00+00:00"
     schedule = definitions.resolve_schedule_def("monthly_archive_schedule")
     first = datetime(2025, 3, 1, 5, tzinfo=UTC)
-    context = dg.build_schedule_context(instance, scheduled_execution_time=first, resources={"settings": settings})
-    assert schedule.required_resource_keys == {"settings"}
-    assert schedule.evaluate_tick(context).skip_message == "No month is past yet: the history begins with 2030-01."
+    assert schedule.required_resource_keys == {"settings", "postgres"}
+    known = {"settings": settings, "postgres": PostgresResource(url=database)}
+    with dg.build_schedule_context(instance, scheduled_execution_time=first, resources=known) as context:
+        skipped = schedule.evaluate_tick(context).skip_message
+    assert skipped == "No month is past yet: the history begins with 2030-01."
 
 
 def test_another_archive_gets_the_months(database: str, instance: dg.DagsterInstance, tmp_path: Path) -> None:

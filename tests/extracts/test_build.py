@@ -16,7 +16,8 @@ from tests.clients import wait_until_waiting
 from tests.extracts.dirt import plant
 from tests.extracts.support import MONTHS, POLICY, SECRET, ZONE, as_text, build
 from tests.support import Connection, every, login, one
-from yumai_pipelines.extracts.build import Privacy, build_months, code_version
+from yumai_pipelines.extracts.build import Privacy, build_months
+from yumai_pipelines.extracts.code import code_version
 from yumai_pipelines.extracts.ledger import PurgedError, entries
 from yumai_pipelines.model.months import Month
 from yumai_pipelines.model.registry import EXTRACTS, FEEDBACK, RECOMMENDATIONS, extract_of
@@ -184,8 +185,8 @@ def test_connections_see_the_same_whatever_is_written_meanwhile(
     build(dirty)
     before = contents(dirty)
     with psycopg.connect(database) as other, ThreadPoolExecutor(1) as threads:
-        # At the lock on the ledger, the connections have their snapshot, and have not built their shares yet.
-        other.execute("LOCK TABLE extracts.ledger IN ACCESS EXCLUSIVE MODE")
+        # At the lock on the shops, the connections have their snapshot, and have not read the logs of their shares yet.
+        other.execute("LOCK TABLE shops IN ACCESS EXCLUSIVE MODE")
         running = threads.submit(build_at_once, builders)
         wait_until_waiting(dirty, builders[0].info.backend_pid)
         other.execute(

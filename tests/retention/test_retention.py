@@ -434,18 +434,39 @@ def test_a_purge_that_is_killed_has_done_whole_batches_and_the_next_one_finishes
     assert contents(logs) == before
 
 
-def test_what_changed_after_a_part_was_purged_is_kept_and_said(logs: Connection) -> None:
+def test_what_changes_in_a_frozen_month_is_counted_and_goes_with_its_session(logs: Connection) -> None:
+    """May is frozen by its first deletion, while a session that ends in June still has recommendations of May."""
     identifier = reaching(logs)
     built(logs)
+    before = contents(logs)
     purge(logs, MAY)
     logs.execute(
         "INSERT INTO user_feedback (session_id, related_recommendation_id, time_stamp) SELECT session_id, id, "
         "'2025-08-01' FROM recommendations_log WHERE session_id = %s LIMIT 1",
         (identifier,),
     )
-    with pytest.raises(RetentionRefusedError, match="and cannot be built anew: it was purged at"):
-        purge(logs, MAY)
-    assert purge(logs, JUNE).kept == 1
+    logs.execute("UPDATE recommendations_log SET user_selection = NULL WHERE session_id = %s", (identifier,))
+    assert purge(logs, MAY).deleted == 0
+    ledger = entries(logs, SPAN)
+    late = {
+        (month.key, entry.late_recommendations, entry.late_feedback)
+        for (_, month), entry in ledger.items()
+        if entry.late_at
+    }
+    assert late == {("2025-05", 2, 1)}
+    result = purge(logs, JUNE)
+    assert (result.deleted, result.kept) == (9, 0)
+    assert contents(logs) == before
+    assert every(logs, "SELECT month FROM extracts.changed_months") == []
+
+
+def test_what_retention_deletes_makes_no_month_stale(logs: Connection) -> None:
+    feedback_across(logs)
+    built(logs)
+    for month in SPAN:
+        purge(logs, month)
+        assert every(logs, "SELECT month FROM extracts.changed_months") == []
+        assert {entry.late_at for entry in entries(logs, SPAN).values()} == {None}
 
 
 @pytest.fixture
@@ -545,7 +566,7 @@ def test_the_asset_waits_where_there_is_somewhere_to_archive_to(
     assert "2025-06" not in sessions(talks)
 
 
-def test_the_asset_deletes_what_is_proven_and_says_what_is_not(graph: Graph, logs: Connection) -> None:
+def test_the_asset_deletes_what_is_proven(graph: Graph, logs: Connection) -> None:
     assert graph.run("monthly_extracts", months("2025-05", "2025-07")).success
     run = graph.materialize(expired_sessions.key, tags=months("2025-05", "2025-07"))
     assert run.success
@@ -555,11 +576,37 @@ def test_the_asset_deletes_what_is_proven_and_says_what_is_not(graph: Graph, log
         "2025-07-01": 8,
     }
     assert sessions(logs) == {"2025-08": 8}
-    refused = graph.run("monthly_extracts", months("2025-07", "2025-08"))
-    assert not refused.success
-    unproven = graph.materialize(expired_sessions.key, tags=months("2025-08"))
-    assert not unproven.success
+    assert not graph.run("monthly_extracts", months("2025-07", "2025-08")).success
     assert sessions(logs) == {"2025-08": 8}
+
+
+def test_the_asset_has_a_stale_month_built_first(graph: Graph, logs: Connection) -> None:
+    assert graph.run("monthly_extracts", months("2025-05", "2025-06")).success
+    logs.execute(
+        "INSERT INTO user_feedback (session_id, related_recommendation_id, time_stamp) "
+        "SELECT session_id, id, '2025-08-20' FROM recommendations_log WHERE time_stamp > '2025-06-10' LIMIT 1"
+    )
+    run = graph.materialize(expired_sessions.key, tags=months("2025-05", "2025-07"))
+    assert run.success
+    assert sessions(logs) == {"2025-08": 8}
+    ledger = entries(logs, SPAN)
+    assert "never built" in ledger["shop_performance", JULY].built_because
+    assert "the logs have changed since" in ledger["shop_performance", JUNE].built_because
+    assert "(1 feedback)" in ledger["shop_performance", JUNE].built_because
+    assert one(logs, "SELECT sum(feedback_count) FROM extracts.feedback_summary WHERE month = '2025-06-01'") == 25
+    assert set(run.materialized("extracts", "shop_performance")) == {"2025-06-01", "2025-07-01"}
+
+
+def test_the_asset_deletes_what_it_can_where_a_month_is_refused(graph: Graph, logs: Connection) -> None:
+    """Nothing that retention can build makes June right: its table refuses every row."""
+    assert graph.run("monthly_extracts", months("2025-05", "2025-07")).success
+    logs.execute("UPDATE recommendations_log SET user_selection = NULL WHERE time_stamp > '2025-06-10'")
+    logs.execute("ALTER TABLE extracts.shop_performance ADD CONSTRAINT planted CHECK (month <> '2025-06-01') NOT VALID")
+    run = graph.materialize(expired_sessions.key, tags=months("2025-05", "2025-07"))
+    assert not run.success
+    assert "planted" in str(run.errors())
+    assert sessions(logs) == {"2025-06": 8, "2025-08": 8}
+    assert graph.instance.get_materialized_partitions(expired_sessions.key) == {"2025-05-01", "2025-07-01"}
 
 
 def test_retention_stands_behind_the_checks_and_waits_to_be_switched_on(graph: Graph) -> None:

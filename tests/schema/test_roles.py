@@ -117,7 +117,13 @@ MAY_EXECUTE = {
     "extracts.rating_of": set(),
     "yumai_pipelines.business_timezone": {"yumai_app"},
     "yumai_pipelines.configure_database": set(),
+    "yumai_pipelines.counting_time": set(),
     "yumai_pipelines.note_archive_change": set(),
+    "yumai_pipelines.note_feedback_changes": set(),
+    "yumai_pipelines.note_recommendation_changes": set(),
+    "yumai_pipelines.note_session_change": set(),
+    "yumai_pipelines.note_shop_change": set(),
+    "yumai_pipelines.note_truncation": set(),
     "yumai_pipelines.row_as_jsonb": set(),
     "yumai_pipelines.source_hash": set(),
 }

@@ -1,72 +1,115 @@
 """The months that a schedule asks for when it ticks. When it ticks and what it runs is defined in `schedules`.
 
-Each function takes the time of the tick, the settings, and a function that says of which months an asset has been
-materialized. It returns the first and the last month of one run, or the reason why nothing needs to run.
+Each function takes the time of the tick, the settings, and what is known so far. It returns spans of months, each of
+them one run, by their first and last month; or the reason why nothing needs to run.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from yumai_pipelines.defs.archives.assets import archived_conversations
 from yumai_pipelines.defs.extracts.assets import extracts
 from yumai_pipelines.defs.partitions.assets import conversations
 from yumai_pipelines.defs.retention.assets import expired_sessions
+from yumai_pipelines.extracts.changes import look, reasons, spans
 from yumai_pipelines.model.calendar import latest_month, oldest_kept
 from yumai_pipelines.model.months import Month
+from yumai_pipelines.postgres.values import read_value
 from yumai_pipelines.settings import Settings
 
-Made = Callable[[dg.AssetKey], set[str]]
-"""A function that returns the partition keys of an asset that were ever materialized."""
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
 
-Due = Callable[[datetime, Settings, Made], tuple[Month, Month] | dg.SkipReason]
+    from yumai_pipelines.postgres.connections import Connection
 
 
-def partitions(at: datetime, settings: Settings, made: Made) -> tuple[Month, Month] | dg.SkipReason:
+@dataclass(frozen=True)
+class Known:
+    """What a schedule can ask before it decides.
+
+    Attributes:
+        made: returns the partition keys of an asset that were ever materialized.
+        connect: opens a connection to the database.
+    """
+
+    made: Callable[[dg.AssetKey], set[str]]
+    connect: Callable[[], AbstractContextManager[Connection]]
+
+
+Spans = list[tuple[Month, Month]]
+
+Due = Callable[[datetime, Settings, Known], Spans | dg.SkipReason]
+
+
+def partitions(at: datetime, settings: Settings, known: Known) -> Spans | dg.SkipReason:
     """Ask for the current month and the months to be kept ahead of it.
 
     The range begins at an earlier month if that one was never materialized.
     """
     month = Month.of(at, settings.zone)
     last = month + settings.months_ahead
-    ready = made(conversations.key)
-    if ready.issuperset(each.partition_key for each in settings.first.through(last)):
+    missing = _missing(known.made(conversations.key), settings.first, last)
+    if not missing:
         return dg.SkipReason(f"Every month to {last} has its partition.")
-    return _first_missing(ready, settings.first, month), last
+    return [(min(missing[0], month), last)]
 
 
-def closed_months(at: datetime, settings: Settings, made: Made) -> tuple[Month, Month] | dg.SkipReason:
-    """Ask for the month that has just closed, and for the month before it because of late feedback.
+def stale_months(at: datetime, settings: Settings, known: Known) -> Spans | dg.SkipReason:
+    """Ask for the months that are over and were never built, or are not of the logs as they are.
 
-    The range begins at an earlier month if that one was never built.
+    Months of which retention has deleted rows are left out: they are not built again.
     """
     closed = Month.of(at, settings.zone) - 1
     if closed < settings.first:
         return dg.SkipReason(f"{closed} is before the first month of the history, {settings.first}.")
-    built = set.intersection(*map(made, extracts.keys))
-    return _first_missing(built, settings.first, max(closed - 1, settings.first)), closed
+    with known.connect() as connection:
+        months = look(connection, list(settings.first.through(closed)))
+    frozen = {Month.of_day(each.month) for each in months if each.purged_at}
+    unknown = _missing(set.intersection(*map(known.made, extracts.keys)), settings.first, closed)
+    stale = {month for _, month in reasons(months, settings.min_group_users)}
+    wanted = list(spans([*stale, *(month for month in unknown if month not in frozen)]))
+    return wanted or dg.SkipReason(f"Every month to {closed} is of the logs as they are.")
 
 
-def past_months(at: datetime, settings: Settings, _made: Made) -> tuple[Month, Month] | dg.SkipReason:
-    """Ask for every month that may be archived, also those that earlier runs missed."""
+def past_months(at: datetime, settings: Settings, known: Known) -> Spans | dg.SkipReason:
+    """Ask for the months that may be archived and never were; on the first day of a month, for all that may be."""
     last = oldest_kept(at, settings.zone, settings.months_kept) - 1
     if last < settings.first:
         return dg.SkipReason(f"No month is past yet: the history begins with {settings.first}.")
-    return settings.first, last
+    if at.astimezone(settings.zone).day == 1:
+        return [(settings.first, last)]
+    missing = _missing(known.made(archived_conversations.key), settings.first, last)
+    return [(missing[0], last)] if missing else dg.SkipReason(f"Every month to {last} is archived.")
 
 
-def months_of_age(at: datetime, settings: Settings, made: Made) -> tuple[Month, Month] | dg.SkipReason:
-    """Ask for the months whose sessions are old enough to be deleted, from the first month that was never purged."""
+def months_of_age(at: datetime, settings: Settings, known: Known) -> Spans | dg.SkipReason:
+    """Ask for the months whose sessions are old enough to be deleted, when one of them was never purged.
+
+    The range begins at an earlier month that still has sessions: they were kept when it was purged.
+    """
     last = latest_month(at, settings.zone, settings.session_days)
     if settings.archives_before_purge:
         last = min(last, oldest_kept(at, settings.zone, settings.months_kept) - 1)
     if last < settings.first:
         return dg.SkipReason(f"No month has come of age: the history begins with {settings.first}.")
-    return _first_missing(made(expired_sessions.key), settings.first, last), last
+    missing = _missing(known.made(expired_sessions.key), settings.first, last)
+    if not missing:
+        return dg.SkipReason(f"The sessions of every month to {last} are deleted.")
+    with known.connect() as connection:
+        oldest = read_value(
+            connection,
+            "SELECT min(session_end) FROM chatbot.session_master WHERE session_end >= %s AND session_end < %s",
+            (settings.first.start(settings.zone), missing[0].start(settings.zone)),
+        )
+    return [(Month.of(oldest, settings.zone) if oldest else missing[0], last)]
 
 
-def _first_missing(made: set[str], first: Month, latest: Month) -> Month:
-    """Return the first month from `first` on that was never materialized; `latest` if there is none before it."""
-    return next((month for month in first.through(latest) if month.partition_key not in made), latest)
+def _missing(made: set[str], first: Month, last: Month) -> list[Month]:
+    """Return the months from the first to the last that were never materialized."""
+    return [month for month in first.through(last) if month.partition_key not in made]

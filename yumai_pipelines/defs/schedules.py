@@ -12,11 +12,12 @@ import dagster as dg
 from yumai_pipelines.defs import due
 from yumai_pipelines.defs.archives.assets import archived_conversations
 from yumai_pipelines.defs.extracts.assets import extracts
-from yumai_pipelines.defs.extracts.checks import extracts_freshness
+from yumai_pipelines.defs.extracts.checks import extracts_as_of, extracts_freshness
 from yumai_pipelines.defs.metadata import asset_key
 from yumai_pipelines.defs.months import KEPT_MONTHS
 from yumai_pipelines.defs.partitions.assets import conversations
 from yumai_pipelines.defs.report.assets import monthly_report
+from yumai_pipelines.defs.resources import PostgresResource
 from yumai_pipelines.defs.retention.assets import expired_sessions
 from yumai_pipelines.defs.schema.assets import schema
 from yumai_pipelines.defs.sessions.assets import inactive_sessions, session_monitoring
@@ -72,7 +73,7 @@ ROUTINES = (
         "Checks all of the database, refreshes the view of the last seven days, closes inactive sessions.",
         dg.AssetSelection.assets(*VIEW_ASSETS, inactive_sessions, session_monitoring)
         | dg.AssetSelection.checks_for_assets(schema, conversations, archived_conversations, *_SOURCES)
-        | dg.AssetSelection.checks(extracts_freshness),
+        | dg.AssetSelection.checks(extracts_as_of, extracts_freshness),
         cron="0 4 * * *",
         asks_for="The view, the sessions, and all checks.",
     ),
@@ -80,16 +81,18 @@ ROUTINES = (
         "monthly_extracts",
         "Builds the extracts and the report of months that are over, if the logs pass their checks.",
         dg.AssetSelection.assets(extracts, monthly_report) | dg.AssetSelection.checks_for_assets(*_BENEATH_EXTRACTS),
-        cron="0 2 1 * *",
-        asks_for="The month that has just closed, and the one before for its late feedback; also months never built.",
-        months=due.closed_months,
+        cron="0 2 * * *",
+        asks_for="Months that are over and were never built, and those whose logs have changed since, such as by late "
+        "feedback. Looks every day; runs only when there is one.",
+        months=due.stale_months,
     ),
     Routine(
         "monthly_archive",
         "Takes months that are past out of the conversations, into Parquet files.",
         dg.AssetSelection.assets(archived_conversations),
-        cron="0 5 1 * *",
-        asks_for="Every month that is past, into Parquet files. Off until somebody switches it on.",
+        cron="0 5 * * *",
+        asks_for="Every month that is past, into Parquet files: on the first day of a month, and on any day that one "
+        "is missing. Off until somebody switches it on.",
         months=due.past_months,
         from_the_start=False,
     ),
@@ -97,8 +100,9 @@ ROUTINES = (
         "monthly_retention",
         "Deletes sessions past their age, of months whose extracts stand for them.",
         dg.AssetSelection.assets(expired_sessions),
-        cron="0 6 1 * *",
-        asks_for="Deletes the sessions of months that have come of age. Off until somebody switches it on.",
+        cron="0 6 * * *",
+        asks_for="Deletes the sessions of months that have come of age. Looks every day; runs only when there is one. "
+        "Off until somebody switches it on.",
         months=due.months_of_age,
         from_the_start=False,
     ),
@@ -109,7 +113,7 @@ _JOBS = {each.name: dg.define_asset_job(each.name, each.selection, description=e
 
 
 def _schedule(routine: Routine, cron: str) -> dg.ScheduleDefinition:
-    """Make the schedule of a routine. A tick starts one run for all months that are due, as a range in the UI does."""
+    """Make the schedule of a routine. A tick starts one run for adjoining months, as a range in the UI does."""
     name, job, months = f"{routine.name}_schedule", _JOBS[routine.name], routine.months
     zone = KEPT_MONTHS.timezone
     status = dg.DefaultScheduleStatus.RUNNING if routine.from_the_start else dg.DefaultScheduleStatus.STOPPED
@@ -132,20 +136,25 @@ def _schedule(routine: Routine, cron: str) -> dg.ScheduleDefinition:
         default_status=status,
     )
     def tick(
-        context: dg.ScheduleEvaluationContext, settings: dg.ResourceParam[Settings]
-    ) -> dg.RunRequest | dg.SkipReason:
-        wanted = months(
-            context.scheduled_execution_time, settings, lambda key: context.instance.get_materialized_partitions(key)
+        context: dg.ScheduleEvaluationContext, settings: dg.ResourceParam[Settings], postgres: PostgresResource
+    ) -> list[dg.RunRequest] | dg.SkipReason:
+        known = due.Known(
+            made=lambda key: context.instance.get_materialized_partitions(key),
+            connect=lambda: postgres.connect(f"schedule {routine.name}"),
         )
+        wanted = months(context.scheduled_execution_time, settings, known)
         if isinstance(wanted, dg.SkipReason):
             return wanted
-        first, last = wanted
-        return dg.RunRequest(
-            tags={
-                "dagster/asset_partition_range_start": first.partition_key,
-                "dagster/asset_partition_range_end": last.partition_key,
-            }
-        )
+        return [
+            dg.RunRequest(
+                run_key=f"{context.scheduled_execution_time.isoformat()} {first}",
+                tags={
+                    "dagster/asset_partition_range_start": first.partition_key,
+                    "dagster/asset_partition_range_end": last.partition_key,
+                },
+            )
+            for first, last in wanted
+        ]
 
     return tick
 

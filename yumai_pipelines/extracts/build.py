@@ -7,7 +7,6 @@ connections, whose transactions are committed when all of them are done. No row 
 
 from __future__ import annotations
 
-import hashlib
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -17,12 +16,15 @@ from typing import TYPE_CHECKING, Any
 from psycopg import sql
 from psycopg.rows import dict_row
 
+from yumai_pipelines.extracts.changes import look, reasons, settle
+from yumai_pipelines.extracts.code import STAGES, code_version
 from yumai_pipelines.extracts.ledger import refuse_purged
 from yumai_pipelines.extracts.user_key import key_id
 from yumai_pipelines.model.calendar import first_days
+from yumai_pipelines.model.registry import EXTRACTS
 from yumai_pipelines.postgres.locks import AdvisoryLock, advisory_lock
 from yumai_pipelines.postgres.side_by_side import side_by_side
-from yumai_pipelines.postgres.sql_files import read_sql, sql_path
+from yumai_pipelines.postgres.sql_files import read_sql
 from yumai_pipelines.postgres.values import read_value
 
 if TYPE_CHECKING:
@@ -39,7 +41,9 @@ if TYPE_CHECKING:
 Summaries = dict[str, list[dict[str, Any]]]
 """One row for each month of each extract, by the extract's name."""
 
-STAGES = ("stage_recommendations.sql", "stage_feedback.sql", "stage_opinions.sql", "stage_sources.sql")
+ASKED_FOR = "somebody asked for it"
+"""Why a month is built that needed no build."""
+
 SERVER_SETTINGS = {"work_mem": "128MB", "default_statistics_target": "10"}
 """Settings of transactions that read months of the logs. With the server's 4 MB, even the sorts of one month would go
 to disk; and the plans for the temporary tables need no statistics of a hundred values."""
@@ -64,13 +68,6 @@ def month_parameters(months: Sequence[Month], zone: ZoneInfo) -> dict[str, Any]:
         "months": first_days(months),
         "bounds": [month.start(zone) for month in months] + [month.end(zone) for month in months[-1:]],
     }
-
-
-def code_version(extract: Extract) -> str:
-    """The fingerprint of the SQL files that build an extract, including their comments."""
-    files = [*(("extracts", name) for name in STAGES), ("extracts", extract.relation.name, "insert_months.sql")]
-    files += [("functions", path.name) for path in sorted(sql_path("functions").glob("*_of*.sql"))]
-    return hashlib.sha256("\n".join(read_sql(*file) for file in files).encode()).hexdigest()[:12]
 
 
 def apply_server_settings(connection: Connection) -> None:
@@ -128,13 +125,26 @@ def build_months(
     def build(share: Sequence[Month], connection: Connection) -> Summaries:
         shared = {**parameters, **month_parameters(share, zone)}
         _stage_months(connection, shared)
-        return {each.relation.name: _replace(connection, each, {**shared, **_identity(each)}) for each in extracts}
+        built = {
+            each.relation.name: _replace(connection, each, {**shared, **identity(each, share)}) for each in extracts
+        }
+        if set(extracts) >= set(EXTRACTS):
+            connection.execute(read_sql("extracts", "forget_built_changes.sql"), shared)
+        return built
+
+    def identity(extract: Extract, share: Sequence[Month]) -> dict[str, Any]:
+        name = extract.relation.name
+        because = [why.get((name, month), ASKED_FOR) for month in share]
+        return {"extract": name, "code_version": code_version(extract), "because": because}
 
     size = ceil(len(months) / len(connections))
     shares = [months[first : first + size] for first in range(0, len(months), size)]
     builders = connections[: len(shares)]
-    with advisory_lock(builders[0], AdvisoryLock.EXTRACTS, policy), _one_snapshot(builders, extracts):
-        refuse_purged(builders[0], extracts, months)
+    with advisory_lock(builders[0], AdvisoryLock.EXTRACTS, policy), ExitStack() as snapshot:
+        settle(builders[0])
+        why = reasons(look(builders[0], months, extracts), privacy.min_group_users)
+        snapshot.enter_context(_one_snapshot(builders, extracts))
+        refuse_purged(builders[0], months)
         built = side_by_side(builders, [partial(build, share) for share in shares], connection_of=lambda each: each)
     return {each.relation.name: [row for part in built for row in part[each.relation.name]] for each in extracts}
 
@@ -158,10 +168,6 @@ def _one_snapshot(connections: Sequence[Connection], extracts: Sequence[Extract]
         for connection in others:
             connection.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(snapshot))
         yield
-
-
-def _identity(extract: Extract) -> dict[str, str]:
-    return {"extract": extract.relation.name, "code_version": code_version(extract)}
 
 
 def _replace(connection: Connection, extract: Extract, parameters: dict[str, Any]) -> list[dict[str, Any]]:

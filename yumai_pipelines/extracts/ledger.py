@@ -47,6 +47,11 @@ class Entry:
     purged_feedback: int
     purged_hash: int
     purged_at: datetime | None
+    as_of: datetime | None
+    built_because: str
+    late_recommendations: int
+    late_feedback: int
+    late_at: datetime | None
 
 
 def entries(connection: Connection, months: Sequence[Month]) -> dict[tuple[str, Month], Entry]:
@@ -56,29 +61,26 @@ def entries(connection: Connection, months: Sequence[Month]) -> dict[tuple[str, 
     return {(row.extract, Month.of_day(row.month)): row for row in rows}
 
 
-def refuse_purged(connection: Connection, extracts: Sequence[Extract], months: Sequence[Month]) -> None:
+def refuse_purged(connection: Connection, months: Sequence[Month]) -> None:
     """Refuse to build months again when retention has deleted some of their sources.
 
     Raises:
         PurgedError: names the ledger's rows.
     """
-    known = entries(connection, months)
     purged = [
         f"  - extract '{entry.extract}', month {entry.month}: {entry.purged_recommendations:,} of "
         f"{entry.source_recommendations:,} recommendations and {entry.purged_feedback:,} of {entry.source_feedback:,} "
         f"feedbacks, last at {entry.purged_at}"
-        for extract in extracts
-        for month in months
-        if (entry := known.get((extract.relation.name, month))) and entry.purged_at
+        for entry in entries(connection, months).values()
+        if entry.purged_at
     ]
     if purged:
         raise PurgedError(
             "Retention has deleted sessions that these months were built from, so what is left would not give them "
             "again. Rows of extracts.ledger:\n"
             + "\n".join(purged)
-            + "\nNothing was changed: the extracts stay as they were "
-            "built. Leave these months out of the run. To build one after all, restore its sessions from a backup, and "
-            " empty purged_at of its rows."
+            + "\nNothing was changed: the extracts stay as they were built. Leave these months out of the run. To "
+            "build one after all, restore its sessions from a backup, and empty purged_at of its rows."
         )
 
 

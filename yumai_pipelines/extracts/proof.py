@@ -12,6 +12,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from yumai_pipelines.extracts.build import month_parameters
+from yumai_pipelines.extracts.ledger import entries, record_checks
 from yumai_pipelines.model.months import Month
 from yumai_pipelines.postgres.sql_files import read_sql
 
@@ -38,6 +39,21 @@ MANY = 30_000
 
 FEWEST = 100
 """Counts with a smaller median vary too much to be judged; so do the rates of an extract with only such counts."""
+
+
+def prove(connection: Connection, extracts: Sequence[Extract], months: Sequence[Month], zone: ZoneInfo) -> None:
+    """Measure what the blocking checks of the extracts measure, and record for each month whether it passed."""
+    ledger = entries(connection, months)
+    for extract in extracts:
+        measures = differing_measures(connection, extract, months, zone)
+        invalid = invalid_rows(connection, extract, months, zone)
+        passed = {month: not (wrong(measures[month]) or invalid[month]) for month in months}
+        record_checks(connection, extract, passed, ledger)
+
+
+def wrong(measures: Sequence[Row]) -> list[Row]:
+    """The measures in which an extract and its sources differ."""
+    return [row for row in measures if row["in_source"] != row["in_extract"]]
 
 
 def differing_measures(

@@ -4,6 +4,9 @@ A month may be purged when each of its extracts was built from the rows that exi
 session is deleted when those extracts know each of its rows as it is now. That is checked under locks, in the
 transaction that deletes the session and updates the ledger. Where conversations are to be archived, a month or session
 is purged only after its conversations were archived. A run that is killed has completed whole batches.
+
+From its first deletion on, a month is frozen: its extracts are not built again. What changes in its remaining rows
+afterwards is counted in the ledger, and goes with its sessions.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from uuid import UUID
 from psycopg import sql
 
 from yumai_pipelines.extracts.build import apply_server_settings, month_parameters
+from yumai_pipelines.extracts.changes import settle
 from yumai_pipelines.extracts.ledger import entries
 from yumai_pipelines.model.calendar import first_days, latest_month
 from yumai_pipelines.model.months import Month
@@ -48,6 +52,10 @@ _TEMPORARY = ("known_rows", "purge_batch", "purge_rows")
 
 class RetentionRefusedError(DatabaseError):
     """A month may not be purged. Nothing was deleted; the message says why, and what to do."""
+
+
+class UnprovenError(RetentionRefusedError):
+    """A month may not be purged before its extracts are built, or built again, and have passed their checks."""
 
 
 @dataclass(frozen=True)
@@ -103,8 +111,8 @@ def purge_month(
         batch: number of sessions per transaction.
 
     Raises:
-        RetentionRefusedError: the month is too young; its extracts do not match its rows; or its conversations are not
-            archived although they are to be.
+        UnprovenError: its extracts do not match its rows.
+        RetentionRefusedError: the month is too young, or its conversations are not archived although they are to be.
         LockNotObtainedError: others held locks for as long as the policy's patience.
     """
     if month > latest_month(as_of, zone, days):
@@ -120,6 +128,7 @@ def purge_month(
             locks.enter_context(advisory_lock(connection, AdvisoryLock.ARCHIVES, policy))
             _refuse_unarchived(connection, month, zone)
         try:
+            settle(connection)
             _remember_known_rows(connection, month, zone)
             return _purge(PatientTransactions(connection, policy), month, zone, batch, archived_only=archived_only)
         finally:
@@ -153,7 +162,8 @@ def _refuse_unarchived(connection: Connection, month: Month, zone: ZoneInfo) -> 
 def _remember_known_rows(connection: Connection, month: Month, zone: ZoneInfo) -> None:
     """Compare the rows with what the extracts were built from, and list the rows of safe months in `known_rows`.
 
-    The month before is compared too, since a session may have begun in it.
+    The month before is compared too, since a session may have begun in it. All rows of a frozen month are listed: they
+    were compared before it was frozen, and what has changed since is counted.
     """
     months = [month - 1, month]
     with connection.transaction():
@@ -168,7 +178,7 @@ def _remember_known_rows(connection: Connection, month: Month, zone: ZoneInfo) -
         }
         faults = {each: _faults(each, ledger, hashes.get(each, 0)) for each in months}
         if faults[month]:
-            raise RetentionRefusedError(
+            raise UnprovenError(
                 f"{month} is not purged, since what its sessions hold would be lost to its extracts:\n"
                 + "\n".join(f"  - {fault}" for fault in faults[month])
                 + f"\nNothing was deleted. Materialize the partition {month.partition_key} of the extracts with their "
@@ -185,15 +195,16 @@ def _remember_known_rows(connection: Connection, month: Month, zone: ZoneInfo) -
 
 
 def _faults(month: Month, ledger: Mapping[tuple[str, Month], Entry], found: int) -> list[str]:
-    """The reasons why the extracts of a month do not match its rows; none when they do."""
-    faults = []
-    for extract in EXTRACTS:
-        entry = ledger.get((extract.relation.name, month))
+    """The reasons why the extracts of a month do not match its rows; none when they do, or the month is frozen."""
+    faults: list[str] = []
+    known = {extract: ledger.get((extract.relation.name, month)) for extract in EXTRACTS}
+    if any(entry and entry.purged_at for entry in known.values()):
+        return faults
+    for extract, entry in known.items():
         if entry is None:
             faults.append(f"{extract.relation} was never built")
-        elif entry.source_hash != found ^ entry.purged_hash:
-            again = "" if entry.purged_at is None else f", and cannot be built anew: it was purged at {entry.purged_at}"
-            faults.append(f"the logs have changed since {extract.relation} was built at {entry.built_at}{again}")
+        elif entry.source_hash != found:
+            faults.append(f"the logs have changed since {extract.relation} was built at {entry.built_at}")
         elif entry.checks_passed is None:
             faults.append(f"{extract.relation} was built at {entry.built_at} and not checked since")
         elif not entry.checks_passed:
@@ -241,6 +252,7 @@ def _delete_batch(
     for statement in _PROOF:
         connection.execute(read_sql("retention", statement))
     (deleted,) = _run(connection, "delete_sessions.sql")
+    connection.execute(read_sql("retention", "forget_own_changes.sql"))
     return _Batch(picked, deleted, last_end, last_id)
 
 

@@ -7,6 +7,7 @@ import dagster as dg
 from pydantic import Field
 
 from yumai_pipelines.archives.store import Store
+from yumai_pipelines.defs.extracts.builder import build_changed
 from yumai_pipelines.defs.resources import PostgresResource, UserKeys
 from yumai_pipelines.erasure.erase import Erasure, erase_user
 from yumai_pipelines.settings import Settings
@@ -30,8 +31,11 @@ def _erase(
     settings: dg.ResourceParam[Settings],
     archive: dg.ResourceParam[Store],
     user_keys: dg.ResourceParam[UserKeys],
-) -> None:
-    """Remove a person's data from the archived months and the database, and record that this was done."""
+) -> list[str]:
+    """Remove a person's data from the archived months and the database, and record that this was done.
+
+    Returns the months of the extracts that must be built again.
+    """
     with postgres.connect("erase a user") as connection:
         erasure = erase_user(
             connection,
@@ -45,12 +49,13 @@ def _erase(
             external_user_id=config.external_user_id,
         )
     context.log.info(_advice(erasure))
-    context.add_output_metadata({**erasure.counts, "build_anew": _advice(erasure)})
+    context.add_output_metadata({**erasure.counts, "extracts": _advice(erasure)})
+    return [f"{month:%Y-%m}" for month in erasure.months]
 
 
 def _advice(erasure: Erasure) -> str:
     said = [
-        f"Build the extracts of {_listed(erasure.months)} anew: they still count the person."
+        f"The extracts of {_listed(erasure.months)} still count the person: those that are not purged are built again."
         if erasure.months
         else "No extract counts the person."
     ]
@@ -71,6 +76,7 @@ def _listed(months: Iterable[date]) -> str:
 def erasure_job() -> None:
     """Removes a person's data from the archived months and the database. Orders and reviews stay, without the person.
 
-    The table yumai_pipelines.erasures records that this was done, when and why, but not for whom.
+    The table yumai_pipelines.erasures records that this was done, when and why, but not for whom. The extracts that
+    counted the person are built again, except those of purged months, which keep their sums.
     """
-    _erase()
+    build_changed(_erase())

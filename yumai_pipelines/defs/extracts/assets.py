@@ -5,14 +5,14 @@ The SQL in `sql/extracts/<name>` defines what an extract contains. `yumai_pipeli
 """
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 
 import dagster as dg
 
+from yumai_pipelines.defs.extracts.builder import Builder, metadata_of
 from yumai_pipelines.defs.metadata import ANALYTICS, ENGINEERING, asset_key, relation_metadata, section
 from yumai_pipelines.defs.months import CLOSED_MONTHS, accepting, months_of
 from yumai_pipelines.defs.resources import PostgresResource, UserKeys
-from yumai_pipelines.extracts.build import Privacy, build_months, code_version
+from yumai_pipelines.extracts.code import code_version
 from yumai_pipelines.model.entries import Extract
 from yumai_pipelines.model.registry import EXTRACTS
 from yumai_pipelines.schema import snapshot
@@ -66,22 +66,9 @@ def extracts(
     """Builds the selected extracts for the months of the run, all from one snapshot of the logs."""
     months = months_of(context) or []
     chosen = [extract for extract in EXTRACTS if asset_key(extract.relation) in context.selected_asset_keys]
-    privacy = Privacy(user_keys.secret, settings.min_group_users)
-    with ExitStack() as stack:
-        connections = [
-            stack.enter_context(postgres.connect("build extracts"))
-            for _ in range(min(settings.build_connections, len(months)))
-        ]
-        summaries = build_months(
-            connections, chosen, months, settings.zone, privacy, settings.lock_policy, run_id=context.run.run_id
-        )
+    summaries = Builder(context, postgres, settings, user_keys).build(months, chosen)
     for extract in chosen:
         key = asset_key(extract.relation)
         for month, summary in zip(months, summaries[extract.relation.name], strict=True):
-            del summary["month"]
-            context.add_asset_metadata(
-                {"dagster/partition_row_count": summary.pop("rows"), **summary},
-                asset_key=key,
-                partition_key=month.partition_key,
-            )
+            context.add_asset_metadata(metadata_of(summary), asset_key=key, partition_key=month.partition_key)
         yield dg.MaterializeResult(asset_key=key)

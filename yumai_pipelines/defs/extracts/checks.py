@@ -16,8 +16,9 @@ from yumai_pipelines.defs.evaluations import evaluations, result
 from yumai_pipelines.defs.metadata import asset_key
 from yumai_pipelines.defs.months import CLOSED_MONTHS, accepting, months_of
 from yumai_pipelines.defs.resources import PostgresResource
+from yumai_pipelines.extracts.changes import BuiltMonth, look, recent_months
 from yumai_pipelines.extracts.ledger import Entry, entries, record_checks
-from yumai_pipelines.extracts.proof import HISTORY, differing_measures, invalid_rows, unlike_before
+from yumai_pipelines.extracts.proof import HISTORY, differing_measures, invalid_rows, unlike_before, wrong
 from yumai_pipelines.integrity.findings import SAMPLE, Finding, Severity
 from yumai_pipelines.model.calendar import first_days
 from yumai_pipelines.model.entries import Extract
@@ -68,7 +69,7 @@ def reconciliation(
     for month in months:
         entry = ledger.get((extract.relation.name, month))
         purged = entry.purged_at if entry else None
-        differing = [row for row in rows[month] if row["in_source"] != row["in_extract"] and not purged]
+        differing = [] if purged else wrong(rows[month])
         findings[month] = Finding(
             subject=f"measures of {extract.relation} in {month} that differ from an independent count of the sources"
             + (f"; not counted again, since retention deleted some of them at {purged}" if purged else ""),
@@ -235,8 +236,67 @@ def extracts_freshness(
             yield result(freshness(extract, month, missing), key)
 
 
+def changes(extract: Extract, built: BuiltMonth, late: Entry) -> Finding:
+    """Report what has changed in the logs since a month of an extract was built."""
+    month = Month.of_day(built.month)
+    subject = f"recommendations and feedback of {month} that came, changed or went since {extract.relation} was built"
+    if built.purged_at:
+        return Finding(
+            subject=f"{subject}, and may still come in; none can, since retention has deleted rows of the month "
+            f"(last at {built.purged_at}). The ledger counts what changed since: {late.late_recommendations:,} "
+            f"recommendations and {late.late_feedback:,} feedbacks",
+            count=0,
+            metadata={"late_recommendations": late.late_recommendations, "late_feedback": late.late_feedback},
+        )
+    return Finding(
+        subject=subject,
+        count=max(built.recommendations + built.feedback, int(built.changed_since is not None)),
+        cause=f"{built.change}. The extract is as of {late.as_of or late.built_at}.",
+        remedy="wait for the next run of monthly_extracts, which builds such months every night; or "
+        f"{_build_again(extract, month)}",
+        severity=Severity.WARN,
+        metadata={"recommendations": built.recommendations, "feedback": built.feedback},
+    )
+
+
+with accepting(dg.PreviewWarning):
+    _AS_OF = {
+        asset_key(extract.relation): dg.AssetCheckSpec(
+            "of_the_logs_as_they_are",
+            asset=asset_key(extract.relation),
+            description=f"No recommendation or feedback has changed since {extract.relation} was built. By month.",
+            partitions_def=CLOSED_MONTHS,
+        )
+        for extract in EXTRACTS
+    }
+
+
+@dg.multi_asset_check(name="extracts_as_of", specs=[*_AS_OF.values()], can_subset=True)
+def extracts_as_of(
+    context: dg.AssetCheckExecutionContext, postgres: PostgresResource
+) -> Iterator[dg.Output[None] | dg.AssetCheckEvaluation]:
+    """Checks which months have to be built again, from the notes of what has changed.
+
+    Without months of the run, it looks at those that have changed, or were built in the last days: the others are as
+    they were when it last looked.
+    """
+    with postgres.connect("check what has changed") as connection:
+        months = months_of(context) or recent_months(connection)
+        ledger = entries(connection, months)
+        built = look(connection, months)
+    for extract in EXTRACTS:
+        spec = _AS_OF[asset_key(extract.relation)]
+        if spec.key in context.selected_asset_check_keys:
+            findings: Findings = {
+                Month.of_day(each.month): changes(extract, each, ledger[each.extract, Month.of_day(each.month)])
+                for each in built
+                if each.extract == extract.relation.name and each.built_at
+            }
+            yield from evaluations(context, spec, findings)
+
+
 def _build_again(extract: Extract, month: Month) -> str:
     return f"materialize the partition {month.partition_key} of {'/'.join(asset_key(extract.relation).path)}."
 
 
-EXTRACT_CHECKS = [*(extract_checks(extract) for extract in EXTRACTS), extracts_freshness]
+EXTRACT_CHECKS = [*(extract_checks(extract) for extract in EXTRACTS), extracts_as_of, extracts_freshness]

@@ -7,6 +7,7 @@ import dagster as dg
 from pydantic import Field
 
 from yumai_pipelines.defs.evaluations import table
+from yumai_pipelines.defs.extracts.builder import build_changed
 from yumai_pipelines.defs.metadata import asset_key
 from yumai_pipelines.defs.resources import PostgresResource
 from yumai_pipelines.integrity.repair import Broken, Orphans, Repair, repair_orphans
@@ -36,8 +37,11 @@ def _repair(
     config: RepairConfig,
     postgres: PostgresResource,
     settings: dg.ResourceParam[Settings],
-) -> None:
-    """Give rows a session again, empty their broken references, or move them into the quarantine."""
+) -> list[str]:
+    """Give rows a session again, empty their broken references, or move them into the quarantine.
+
+    Returns no month: the changes of the logs say which extracts must be built again.
+    """
     with postgres.connect("repair") as connection:
         repairs = repair_orphans(
             connection,
@@ -81,6 +85,7 @@ def _repair(
             ),
         }
     )
+    return []
 
 
 def _told(repair: Repair) -> str:
@@ -99,6 +104,7 @@ def _done(repair: Repair) -> str:
 def repair_job() -> None:
     """Repairs rows that refer to something that is gone. It is a dry run unless `dry_run` is switched off.
 
-    The rows get a session again, or are kept in yumai_pipelines.quarantine: nothing is deleted without being kept.
+    The rows get a session again, or are kept in yumai_pipelines.quarantine: nothing is deleted without being kept. The
+    extracts whose logs it has changed are built again.
     """
-    _repair()
+    build_changed(_repair())
