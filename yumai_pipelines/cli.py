@@ -243,13 +243,17 @@ def export(
 
     Example: `yumai export shop_performance shops.parquet --month 2024-08 --month 2024-09`
     """
+    from yumai_pipelines.extracts.as_of import in_words
+    from yumai_pipelines.extracts.reading import built_months
     from yumai_pipelines.extracts.reading import export as write
 
+    url = _url(Settings())
     try:
-        rows = write(extract, path, months=month, url=_url(Settings()))
+        built = built_months(extract, months=month, url=url)
+        rows = write(extract, path, months=month, url=url)
     except (ValueError, OSError) as error:
         _fail(str(error))
-    _out.print(f"{rows:,} rows of {extract} are in {path}.", markup=False)
+    _out.print(f"{rows:,} rows of {extract} are in {path}. {in_words(built)}".rstrip(), markup=False)
 
 
 @app.command()

@@ -60,12 +60,15 @@ FROM extracts.feedback_summary
 GROUP BY month
 ORDER BY month;
 
--- Which months are final and proven, and which can be compared user by user?
+-- Which months are final and proven, as of when are they, and which can be compared user by user?
 SELECT
-    month,
-    bool_and(checks_passed) AS proven,
-    max(purged_at) AS purged_at,
-    min(user_key_id) AS user_key_id
-FROM extracts.ledger
-GROUP BY month
-ORDER BY month;
+    l.month,
+    bool_and(l.checks_passed) AS proven,
+    min(l.as_of) AS as_of,
+    min(c.changed_since) AS changed_since,
+    max(l.purged_at) AS purged_at,
+    min(l.user_key_id) AS user_key_id
+FROM extracts.ledger AS l
+LEFT JOIN extracts.changed_months AS c ON c.month = l.month
+GROUP BY l.month
+ORDER BY l.month;

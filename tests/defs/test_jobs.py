@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from tests.extracts.dirt import plant
+from tests.extracts.oracle import differences, expected, extracted
+from tests.extracts.support import MONTHS, ZONE
+from tests.graph import months
 from tests.support import Connection, every, one
 from yumai_pipelines.defs.integrity.checks import FOREIGN_KEYS, NO_ORPHANS
+from yumai_pipelines.extracts.ledger import entries
+from yumai_pipelines.model.registry import EXTRACTS
 
 if TYPE_CHECKING:
     from tests.graph import Graph, Run
@@ -69,3 +76,29 @@ def test_a_user_is_erased_and_the_run_says_what_it_did(graph: Graph, connection:
         ("asked for by their guardian", run.outcome.run_id)
     ]
     assert not graph.run("erase_user", external_user_id="kakao:secret", reason="asked for again").success
+
+
+def test_an_erasure_and_a_repair_end_with_the_extracts_right_again(graph: Graph, connection: Connection) -> None:
+    plant(connection, MONTHS, ZONE, rows=80, seed=3)
+    assert graph.run("monthly_extracts", months("2024-11", "2025-02")).success
+
+    def differing() -> list[str]:
+        wanted = expected(connection, MONTHS, ZONE, os.environ["YUMAI_USER_KEY_SECRET"])
+        return [
+            told
+            for extract in EXTRACTS
+            for told in differences(extracted(connection, extract), wanted[extract.relation.name], extract.key)
+        ]
+
+    assert differing() == []
+    (user,) = every(connection, "SELECT user_id FROM recommendations_log WHERE user_id IS NOT NULL LIMIT 1")
+    assert graph.run("erase_user", user_id=user[0], reason="asked for by their guardian").success
+    assert differing() == []
+    connection.execute(
+        "SET session_replication_role = replica; DELETE FROM session_master WHERE session_id IN "
+        "(SELECT session_id FROM recommendations_log WHERE time_stamp >= '2024-12-03' LIMIT 3); "
+        "RESET session_replication_role"
+    )
+    assert graph.run("repair_orphans", dry_run=False, orphans="QUARANTINE").success
+    assert differing() == []
+    assert {each.built_because for each in entries(connection, MONTHS).values()} != {"it was never built"}

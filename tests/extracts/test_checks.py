@@ -152,6 +152,42 @@ def test_late_feedback_is_found_until_its_month_is_built_again(dirty: Connection
     assert not any(stale().values())
 
 
+def test_a_month_whose_logs_have_changed_is_a_warning_until_it_is_built_again(
+    built: Graph, connection: Connection
+) -> None:
+    check = ("extracts", "shop_performance", "of_the_logs_as_they_are")
+
+    def found() -> dict[str | None, bool]:
+        return {month: each.passed for month, each in built.check(*check).evaluations(*check).items()}
+
+    assert set(found().values()) == {True}
+    connection.execute(
+        "INSERT INTO user_feedback (session_id, related_recommendation_id, time_stamp) SELECT session_id, id, "
+        "'2025-02-20' FROM recommendations_log WHERE time_stamp >= '2024-12-03' AND time_stamp < '2024-12-29' LIMIT 3"
+    )
+    assert [month for month, passed in found().items() if not passed] == ["2024-12-01"]
+    evaluation = built.check(*check).evaluations(*check)["2024-12-01"]
+    assert evaluation.severity == dg.AssetCheckSeverity.WARN
+    assert evaluation.metadata["feedback"].value == 3
+    assert "materialize the partition 2024-12-01 of extracts/shop_performance" in (evaluation.description or "")
+    again = built.materialize(dg.AssetKey(check[:2]), tags=months("2024-12"))
+    # One extract alone does not settle the month for the others.
+    assert not again.evaluations(*check)["2024-12-01"].passed
+    built.run("monthly_extracts", months("2024-12"))
+    assert set(found().values()) == {True}
+
+
+def test_the_changes_of_a_purged_month_are_shown_and_fail_nothing(built: Graph, connection: Connection) -> None:
+    connection.execute(
+        "UPDATE extracts.ledger SET purged_at = now(), late_feedback = 4, late_at = now() WHERE month = '2024-12-01'"
+    )
+    check = ("extracts", "feedback_summary", "of_the_logs_as_they_are")
+    evaluation = built.check(*check).evaluations(*check)["2024-12-01"]
+    assert evaluation.passed
+    assert evaluation.metadata["late_feedback"].value == 4
+    assert "0 recommendations and 4 feedbacks" in (evaluation.description or "")
+
+
 def test_the_ledger_keeps_whether_a_month_passed(built: Graph, connection: Connection) -> None:
     assert {entry.checks_passed for entry in entries(connection, MONTHS).values()} == {True}
     build(connection, MONTHS[:1])

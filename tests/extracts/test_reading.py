@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,8 @@ from tests.processes import Finished, finished
 from tests.support import Connection, login
 from yumai_pipelines import read_extract
 from yumai_pipelines.extracts import reading
-from yumai_pipelines.extracts.reading import export
+from yumai_pipelines.extracts.as_of import in_words
+from yumai_pipelines.extracts.reading import built_months, export
 from yumai_pipelines.model.months import Month
 from yumai_pipelines.model.registry import EXTRACTS, extract_of
 
@@ -108,6 +110,21 @@ def test_what_there_is_not_is_said(analyst: str, tmp_path: Path) -> None:
         export("shop_performance", tmp_path / "shops.xlsx", url=analyst)
 
 
+def test_a_frame_says_as_of_when_its_months_are(analyst: str, connection: Connection) -> None:
+    connection.execute(
+        "UPDATE recommendations_log SET wide_score = 0.25 "
+        "WHERE time_stamp >= '2025-01-03' AND time_stamp < '2025-01-30'"
+    )
+    frame = read_extract("score_calibration", months=["2024-12", "2025-01"], url=analyst)
+    assert set(frame.attrs["as_of"]) == {"2024-12", "2025-01"}
+    assert frame.attrs["as_of"]["2024-12"]["changed_since"] is None
+    january = frame.attrs["as_of"]["2025-01"]
+    assert datetime.fromisoformat(january["as_of"]) < datetime.fromisoformat(january["changed_since"])
+    said = in_words(built_months("score_calibration", months=["2024-12", "2025-01"], url=analyst))
+    assert "The logs of 2025-01 have changed since" in said
+    assert in_words(built_months("score_calibration", months=["2031-01"], url=analyst)) == ""
+
+
 def test_importing_the_package_does_not_import_pandas() -> None:
     code = "import sys, yumai_pipelines; sys.exit(bool({'pandas', 'pyarrow', 'sqlalchemy'} & set(sys.modules)))"
     assert finished([sys.executable, "-c", code]).returncode == 0
@@ -123,7 +140,9 @@ def test_the_command_writes_a_file(analyst: str, tmp_path: Path) -> None:
     done = export_shops("shops.parquet")
     rows = pa.parquet.read_table(tmp_path / "shops.parquet").num_rows
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == f"{rows} rows of shop_performance are in shops.parquet.\n"
+    assert done.stdout.startswith(
+        f"{rows} rows of shop_performance are in shops.parquet. They are of the logs as of 20"
+    )
     done = export_shops("shops.xlsx")
     assert done.returncode == 1
     assert "end it in .parquet or .csv" in done.stderr

@@ -100,6 +100,7 @@ def test_what_was_added_has_its_assets_checks_and_jobs(copy: Path) -> None:
     assert sorted(names["extracts/food_requests"]) == [
         "has_the_last_month",
         "like_the_months_before",
+        "of_the_logs_as_they_are",
         "reconciled",
         "valid_rows",
     ]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg import sql
 
+from yumai_pipelines.extracts.as_of import as_of
 from yumai_pipelines.model.calendar import first_days
 from yumai_pipelines.model.months import Month
 from yumai_pipelines.model.registry import extract_of
@@ -19,12 +20,15 @@ from yumai_pipelines.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from datetime import date
     from pathlib import Path
 
     import pandas as pd
     from sqlalchemy import Connection as AlchemyConnection
 
+    from yumai_pipelines.extracts.as_of import AsOf
     from yumai_pipelines.model.entries import Extract
+    from yumai_pipelines.postgres.connections import Connection
 
 CHUNK = 50_000
 """Number of rows that are fetched at a time."""
@@ -35,6 +39,7 @@ def read_extract(name: str, *, months: Iterable[Month | str] | None = None, url:
 
     Types are Arrow's, so whole numbers stay whole where some are missing. `month` is a date, times are in the
     business's time zone, rates and scores are floats, and columns of few different words are categories.
+    `frame.attrs["as_of"]` says for each month as of when it is, and since when its logs have changed, if they have.
 
     Args:
         name: name of the extract, such as `shop_performance`.
@@ -49,8 +54,50 @@ def read_extract(name: str, *, months: Iterable[Month | str] | None = None, url:
     import pandas as pd
 
     extract = extract_of(name)
-    frame = pd.concat(_chunks(extract, months, url), ignore_index=True)
-    return frame.astype(dict.fromkeys(extract.categories, "category"))
+    wanted = None if months is None else list(months)
+    built = built_months(name, months=wanted, url=url)
+    frame = pd.concat(_chunks(extract, wanted, url), ignore_index=True)
+    frame = frame.astype(dict.fromkeys(extract.categories, "category"))
+    frame.attrs["as_of"] = {
+        f"{each.month:%Y-%m}": {
+            "as_of": each.as_of.isoformat(),
+            "changed_since": each.changed_since and each.changed_since.isoformat(),
+        }
+        for each in built
+    }
+    return frame
+
+
+def built_months(name: str, *, months: Iterable[Month | str] | None = None, url: str | None = None) -> list[AsOf]:
+    """Say which months of an extract are built, as of when, and whether their logs have changed since.
+
+    Raises:
+        KeyError: there is no such extract.
+        ValueError: one of the months is not a month.
+        MissingRightsError: the login may not read the extracts.
+    """
+    extract = extract_of(name)
+    with _connect(url) as connection:
+        try:
+            return as_of(connection, extract, _first_days(months))
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise missing_rights(connection, ANALYST_ROLE) from error
+
+
+def _connect(url: str | None) -> Connection:
+    settings = Settings()
+    return connect(
+        url or database_url(settings),
+        application_name="yumai: read extract",
+        role=None,
+        autocommit=False,
+        zone=settings.timezone,
+        read_only=True,
+    )
+
+
+def _first_days(months: Iterable[Month | str] | None) -> list[date] | None:
+    return None if months is None else first_days(Month.parse(str(each)) for each in months)
 
 
 def export(name: str, path: Path, *, months: Iterable[Month | str] | None = None, url: str | None = None) -> int:
@@ -89,22 +136,9 @@ def _chunks(extract: Extract, months: Iterable[Month | str] | None, url: str | N
     import pandas as pd
     from sqlalchemy import NullPool, create_engine
 
-    settings = Settings()
-    login = url or database_url(settings)
-    types = _types(extract, settings.timezone)
-    engine = create_engine(
-        "postgresql+psycopg://",
-        creator=lambda: connect(
-            login,
-            application_name="yumai: read extract",
-            role=None,
-            autocommit=False,
-            zone=settings.timezone,
-            read_only=True,
-        ),
-        poolclass=NullPool,
-    )
-    wanted = None if months is None else first_days(Month.parse(str(each)) for each in months)
+    types = _types(extract, Settings().timezone)
+    engine = create_engine("postgresql+psycopg://", creator=lambda: _connect(url), poolclass=NullPool)
+    wanted = _first_days(months)
     with engine.connect().execution_options(stream_results=True, max_row_buffer=CHUNK) as connection:
         query = _query(extract, wanted).as_string()
         try:
