@@ -8,6 +8,8 @@ import psycopg
 import pytest
 
 from tests.support import one
+from yumai_pipelines.definitions import defs
+from yumai_pipelines.defs.schedules import JOBS, QUEUE_TAG
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,3 +50,15 @@ def test_events_share_a_connection(instance: dg.DagsterInstance, empty_database:
             instance.report_runless_asset_event(dg.AssetObservation("talkative", metadata={"number": number}))
         assert one(connection, "SELECT count(*) FROM event_logs") == 100
         assert one(connection, sessions) - before < 20
+
+
+def test_scheduled_runs_that_would_wait_for_each_other_are_started_one_after_the_other(
+    instance: dg.DagsterInstance,
+) -> None:
+    queues = {job.name: defs.resolve_job_def(job.name).tags.get(QUEUE_TAG) for job in JOBS}
+    assert {name for name, queue in queues.items() if queue == "extracts"} == {"monthly_extracts", "monthly_retention"}
+    config = instance.get_concurrency_config().run_queue_config
+    assert config is not None
+    assert config.tag_concurrency_limits == [
+        {"key": QUEUE_TAG, "value": {"applyLimitPerUniqueValue": True}, "limit": 1}
+    ]

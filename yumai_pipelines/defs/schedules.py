@@ -29,6 +29,9 @@ from yumai_pipelines.settings import Settings
 _SOURCES = [source.key for source in SOURCES]
 _BENEATH_EXTRACTS = sorted({asset_key(source) for extract in EXTRACTS for source in extract.sources})
 
+QUEUE_TAG = "yumai/queue"
+"""The tag by which dagster.yaml limits how many runs go on at the same time: one of each value."""
+
 
 @dataclass(frozen=True)
 class Routine:
@@ -42,6 +45,8 @@ class Routine:
         asks_for: the description of the schedule.
         months: decides which months a run is for; None for a job without months.
         from_the_start: whether the schedule is on by default.
+        queue: runs of routines with the same queue come one after the other, as dagster.yaml says; those of others may
+            run at the same time.
     """
 
     name: str
@@ -51,6 +56,12 @@ class Routine:
     asks_for: str = ""
     months: due.Due | None = None
     from_the_start: bool = True
+    queue: str | None = None
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The tags of the job's runs."""
+        return {} if self.queue is None else {QUEUE_TAG: self.queue}
 
 
 ROUTINES = (
@@ -85,6 +96,7 @@ ROUTINES = (
         asks_for="Months that are over and were never built, and those whose logs have changed since, such as by late "
         "feedback. Looks every day; runs only when there is one.",
         months=due.stale_months,
+        queue="extracts",
     ),
     Routine(
         "monthly_archive",
@@ -105,11 +117,15 @@ ROUTINES = (
         "Off until somebody switches it on.",
         months=due.months_of_age,
         from_the_start=False,
+        queue="extracts",
     ),
 )
 
 
-_JOBS = {each.name: dg.define_asset_job(each.name, each.selection, description=each.description) for each in ROUTINES}
+_JOBS = {
+    each.name: dg.define_asset_job(each.name, each.selection, description=each.description, tags=each.tags)
+    for each in ROUTINES
+}
 
 
 def _schedule(routine: Routine, cron: str) -> dg.ScheduleDefinition:
