@@ -10,6 +10,7 @@ import dagster as dg
 from tests.graph import CONVERSATIONS, FUNNEL, Graph, months
 from tests.support import Connection, every, one
 from yumai_pipelines.defs.resources import PostgresResource
+from yumai_pipelines.schema.tables import TABLES
 from yumai_pipelines.settings import Settings
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ def test_counting_no_sessions_gives_zeros(graph: Graph) -> None:
     assert set(graph.materialize(key).materialized(*key.path)[None].values()) == {0}
 
 
-def test_the_sessions_and_their_logs_are_observed_when_they_are_counted(graph: Graph, connection: Connection) -> None:
+def test_the_tables_of_the_chatbot_are_observed_when_they_are_counted(graph: Graph, connection: Connection) -> None:
     add_conversations(connection, "2024-08-01 12:00+09")
     connection.execute(
         "INSERT INTO analytics.user_feedback (session_id, feedback_type) "
@@ -158,10 +159,9 @@ def test_the_sessions_and_their_logs_are_observed_when_they_are_counted(graph: G
         event.asset_observation_data.asset_observation for event in run.outcome.get_asset_observation_events()
     ]
     assert {each.asset_key.path[-1]: each.metadata["dagster/row_count"].value for each in observations} == {
+        **{table.relation.name: 0 for table in TABLES if not table.partitioned},
         "session_master": 1,
-        "recommendations_log": 0,
         "user_feedback": 3,
-        "user_interactions": 0,
     }
 
 

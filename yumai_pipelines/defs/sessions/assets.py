@@ -12,7 +12,7 @@ from yumai_pipelines.defs.resources import PostgresResource
 from yumai_pipelines.model.registry import CONVERSATIONS, SESSIONS
 from yumai_pipelines.postgres.sql_files import read_sql
 from yumai_pipelines.postgres.values import read_value
-from yumai_pipelines.schema.tables import SESSION_CHILDREN
+from yumai_pipelines.schema.tables import TABLES
 from yumai_pipelines.settings import Settings
 
 _ROW_COUNT = sql.Identifier("dagster/row_count")
@@ -50,11 +50,10 @@ def session_monitoring(
 ) -> dg.MaterializeResult[None]:
     """The numbers of open and closed sessions, which Dagster plots over time.
 
-    They are counted after inactive sessions are closed. Days begin at midnight in the business's time zone. The rows
-    of the table of sessions and of the logs with a session are counted too, and shown with those tables. Section 7.3
-    of the database document.
+    They are counted after inactive sessions are closed. Days begin at midnight in the business's time zone. The rows of
+    each table that the chatbot writes are counted too, and shown with that table. Section 7.3 of the database document.
     """
-    observed = [SESSIONS, *(child.relation for child in SESSION_CHILDREN if child.relation != CONVERSATIONS)]
+    observed = [table.relation for table in TABLES if table.relation != CONVERSATIONS]
     with postgres.connect("count sessions") as connection, connection.cursor(row_factory=dict_row) as cursor:
         counts = cursor.execute(read_sql("sessions", "count_sessions.sql"), {"timezone": settings.timezone}).fetchone()
         for relation in observed:
