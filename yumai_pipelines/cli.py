@@ -23,6 +23,7 @@ from yumai_pipelines.local.ui import DevServerError, serve
 from yumai_pipelines.model.months import Month
 from yumai_pipelines.model.registry import EXTRACTS
 from yumai_pipelines.postgres.connections import OWNER_ROLE, connect, schema_revision
+from yumai_pipelines.postgres.dagster_database import refuse_foreign_history
 from yumai_pipelines.postgres.endings import explain
 from yumai_pipelines.postgres.errors import DatabaseError, MissingRightsError
 from yumai_pipelines.postgres.values import read_value
@@ -167,6 +168,7 @@ def demo(
 
     settings = Settings()
     _start(settings)
+    refuse_foreign_history(settings)
     size = Size(sessions, months, seed)
     if not run_demo(settings, size, until=datetime.now(UTC), console=_out, if_empty=if_empty):
         raise typer.Exit(1)
@@ -267,6 +269,7 @@ def dev(
     settings = Settings()
     _start(settings)
     _install_schema(settings)
+    refuse_foreign_history(settings)
     _out.print("Dagster is starting …")
     serve(settings.home.resolve(), port, lambda url: _out.print(f"The Dagster UI is at {url} (Ctrl-C ends it)"))
     _out.print("Dagster has ended.")

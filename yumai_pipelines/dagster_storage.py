@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from dagster_postgres.storage import DagsterPostgresStorage
 from psycopg.conninfo import conninfo_to_dict
 
-from yumai_pipelines.postgres.connections import dagster_url, to_url
+from yumai_pipelines.postgres.connections import to_url
+from yumai_pipelines.postgres.dagster_database import dagster_url, remember_database
 from yumai_pipelines.settings import Settings
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ _MAX_OVERFLOW = 4
 
 
 class YumaiDagsterStorage(DagsterPostgresStorage):
-    """Keeps runs, events and schedules in the database of `postgres.connections.dagster_url`."""
+    """Keeps runs, events and schedules in the database of `postgres.dagster_database.dagster_url`."""
 
     @classmethod
     def config_type(cls) -> UserConfigSchema:
@@ -39,9 +40,16 @@ class YumaiDagsterStorage(DagsterPostgresStorage):
         inst_data: ConfigurableClassData | None,
         config_value: Mapping[str, object],
     ) -> YumaiDagsterStorage:
-        """Connect to the database of `dagster_url`, and make its tables when it has none."""
+        """Connect to the database of `dagster_url`, and make its tables when it has none.
+
+        Raises:
+            ForeignHistoryError: it keeps the history of another YUMAI database.
+        """
         del config_value  # empty, by config_type
-        storage = cls(postgres_url=sqlalchemy_url(dagster_url(Settings())), inst_data=inst_data)
+        settings = Settings()
+        url = dagster_url(settings)
+        storage = cls(postgres_url=sqlalchemy_url(url), inst_data=inst_data)
+        remember_database(settings, url)
         # dagster-postgres makes a connection for every operation otherwise: half of the time of a run of many months.
         for part in (storage.event_log_storage, storage.run_storage, storage.schedule_storage):
             part.optimize_for_webserver(

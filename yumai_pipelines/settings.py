@@ -48,7 +48,7 @@ class Settings(BaseSettings):
     )
     dagster_url: SecretStr | None = Field(
         default=None,
-        description="libpq URL of Dagster's own database; without it, yumai_dagster on the same server.",
+        description="libpq URL of Dagster's own database; without it, <name>_dagster on the same server.",
     )
     home: Path = Field(
         default=Path(".yumai"),

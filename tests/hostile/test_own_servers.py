@@ -19,7 +19,8 @@ from yumai_pipelines.extracts.reading import read_extract
 from yumai_pipelines.local.server import LocalServer, _run, _wheel
 from yumai_pipelines.model.lock_policy import LockPolicy
 from yumai_pipelines.model.relations import Relation
-from yumai_pipelines.postgres.connections import connect, dagster_url
+from yumai_pipelines.postgres.connections import connect
+from yumai_pipelines.postgres.dagster_database import dagster_url
 from yumai_pipelines.postgres.endings import EndedError
 from yumai_pipelines.postgres.errors import StandbyError
 from yumai_pipelines.postgres.locks import AdvisoryLock, LockMode, TableLock, advisory_lock

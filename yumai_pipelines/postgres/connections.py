@@ -19,7 +19,6 @@ from yumai_pipelines.model.relations import Relation
 from yumai_pipelines.postgres import session
 from yumai_pipelines.postgres.endings import ExplainedConnection
 from yumai_pipelines.postgres.errors import (
-    DatabaseError,
     MissingRightsError,
     SchemaMissingError,
     StandbyError,
@@ -42,8 +41,6 @@ OLDEST_SERVER = 16
 REVISION = Relation("yumai_pipelines", "alembic_version")
 """The table in which Alembic keeps the revision of the schema."""
 
-DAGSTER_DATABASE = "yumai_dagster"
-
 Connection = psycopg.Connection[Any]
 """A connection of psycopg 3. Its rows are tuples unless a cursor has another row factory."""
 
@@ -62,23 +59,6 @@ def database_url(settings: Settings) -> str:
     server = LocalServer(settings.home)
     server.start()
     return server.url()
-
-
-def dagster_url(settings: Settings) -> str:
-    """Return the libpq URL of the database in which Dagster keeps its runs and events.
-
-    This is `YUMAI_DAGSTER_URL` if it is set. Otherwise it is the database `yumai_dagster` on the server of the YUMAI
-    database, which is created if it is missing.
-
-    Raises:
-        LocalServerError: the embedded server cannot be started.
-        DatabaseError: the database is missing, and the role may not create it.
-    """
-    if settings.dagster_url is not None:
-        return settings.dagster_url.get_secret_value()
-    application = database_url(settings)
-    _create_database(application, DAGSTER_DATABASE)
-    return with_database(application, DAGSTER_DATABASE)
 
 
 def with_database(url: str, database: str) -> str:
@@ -245,18 +225,3 @@ def _work_as(connection: Connection, role: str, place: _Place) -> None:
 
 def _address(connection: Connection) -> str:
     return f"{connection.info.host}:{connection.info.port}"
-
-
-def _create_database(url: str, database: str) -> None:
-    with connect(url, application_name="yumai: create database", role=None) as connection:
-        if read_value(connection, "SELECT EXISTS (SELECT FROM pg_database WHERE datname = %s)", (database,)):
-            return
-        try:
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
-        except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
-            return  # another session has just created it
-        except psycopg.errors.InsufficientPrivilege as error:
-            raise DatabaseError(
-                f"{connection.info.user} may not create the database {database} for Dagster's own storage. Create it, "
-                "or set YUMAI_DAGSTER_URL to a database of your own."
-            ) from error
