@@ -7,8 +7,10 @@ from typing import Any
 
 import dagster as dg
 
+from tests.processes import finished
 from yumai_pipelines.definitions import build_definitions
 from yumai_pipelines.defs.resources import PostgresResource
+from yumai_pipelines.local.server import program
 
 CONVERSATIONS = dg.AssetKey(["chatbot", "conversations"])
 FUNNEL = dg.AssetKey(["extracts", "recommendation_funnel"])
@@ -22,6 +24,21 @@ def months(first: str, last: str | None = None) -> dict[str, str]:
         "dagster/asset_partition_range_start": f"{first}-01",
         "dagster/asset_partition_range_end": f"{last}-01",
     }
+
+
+def advice(evaluation: dg.AssetCheckEvaluation) -> dict[str, str]:
+    """Return the blocks of SQL of a failed check, as the UI's button copies them, by what each does."""
+    blocks = sorted((name, each.value) for name, each in evaluation.metadata.items() if name.startswith("sql_"))
+    return {name.partition(": ")[2]: str(block) for name, block in blocks}
+
+
+def follow_the_advice(url: str, evaluation: dg.AssetCheckEvaluation, *, but: str = "no block") -> None:
+    """Paste each block that a failed check advises into a psql of its own, but those that begin with `but`."""
+    for does, block in advice(evaluation).items():
+        if not does.startswith(but):
+            psql = [str(program("psql")), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", "-", url]
+            pasted = finished(psql, typed=f"{block}\n")
+            assert pasted.returncode == 0, f"{does}: {pasted.stderr}"
 
 
 @dataclass(frozen=True)

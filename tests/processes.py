@@ -45,11 +45,15 @@ _forks = multiprocessing.get_context("forkserver")
 _forks.set_forkserver_preload(["yumai_pipelines.local.server", "pytest"])
 
 
-def finished(command: Sequence[str], *, timeout: float = PATIENCE, **options: Unpack[Options]) -> Finished:
-    """Run a command to its end. Return its exit status and what it printed, as text."""
+def finished(
+    command: Sequence[str], *, typed: str | None = None, timeout: float = PATIENCE, **options: Unpack[Options]
+) -> Finished:
+    """Run a command to its end, with `typed` as its input. Return its exit status and what it printed, as text."""
     options |= {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    if typed is not None:
+        options["stdin"] = subprocess.PIPE
     with started(command, **options) as process:
-        printed, complained = process.communicate(timeout=timeout)
+        printed, complained = process.communicate(typed, timeout=timeout)
     return subprocess.CompletedProcess(command, process.returncode, printed, complained)
 
 

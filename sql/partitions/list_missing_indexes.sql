@@ -1,16 +1,18 @@
--- Indexes of the partitioned table %(table)s that are missing or invalid on a partition, and the SQL that makes them there. One
--- row per index and partition.
+-- Indexes of the partitioned table %(table)s that are missing or invalid on a partition, and the SQL that makes them there,
+-- after what a building that failed has left. One row per index and partition.
 SELECT
     format('%%I.%%I', tn.nspname, t.relname) AS partition,
     format('%%I.%%I', pn.nspname, p.relname) AS index,
     concat(
+        format('DROP INDEX CONCURRENTLY IF EXISTS %%I.%%I;', tn.nspname, made.name),
+        E'\n',
         format(
             'CREATE INDEX CONCURRENTLY %%I ON %%I.%%I %%s;', made.name, tn.nspname, t.relname,
             substring(pg_get_indexdef(parent.indexrelid) FROM ' (USING .*)$')
         ),
         E'\n',
         format('ALTER INDEX %%I.%%I ATTACH PARTITION %%I.%%I;', pn.nspname, p.relname, tn.nspname, made.name)
-    ) AS statement
+    ) AS statements
 FROM pg_index AS parent
 INNER JOIN pg_class AS p ON p.oid = parent.indexrelid
 INNER JOIN pg_namespace AS pn ON pn.oid = p.relnamespace

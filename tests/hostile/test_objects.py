@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from tests.graph import Graph, follow_the_advice
 from tests.hostile.life import live, plant_world
 from tests.support import every, login, one
 from yumai_pipelines.integrity.repair import repair_orphans
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     import dagster as dg
 
     from tests.conftest import Databases
-    from tests.graph import Graph
     from tests.support import Connection
 
 SEOUL = ZoneInfo("Asia/Seoul")
@@ -104,9 +104,7 @@ def test_who_may_create_is_told(database: str, connection: Connection, graph: Gr
     assert list(upgrade(database, Settings()).creators) == creators
     evaluation = graph.check("schema", "only_the_pipeline_creates").evaluation("schema", "only_the_pipeline_creates")
     assert (evaluation.passed, evaluation.metadata["count"].value) == (False, 2)
-    statements = re.findall(r"REVOKE [^\n]*", str(evaluation.metadata["sql"].value))
-    for statement in statements:
-        connection.execute(statement.encode())
+    follow_the_advice(database, evaluation)
     assert list_creators(connection) == []
 
 

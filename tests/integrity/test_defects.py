@@ -19,7 +19,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from tests.graph import Graph, months
+from tests.graph import Graph, advice, follow_the_advice, months
 from tests.processes import finished
 from tests.support import Connection, one
 from yumai_pipelines.defs.integrity.checks import FOREIGN_KEYS, NO_ORPHANS
@@ -138,6 +138,18 @@ def orphan_found(table: str) -> dict[str, str]:
     lacks = f"Rows of {table} without a session: 1 (limit 0)."
     return fails(table, no_orphans=lacks, foreign_keys="session_id_fkey, fault rows that refer to nothing: 1 (id ")
 
+
+WITH_SQL = {
+    NO_ORPHANS, FOREIGN_KEYS, "times_in_order", "soft_references", "user_is_the_sessions", "indexes_on_every_partition",
+    "only_the_pipeline_creates",
+}  # fmt: skip
+"""The checks whose failure shows SQL."""
+
+WITHOUT_SQL = {
+    "months_ahead", "months_tile", "reconciled", "valid_rows", "like_the_months_before", "has_the_last_month",
+    "every_month_has_its_file", "files_hold_what_was_archived", "no_table_is_left_over",
+}  # fmt: skip
+"""The checks that are made to fail elsewhere, and show no SQL."""
 
 DRIFT = {"schema:schema_has_no_drift": "Objects that differ from what the migrations make: 1 ("}
 
@@ -330,6 +342,16 @@ DEFECTS = [
         fails("chatbot.recent_conversations", is_fresh="was never refreshed", is_complete="was never refreshed"),
     ),
     Defect(
+        "index that the partitions lack",
+        "CREATE INDEX conversations_emotion ON ONLY chatbot.conversations (emotion DESC) WHERE emotion > 0",
+        fails("chatbot.conversations", indexes_on_every_partition="index chatbot.conversations_emotion") | DRIFT,
+    ),
+    Defect(
+        "others may create where names are looked up",
+        "GRANT CREATE ON SCHEMA public TO PUBLIC",
+        {"schema:only_the_pipeline_creates": "schema public, role PUBLIC"},
+    ),
+    Defect(
         "turn of a month without a partition",
         "INSERT INTO session_master (session_id, session_start) VALUES ('$stranger', '1999-12-31'); "
         "INSERT INTO conversations (session_id, conversation_time) VALUES ('$stranger', '2000-01-01')",
@@ -362,7 +384,7 @@ def test_nothing_fails_where_nothing_is_planted(graph: Graph) -> None:
 
 @pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: defect.name)
 def test_a_planted_defect_is_caught_by_its_checks_and_by_no_other(
-    defect: Defect, graph: Graph, connection: Connection
+    defect: Defect, graph: Graph, connection: Connection, database: str
 ) -> None:
     connection.execute(filled_in(defect.statements))
     run = graph.check_everything()
@@ -382,8 +404,18 @@ def test_a_planted_defect_is_caught_by_its_checks_and_by_no_other(
             assert [row[:5] for row in rows] == ["- id "]
             assert "session_replication_role" in cause
             assert (whole.metadata["count"].value, whole.metadata["more_than_shown"].value) == (1, False)
+        assert bool(advice(whole)) == (name in WITH_SQL)
+        follow_the_advice(database, whole)
         message = " ".join(" ".join([measure, *rows]).split())
         TABLE.info("| %s | %s | %s |", defect.name, check, message)
+
+
+def test_every_check_with_sql_is_made_to_fail_here(graph: Graph) -> None:
+    """So every block of SQL is pasted above. Of the other checks, some need months that are archived or built."""
+    caught = {check.partition(":")[2] for defect in DEFECTS for check in defect.caught}
+    names = {key.name for key in graph.definitions.resolve_asset_graph().asset_check_keys}
+    assert caught >= WITH_SQL
+    assert names - caught == WITHOUT_SQL
 
 
 def test_pg_restore_without_triggers(database: str, connection: Connection, graph: Graph, tmp_path: Path) -> None:

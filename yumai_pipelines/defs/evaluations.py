@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -31,9 +32,10 @@ def metadata_of(finding: Finding) -> dict[str, Any]:
     if finding.sample:
         shown["sample"] = table(finding.sample)
         shown["more_than_shown"] = finding.count > len(finding.sample)
-    if finding.statements:
-        blocks = "\n\n".join(f"```sql\n{statement}\n```" for statement in finding.statements)
-        shown["sql"] = dg.MetadataValue.md(blocks)
+    # The UI sorts by name. Indented, a text is shown as code, and is copied without the fences of Markdown.
+    digits = len(str(len(finding.blocks)))
+    for number, block in enumerate(finding.blocks, 1):
+        shown[f"sql_{number:0{digits}}: {block.does}"] = dg.MetadataValue.md(indent(block.sql, "    "))
     return shown
 
 

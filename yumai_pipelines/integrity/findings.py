@@ -24,6 +24,25 @@ class Severity(Enum):
 
 
 @dataclass(frozen=True)
+class Block:
+    """SQL that does one thing, stands alone, and runs as it is when it is pasted into psql.
+
+    Attributes:
+        does: what it does, as in "list the rows".
+        sql: its statements, each with its semicolon; several that belong together are one transaction.
+    """
+
+    does: str
+    sql: str
+
+    @classmethod
+    def of(cls, does: str, *statements: str, apart: bool = False) -> Block:
+        """Make a block of statements without semicolons; `apart` where each must be a transaction of its own."""
+        ended = [f"{each.strip()};" for each in statements]
+        return cls(does, "\n".join(ended if apart or len(ended) == 1 else ["BEGIN;", *ended, "COMMIT;"]))
+
+
+@dataclass(frozen=True)
 class Finding:
     """What one evaluation of a check measured.
 
@@ -34,7 +53,7 @@ class Finding:
         sample: the first of them, at most `SAMPLE`.
         cause: what may have caused them.
         remedy: what to do, in words.
-        statements: SQL that carries out the remedy, for psql.
+        blocks: SQL that carries out the remedy, for psql, in the order in which it is best run.
         severity: the severity of a failure.
         metadata: further measures: numbers, texts, and rows that are shown as a table.
     """
@@ -45,7 +64,7 @@ class Finding:
     sample: Sequence[Mapping[str, Any]] = ()
     cause: str = ""
     remedy: str = ""
-    statements: Sequence[str] = ()
+    blocks: Sequence[Block] = ()
     severity: Severity = Severity.ERROR
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
@@ -64,7 +83,9 @@ class Finding:
         measure = f"{self.subject[0].upper()}{self.subject[1:]}: {self.count:,} (limit {self.limit:,})."
         if self.passed:
             return measure
-        remedy = f"What to do: {self.remedy}" + (" The SQL is below, under sql." if self.statements else "")
+        remedy = f"What to do: {self.remedy}" + (
+            " The SQL is below: each entry runs as it is in psql." if self.blocks else ""
+        )
         return "\n\n".join(part for part in (measure, remedy, self._examples(), f"Cause: {self.cause}") if part)
 
     def _examples(self) -> str:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from psycopg import sql
 from psycopg.rows import class_row
 
-from yumai_pipelines.integrity.findings import SAMPLE, Finding
+from yumai_pipelines.integrity.findings import SAMPLE, Block, Finding
 from yumai_pipelines.integrity.repair import RepairAction, action_for, steps
 from yumai_pipelines.integrity.samples import sample
 from yumai_pipelines.model.registry import SESSIONS
@@ -25,7 +25,7 @@ from yumai_pipelines.schema import snapshot
 from yumai_pipelines.schema.tables import table_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from yumai_pipelines.integrity.scope import Scope
     from yumai_pipelines.model.months import Month
@@ -75,7 +75,8 @@ class Fault:
     relation: Relation
     key: ForeignKey
     what: str
-    statements: tuple[str, ...]
+    blocks: tuple[Block, ...]
+    of_rows: bool = False
 
 
 @dataclass(frozen=True)
@@ -225,15 +226,33 @@ def _broken_rows(key: ForeignKey, scope: Scope, month: Month | None) -> sql.Comp
     )
 
 
-def _repairs(
+def _blocks(
     connection: Connection, key: ForeignKey, scope: Scope, month: Month | None, *actions: RepairAction
-) -> list[str]:
-    """Return, for each action, the statements of the job repair_orphans as one text, to be run by hand."""
+) -> tuple[Block, ...]:
+    """Return what lists the rows whose key refers to nothing and, for each action, what the job repair_orphans does.
+
+    Several actions are alternatives: once one of them has run, no row is left for the others.
+    """
     rows = _broken_rows(key, scope, month)
-    return [
-        ";\n".join(step.statement.as_string(connection).strip() for step in steps(key, action, rows, "by hand")) + ";"
-        for action in actions
-    ]
+    listing = _listing(key, scope, month).as_string(connection)
+    alternatives = ["either ", "or "] if len(actions) > 1 else [""]
+    return (
+        Block.of(f"list the rows whose {key.column} names nothing", listing),
+        *(
+            Block.of(
+                f"{alternative}{_DOES[action].format(column=key.column)}",
+                *(step.statement.as_string(connection) for step in steps(key, action, rows, "by hand")),
+            )
+            for alternative, action in zip(alternatives, actions, strict=True)
+        ),
+    )
+
+
+_DOES = {
+    RepairAction.RECOVER: "give the rows their sessions again",
+    RepairAction.EMPTY: "empty {column}, and keep the rows as they were in the quarantine",
+    RepairAction.MOVE: "move the rows to the quarantine",
+}
 
 
 def orphans(connection: Connection, references: References, month: Month | None) -> Finding:
@@ -246,18 +265,13 @@ def orphans(connection: Connection, references: References, month: Month | None)
     subject = f"rows of {scope.table.relation} without a session"
     if not count:
         return Finding(subject, count)
-    listing = _listing(key, scope, month)
     return Finding(
         subject=subject,
         count=count,
-        sample=sample(connection, listing),
+        sample=sample(connection, _listing(key, scope, month)),
         cause=f"{_PAST_A_KEY}. See the check foreign_keys.",
-        remedy=f"launch the job repair_orphans: {_JOB} Or run the SQL by hand: it lists them; gives them a session "
-        "again; or, instead of that, moves them to the quarantine.",
-        statements=[
-            listing.as_string(connection),
-            *_repairs(connection, key, scope, month, RepairAction.RECOVER, RepairAction.MOVE),
-        ],
+        remedy=f"launch the job repair_orphans: {_JOB} Or run the SQL by hand, and of the last two one.",
+        blocks=_blocks(connection, key, scope, month, RepairAction.RECOVER, RepairAction.MOVE),
     )
 
 
@@ -275,7 +289,9 @@ def foreign_keys(
     for relation in relations:
         for key in references.keys:
             state = constraints.state(relation, key)
-            found = _faults(connection, relation, key, state, partitioned=owner.partitioned)
+            here = constraints.state(owner.relation, key)
+            renew = partial(_renew, connection, key, here, partitioned=owner.partitioned)
+            found = _faults(connection, relation, key, state, renew)
             if relation == owner.relation and references.broken(month, key):
                 found.append(_violations(connection, references, key, month))
             faults += found
@@ -295,9 +311,14 @@ def foreign_keys(
             for fault in faults[:SAMPLE]
         ],
         cause=f"somebody changed the constraints, or a restore left them half done; {_PAST_A_KEY}.",
-        remedy="run the SQL below, the constraints first, in a quiet hour: adding a foreign key stops writers. Rows "
-        f"that refer to nothing can be left to the job repair_orphans: {_JOB}",
-        statements=list(dict.fromkeys(statement for fault in faults for statement in fault.statements)),
+        remedy="run the SQL in its order, in a quiet hour: adding a foreign key stops writers. Rows that refer to "
+        f"nothing can be left to the job repair_orphans: {_JOB}",
+        # Rows first: no constraint is added or validated over rows that violate it.
+        blocks=list(
+            dict.fromkeys(
+                block for fault in sorted(faults, key=lambda each: not each.of_rows) for block in fault.blocks
+            )
+        ),
         metadata={"foreign_keys": shown},
     )
 
@@ -307,35 +328,34 @@ def _faults(
     relation: Relation,
     key: ForeignKey,
     state: KeyState | None,
-    *,
-    partitioned: bool,
+    renew: Callable[[], Block],
 ) -> list[Fault]:
-    """Find what is wrong with the constraint of one foreign key of one table or partition."""
-
-    def renew() -> tuple[str, ...]:
-        return tuple(statement.as_string(connection) for statement in _renew(key, state, partitioned=partitioned))
-
+    """Find what is wrong with the constraint of a foreign key of a table or partition; `renew` makes it anew."""
     if state is None:
-        return [Fault(relation, key, "is missing", renew())]
+        return [Fault(relation, key, "is missing", (renew(),))]
     faults = []
     if (state.referenced, state.referenced_column) != (key.referenced, key.referenced_column):
         refers = f"refers to {state.referenced}.{state.referenced_column}"
-        faults.append(Fault(relation, key, f"{refers} instead of {key.referenced}.{key.referenced_column}", renew()))
+        faults.append(Fault(relation, key, f"{refers} instead of {key.referenced}.{key.referenced_column}", (renew(),)))
     if state.on_delete != key.on_delete:
-        faults.append(Fault(relation, key, f"ON DELETE {state.on_delete} instead of {key.on_delete}", renew()))
+        faults.append(Fault(relation, key, f"ON DELETE {state.on_delete} instead of {key.on_delete}", (renew(),)))
     if not state.validated:
         validate = _alter(relation.identifier, "VALIDATE CONSTRAINT {}", sql.Identifier(state.key))
-        faults.append(Fault(relation, key, "is not validated", (validate.as_string(connection),)))
+        block = Block.of(f"validate {state.key} on {relation}", validate.as_string(connection))
+        faults.append(Fault(relation, key, "is not validated", (block,)))
     if state.disabled_on:
-        enable = tuple(f"ALTER TABLE {name} ENABLE TRIGGER ALL" for name in state.disabled_on)
+        enable = tuple(
+            Block.of(f"enable the triggers of {name}", f"ALTER TABLE {name} ENABLE TRIGGER ALL")
+            for name in state.disabled_on
+        )
         faults.append(Fault(relation, key, f"its triggers are disabled on {', '.join(state.disabled_on)}", enable))
     elif state.triggers < state.triggers_needed:
-        faults.append(Fault(relation, key, f"has {state.triggers} of its {state.triggers_needed} triggers", renew()))
+        faults.append(Fault(relation, key, f"has {state.triggers} of its {state.triggers_needed} triggers", (renew(),)))
     return faults
 
 
-def _renew(key: ForeignKey, state: KeyState | None, *, partitioned: bool) -> list[sql.Composed]:
-    """Compose the statements that drop the key, if it is there, and add it as the migrations define it.
+def _renew(connection: Connection, key: ForeignKey, state: KeyState | None, *, partitioned: bool) -> Block:
+    """Return what drops the key of a table, if it is there, and adds it as the migrations define it.
 
     PostgreSQL 17 has no NOT VALID foreign keys on partitioned tables, so there the rows are checked under the lock.
     """
@@ -353,7 +373,8 @@ def _renew(key: ForeignKey, state: KeyState | None, *, partitioned: bool) -> lis
     )
     validate = [] if partitioned else [_alter(owner, "VALIDATE CONSTRAINT {}", name)]
     why = sql.SQL("COMMENT ON CONSTRAINT {} ON {} IS {}").format(name, owner, sql.Literal(_comment(key)))
-    return [*drops, add, *validate, why]
+    statements = (each.as_string(connection) for each in (*drops, add, *validate, why))
+    return Block.of(f"make {key.name} again", *statements, apart=not partitioned)
 
 
 def _comment(key: ForeignKey) -> str | None:
@@ -369,15 +390,15 @@ def _alter(relation: sql.Identifier, action: str, *parts: sql.Composable) -> sql
 def _violations(connection: Connection, references: References, key: ForeignKey, month: Month | None) -> Fault:
     """Report the rows that refer to nothing: their number, and the first of them."""
     scope, count = references.scope, references.broken(month, key)
-    listing = _listing(key, scope, month)
     first = [
         ", ".join(f"{column} {row[column]}" for column in (*scope.table.key, key.column))
-        for row in sample(connection, listing)
+        for row in sample(connection, _listing(key, scope, month))
     ]
     more = f"; and {count - len(first):,} more" if count > len(first) else ""
     return Fault(
         scope.table.relation,
         key,
         f"rows that refer to nothing: {count:,} ({'; '.join(first)}{more})",
-        (listing.as_string(connection), *_repairs(connection, key, scope, month, action_for(key))),
+        _blocks(connection, key, scope, month, action_for(key)),
+        of_rows=True,
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from psycopg import sql
 
-from yumai_pipelines.integrity.findings import Finding, Severity
+from yumai_pipelines.integrity.findings import Block, Finding, Severity
 from yumai_pipelines.integrity.samples import sample
 from yumai_pipelines.model.registry import CONVERSATIONS, RECOMMENDATIONS
 from yumai_pipelines.postgres.sql_files import read_sql, sql_path
@@ -80,15 +80,15 @@ def _finding(
     connection: Connection, scope: Scope, rule: RowRule, month: Month | None, rows: int, count: int
 ) -> Finding:
     folder = sql_path("integrity", rule.name)
-    names = [name for name in ("list_rows.sql", "correct_rows.sql") if (folder / name).exists()]
-    listing, *_ = statements = [_statement(rule, name, scope, month) for name in names]
+    names = {"list the rows": "list_rows.sql", "correct the rows": "correct_rows.sql"}
+    there = {does: _statement(rule, name, scope, month) for does, name in names.items() if (folder / name).exists()}
     return Finding(
         subject=rule.broken,
         count=count,
-        sample=sample(connection, listing) if count else [],
+        sample=sample(connection, there["list the rows"]) if count else [],
         cause=rule.cause,
         remedy=rule.remedy,
-        statements=[each.as_string(connection) for each in statements],
+        blocks=[Block.of(does, statement.as_string(connection)) for does, statement in there.items()],
         severity=rule.severity,
         metadata={"rows": rows},
     )

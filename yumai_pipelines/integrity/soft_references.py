@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from psycopg import sql
 
-from yumai_pipelines.integrity.findings import SAMPLE, Finding, Severity
+from yumai_pipelines.integrity.findings import SAMPLE, Block, Finding, Severity
 from yumai_pipelines.integrity.samples import sample
 from yumai_pipelines.postgres.sql_files import read_sql
 
@@ -47,20 +47,25 @@ def _finding(
 ) -> Finding:
     gone = {each: counts[each][month][1] for each in counts}
     limit = int(tolerance * sum(counts[each][month][0] for each in counts))
-    listings = [_statement("list_soft_references.sql", each, scope, month) for each in counts if gone[each]]
+    listings = {
+        each.column: _statement("list_soft_references.sql", each, scope, month) for each in counts if gone[each]
+    }
     named = " and ".join(each.column for each in counts)
     return Finding(
         subject=f"ids in {named} of {scope.table.relation} that name a shop that is gone",
         count=sum(gone.values()),
         limit=limit,
-        sample=list(islice((row for listing in listings for row in sample(connection, listing)), SAMPLE)),
+        sample=list(islice((row for listing in listings.values() for row in sample(connection, listing)), SAMPLE)),
         cause="a shop was deleted after it was named here. PostgreSQL knows no foreign key from an array or from JSON.",
         remedy="nothing, where it is enough that readers leave such shops out, as the extracts do. "
         "clean_invalid_shop_references() takes them out of recommended_shop_ids, favorite_shops and "
         "top_recommendation_shop_id; a list of recommendations stays as it was shown.",
-        statements=[
-            *(listing.as_string(connection) for listing in listings),
-            "SELECT chatbot.clean_invalid_shop_references()",
+        blocks=[
+            *(
+                Block.of(f"list the ids in {column}", listing.as_string(connection))
+                for column, listing in listings.items()
+            ),
+            Block.of("take the ids out", "SELECT chatbot.clean_invalid_shop_references()"),
         ],
         severity=Severity.WARN,
         metadata={"tolerance": float(tolerance)}

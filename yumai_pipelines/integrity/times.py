@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from psycopg import sql
 
-from yumai_pipelines.integrity.findings import Finding
+from yumai_pipelines.integrity.findings import Block, Finding
 from yumai_pipelines.integrity.samples import sample
 from yumai_pipelines.model.registry import SESSIONS
 from yumai_pipelines.postgres.sql_files import read_sql
@@ -51,7 +51,7 @@ def _finding(
         cause="a client sent times of its own clock, or in another time zone: 9 hours off is UTC taken for Seoul time.",
         remedy="find the client by the rows below and set its clock or zone right; then correct the rows. A session "
         "that starts after its first activity can be given that as its start.",
-        statements=[listing.as_string(connection)],
+        blocks=[Block.of("list the rows", listing.as_string(connection))],
         metadata={"rows": rows, "as_of": str(now)},
     )
 

@@ -16,7 +16,7 @@ from psycopg.rows import dict_row
 from yumai_pipelines.defs.evaluations import result
 from yumai_pipelines.defs.metadata import asset_key
 from yumai_pipelines.defs.resources import PostgresResource
-from yumai_pipelines.integrity.findings import SAMPLE, Finding, Severity
+from yumai_pipelines.integrity.findings import SAMPLE, Block, Finding, Severity
 from yumai_pipelines.model.months import Month
 from yumai_pipelines.model.registry import CONVERSATIONS
 from yumai_pipelines.partitions.ensure import archived_months
@@ -73,7 +73,9 @@ def indexes_on_every_partition(postgres: PostgresResource) -> dg.AssetCheckResul
             sample=[{key: row[key] for key in ("partition", "index")} for row in missing[:SAMPLE]],
             cause="an index was made with CREATE INDEX ON ONLY, or its building failed on the way.",
             remedy="make and attach each of them; CREATE INDEX CONCURRENTLY on a partition stops nobody.",
-            statements=[row["statement"] for row in missing],
+            blocks=[
+                Block(f"make {row['index']} on {row['partition']}, and attach it", row["statements"]) for row in missing
+            ],
         )
     )
 

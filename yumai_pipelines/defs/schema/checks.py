@@ -6,7 +6,7 @@ from psycopg import sql
 from yumai_pipelines.defs.evaluations import result
 from yumai_pipelines.defs.resources import PostgresResource
 from yumai_pipelines.defs.schema.assets import schema
-from yumai_pipelines.integrity.findings import SAMPLE, Finding, Severity
+from yumai_pipelines.integrity.findings import SAMPLE, Block, Finding, Severity
 from yumai_pipelines.schema.upgrade import drift, list_creators
 
 
@@ -46,13 +46,16 @@ def only_the_pipeline_creates(postgres: PostgresResource) -> dg.AssetCheckResult
             sample=[{"schema": each.schema, "role": each.role} for each in creators[:SAMPLE]],
             cause="the database comes from before PostgreSQL 15, which let all create in public; or it was granted.",
             remedy="revoke it: a function that is made there can run with the rights of whoever calls it.",
-            statements=[
-                sql.SQL("REVOKE CREATE ON SCHEMA {} FROM {}")
-                .format(
-                    sql.Identifier(each.schema),
-                    sql.SQL("PUBLIC") if each.role == "PUBLIC" else sql.Identifier(each.role),
+            blocks=[
+                Block.of(
+                    f"revoke it from {each.role} in {each.schema}",
+                    sql.SQL("REVOKE CREATE ON SCHEMA {} FROM {}")
+                    .format(
+                        sql.Identifier(each.schema),
+                        sql.SQL("PUBLIC") if each.role == "PUBLIC" else sql.Identifier(each.role),
+                    )
+                    .as_string(),
                 )
-                .as_string()
                 for each in creators
             ],
             severity=Severity.WARN,
