@@ -37,6 +37,7 @@ class Options(TypedDict, total=False):
     stdout: int | IO[str]
     stderr: int | IO[str]
     user: int | None
+    start_new_session: bool
 
 
 # A fork of the tests' own process would copy the locks that its other threads hold at that moment, and could wait for

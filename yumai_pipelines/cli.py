@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 DOWN = 3
 """Exit status of `yumai status` when the server is down, the same as that of `systemctl status`."""
 
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, the same as that of a shell's own commands."""
+
 EXTRACT_NAMES = [each.relation.name for each in EXTRACTS]
 
 app = typer.Typer(
@@ -170,7 +173,12 @@ def demo(
     _start(settings)
     refuse_foreign_history(settings)
     size = Size(sessions, months, seed)
-    if not run_demo(settings, size, until=datetime.now(UTC), console=_out, if_empty=if_empty):
+    try:
+        passed = run_demo(settings, size, until=datetime.now(UTC), console=_out, if_empty=if_empty)
+    except KeyboardInterrupt:
+        _out.print("Ended by Ctrl-C. `yumai demo --if-empty` goes on from here.")
+        raise typer.Exit(INTERRUPTED) from None
+    if not passed:
         raise typer.Exit(1)
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from datetime import datetime
 from io import StringIO
+from subprocess import PIPE, STDOUT
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -15,17 +17,17 @@ import pytest
 from rich.console import Console
 
 from tests.graph import CONVERSATIONS
-from tests.processes import finished
-from tests.support import one
+from tests.processes import finished, started
+from tests.support import every, one, wait_until
+from tests.test_cli import YUMAI
 from yumai_pipelines.defs.extracts.assets import EXTRACT_ASSETS
 from yumai_pipelines.defs.schema.assets import schema
 from yumai_pipelines.defs.sessions.assets import inactive_sessions, session_monitoring
 from yumai_pipelines.defs.views.assets import VIEW_ASSETS
-from yumai_pipelines.demo import run
 from yumai_pipelines.demo.generate import Size
 from yumai_pipelines.demo.load import NotEmptyError
-from yumai_pipelines.demo.pipeline import Job, Run, run_jobs
 from yumai_pipelines.demo.run import TooManyMonthsError, run_demo
+from yumai_pipelines.extracts.user_key import UserKeySecretError
 from yumai_pipelines.model.months import Month
 from yumai_pipelines.settings import Settings
 
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.conftest import Databases
+    from tests.support import Connection
 
 SEOUL = ZoneInfo("Asia/Seoul")
 UNTIL = datetime(2024, 10, 20, 14, 30, tzinfo=SEOUL)
@@ -109,23 +112,32 @@ def test_what_failed_is_told_and_the_demonstration_is_no_success(settings: Setti
     assert "Not everything passed." in text.getvalue()
 
 
-def test_a_pipeline_that_was_interrupted_is_run_again_over_the_rows_that_are_there(
-    settings: Settings, empty_database: str, monkeypatch: pytest.MonkeyPatch
+def test_ctrl_c_ends_it_with_no_failed_run_and_the_next_one_goes_on(
+    environment: dict[str, str], empty_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Dagster takes Ctrl-C for the failure of a run, after which the next one would begin."""
+    present = datetime.now(SEOUL)
+    for name, value in (environment | {"YUMAI_FIRST_MONTH": (Month.of(present, SEOUL) - 1).key}).items():
+        monkeypatch.setenv(name, value)
+    command = [str(YUMAI), "demo", "--sessions", "100", "--months", "2"]
+    # In a session of its own, whose processes all get the signal, as in a terminal.
+    with (
+        started(command, stdout=PIPE, stderr=STDOUT, start_new_session=True) as demo,
+        psycopg.connect(environment["YUMAI_DAGSTER_URL"], autocommit=True) as dagster,
+    ):
+        wait_until(lambda: runs(dagster)[-1:] == [("monthly_partitions", "STARTED")])
+        os.killpg(demo.pid, signal.SIGINT)
+        said, _ = demo.communicate(timeout=20)
+        assert (demo.returncode, "Ended by Ctrl-C. `yumai demo --if-empty`" in said) == (130, True), said
+        assert "Traceback" not in said
+        assert runs(dagster) == [("install_schema", "SUCCESS"), ("monthly_partitions", "CANCELED")]
+
     def again() -> str:
         text = StringIO()
-        run_demo(settings, size, until=UNTIL, console=Console(file=text, width=160), if_empty=True)
+        size = Size(sessions=100, months=2)
+        run_demo(Settings(), size, until=present, console=Console(file=text, width=160), if_empty=True)
         return text.getvalue()
 
-    def interrupted(wanted: list[Job], home: Path) -> Iterator[Run]:
-        yield from run_jobs(wanted[:2], home)
-        raise KeyboardInterrupt
-
-    size = Size(sessions=100, months=2)
-    with monkeypatch.context() as patch:
-        patch.setattr(run, "run_jobs", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            again()
     for pipeline in ("The pipeline ran over", ""):
         said = again()
         assert "The database has rows, so no demonstration data is made." in said
@@ -133,6 +145,21 @@ def test_a_pipeline_that_was_interrupted_is_run_again_over_the_rows_that_are_the
     assert "The pipeline ran over" not in said, "it had come to its end"
     with psycopg.connect(empty_database) as connection:
         assert one(connection, "SELECT count(*) FROM chatbot.session_master") == 100
+
+
+def runs(dagster: Connection) -> list[tuple[str, str]]:
+    """Return the jobs that were run, and their states, as Dagster's database has them."""
+    if one(dagster, "SELECT to_regclass('runs')") is None:
+        return []
+    return every(dagster, "SELECT pipeline_name, status FROM runs ORDER BY id")
+
+
+def test_the_secret_is_asked_for_before_anything_is_loaded(settings: Settings, empty_database: str) -> None:
+    settings = settings.model_copy(update={"user_key_secret": None})
+    with pytest.raises(UserKeySecretError, match="YUMAI_USER_KEY_SECRET is not set"):
+        run_demo(settings, Size(sessions=100, months=2), until=UNTIL, console=Console(file=StringIO()))
+    with psycopg.connect(empty_database) as connection:
+        assert one(connection, "SELECT to_regclass('chatbot.users')") is None
 
 
 def test_a_database_with_rows_is_refused(

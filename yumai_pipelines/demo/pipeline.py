@@ -5,9 +5,13 @@ What the jobs do is defined in `defs`. Here the outcomes are read from the event
 
 from __future__ import annotations
 
+import signal
+import socket
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import dagster as dg
 
@@ -16,7 +20,7 @@ from yumai_pipelines.local.ui import make_instance
 from yumai_pipelines.model.months import Month
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 _CODE_LOCATION = {".dagster/repository": "__repository__@yumai_pipelines"}
@@ -84,8 +88,9 @@ def jobs(first: Month, current: Month, months_ahead: int) -> list[Job]:
     return [
         Job("install_schema"),
         Job("monthly_partitions", [*first.through(current + months_ahead)]),
-        Job("daily_upkeep"),
         *([Job("monthly_extracts", closed)] if closed else []),
+        # The last, since it warns of months without extracts.
+        Job("daily_upkeep"),
     ]
 
 
@@ -95,14 +100,32 @@ def run_jobs(wanted: Sequence[Job], home: Path) -> Iterator[Run]:
     Args:
         wanted: the jobs and their months.
         home: directory that has Dagster's instance in `dagster`.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C. The run that it ended is shown as canceled.
     """
     definitions = build_definitions()
-    with _instance(home) as instance:
+    with _instance(home) as instance, _interrupts() as interrupted:
         for job in wanted:
-            outcome = definitions.resolve_job_def(job.name).execute_in_process(
-                instance=instance, tags=job.tags, run_config=_QUIET, raise_on_error=False
-            )
+            run_id = str(uuid4())
+            try:
+                outcome = definitions.resolve_job_def(job.name).execute_in_process(
+                    instance=instance, tags=job.tags, run_config=_QUIET, raise_on_error=False, run_id=run_id
+                )
+            except KeyboardInterrupt:
+                _cancel(instance, run_id)
+                raise
+            if interrupted():
+                _cancel(instance, run_id)
+                raise KeyboardInterrupt
             yield Run(job.name, tuple(_checks(outcome)), tuple(_errors(outcome)))
+
+
+def _cancel(instance: dg.DagsterInstance, run_id: str) -> None:
+    """Show a run as canceled, if it was begun and did not succeed."""
+    run = instance.get_run_by_id(run_id)
+    if run is not None and not run.is_success:
+        instance.report_run_canceled(run, "Ctrl-C ended the demonstration.")
 
 
 def have_run(wanted: Sequence[Job], home: Path) -> bool:
@@ -115,7 +138,42 @@ def have_run(wanted: Sequence[Job], home: Path) -> bool:
 
 
 def _instance(home: Path) -> dg.DagsterInstance:
-    return dg.DagsterInstance.from_config(str(make_instance(home.resolve())))
+    """Return the instance that `yumai dev` serves, without its processes that copy what steps print: none prints."""
+    directory = make_instance(home.resolve())
+    configuration = (directory / "dagster.yaml").read_text(encoding="utf-8")
+    (directory / _CONFIGURATION).write_text(configuration + _NO_COPIES, encoding="utf-8")
+    return dg.DagsterInstance.from_config(str(directory), _CONFIGURATION)
+
+
+_CONFIGURATION = "demonstration.yaml"
+
+_NO_COPIES = """
+compute_logs:
+  module: dagster._core.storage.noop_compute_log_manager
+  class: NoOpComputeLogManager
+"""
+
+
+@contextmanager
+def _interrupts() -> Iterator[Callable[[], bool]]:
+    """Yield what tells whether there was a Ctrl-C. Dagster takes it for the failure of a run, and may forget it."""
+    kept, written = socket.socketpair()
+    with kept, written:
+        for end in (kept, written):
+            end.setblocking(False)
+        before = signal.set_wakeup_fd(written.fileno(), warn_on_full_buffer=False)
+        try:
+            yield lambda: signal.SIGINT in _received(kept)
+        finally:
+            signal.set_wakeup_fd(before)
+
+
+def _received(kept: socket.socket) -> bytes:
+    """Return the numbers of the signals that came in the meantime."""
+    try:
+        return kept.recv(4096)
+    except BlockingIOError:
+        return b""
 
 
 def _checks(outcome: dg.ExecuteInProcessResult) -> Iterator[Check]:

@@ -11,6 +11,7 @@ from yumai_pipelines.demo.generate import generate
 from yumai_pipelines.demo.load import NotEmptyError, fill, refuse_rows
 from yumai_pipelines.demo.pipeline import Job, Run, have_run, jobs, run_jobs
 from yumai_pipelines.demo.summary import show, summarize
+from yumai_pipelines.extracts.user_key import user_key_secret
 from yumai_pipelines.model.months import Month
 from yumai_pipelines.partitions.ensure import ensure_months
 from yumai_pipelines.postgres.connections import connect, database_url
@@ -51,9 +52,13 @@ def run_demo(settings: Settings, size: Size, *, until: datetime, console: Consol
     Raises:
         NotEmptyError: the database has rows, or another demonstration is filling it.
         TooManyMonthsError: the demonstration would begin before YUMAI_FIRST_MONTH.
+        UserKeySecretError: there is no secret for the users' pseudonyms in the extracts.
+        KeyboardInterrupt: Ctrl-C. What was loaded stays, and its run is shown as canceled.
         SchemaError: the schema cannot be installed.
         LocalServerError: the embedded server cannot be started.
     """
+    # Asked now, since the extracts, which come last, cannot be built without it.
+    user_key_secret(settings, embedded=settings.database_url is None)
     current = Month.of(until, settings.zone)
     _refuse_early_months(settings, size, current)
     months = [*settings.first.through(current + settings.months_ahead)]

@@ -6,7 +6,7 @@ Each YUMAI database has one of its own. Two that shared one would see each other
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import psycopg
 from psycopg import sql
@@ -53,7 +53,7 @@ def dagster_url(settings: Settings) -> str:
         return settings.dagster_url.get_secret_value()
     url = database_url(settings)
     with connect(url, application_name="yumai: find Dagster's database", role=None) as connection:
-        name = f"{connection.info.dbname}{SUFFIX}"
+        name = connection.info.dbname + SUFFIX
         if len(name.encode()) > _LONGEST_NAME:
             raise DatabaseError(
                 f"{name} is too long for the name of a database. Set YUMAI_DAGSTER_URL to a database for Dagster."
@@ -79,7 +79,7 @@ def remember_database(settings: Settings, url: str) -> None:
         return
     with connect(url, application_name="yumai: whose history", role=None) as connection:
         connection.execute(
-            "INSERT INTO public.kvs (key, value) VALUES (%s, %s) ON CONFLICT (key) DO NOTHING", (MEMORY, present)
+            "INSERT INTO public.kvs (key, value) VALUES (%s, %s) ON CONFLICT (key) DO NOTHING", (MEMORY, str(present))
         )
         _refuse_another(connection, present)
 
@@ -87,21 +87,34 @@ def remember_database(settings: Settings, url: str) -> None:
 def refuse_foreign_history(settings: Settings) -> None:
     """Refuse a Dagster's database that remembers another YUMAI database, before Dagster is started on it.
 
+    One that is missing, or does not answer, is left to `dagster_url`.
+
     Raises:
-        ForeignHistoryError: it does.
-        DatabaseError: as `dagster_url` does.
+        ForeignHistoryError: it remembers another.
     """
-    present = _identity(settings)
-    if present is not None:
-        with connect(dagster_url(settings), application_name="yumai: whose history", role=None) as connection:
-            _refuse_another(connection, present)
+    if (present := _identity(settings)) is None:
+        return
+    given = settings.dagster_url
+    url = given.get_secret_value() if given else with_database(database_url(settings), present.name + SUFFIX)
+    with (
+        suppress(psycopg.OperationalError),
+        connect(url, application_name="yumai: whose history", role=None, read_only=True) as connection,
+    ):
+        _refuse_another(connection, present)
 
 
-def _identity(settings: Settings) -> str | None:
-    """Return which database on which server the YUMAI database is; None if it does not answer.
+class _Identity(NamedTuple):
+    """Which database it is. The number of a server is also that of its standbys, so a failover changes nothing."""
 
-    The number of a server stays the same on its standbys, so that a failover changes nothing.
-    """
+    name: str
+    server: str
+
+    def __str__(self) -> str:
+        return f"{self.name} on the server {self.server}"
+
+
+def _identity(settings: Settings) -> _Identity | None:
+    """Return which database the YUMAI database is; None if it does not answer."""
     if settings.database_url is None and not LocalServer(settings.home).status().running:
         return None
     with (
@@ -111,16 +124,16 @@ def _identity(settings: Settings) -> str | None:
         ) as connection,
     ):
         try:
-            number = read_value(connection, "SELECT system_identifier FROM pg_control_system()")
+            number = str(read_value(connection, "SELECT system_identifier FROM pg_control_system()"))
         except psycopg.errors.InsufficientPrivilege:
             number = "that does not tell its number"
-        return f"{connection.info.dbname} on the server {number}"
+        return _Identity(connection.info.dbname, number)
     return None
 
 
-def _refuse_another(connection: Connection, present: str) -> None:
+def _refuse_another(connection: Connection, present: _Identity) -> None:
     remembered = _remembered(connection)
-    if remembered not in {None, present}:
+    if remembered not in {None, str(present)}:
         name = connection.info.dbname
         raise ForeignHistoryError(
             f"Dagster's database {name} keeps the history of the YUMAI database {remembered}, and YUMAI_DATABASE_URL "
