@@ -263,7 +263,7 @@ def export(
         rows = write(extract, path, months=month, url=url)
     except (ValueError, OSError) as error:
         _fail(str(error))
-    _out.print(f"{rows:,} rows of {extract} are in {path}. {in_words(built)}".rstrip(), markup=False)
+    _out.print(f"{rows:,} rows of {extract} are in {path}. {in_words(built)}", markup=False)
 
 
 @app.command()

@@ -1,5 +1,5 @@
--- The built months of the extract %(extract)s among %(months)s (their first days; NULL for all): as of when they are, and since
--- when their logs have changed. One row per month, in order.
+-- The built months of the extract %(extract)s: as of when they are, and since when their logs have changed. One row per month, in
+-- order.
 SELECT
     l.month,
     coalesce(l.as_of, l.built_at) AS as_of,
@@ -7,5 +7,5 @@ SELECT
     l.purged_at IS NOT NULL AS purged
 FROM extracts.ledger AS l
 LEFT JOIN extracts.changed_months AS c ON c.month = l.month
-WHERE l.extract = %(extract)s AND (%(months)s::date[] IS NULL OR l.month = any(%(months)s::date[]))
+WHERE l.extract = %(extract)s
 ORDER BY l.month

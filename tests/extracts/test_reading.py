@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from datetime import datetime
+from datetime import date, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,15 +20,17 @@ from tests.extracts.oracle import extracted, same
 from tests.extracts.support import MONTHS, ZONE, build
 from tests.processes import Finished, finished
 from tests.support import Connection, login
+from tests.test_cli import YUMAI
 from yumai_pipelines import read_extract
 from yumai_pipelines.extracts import reading
 from yumai_pipelines.extracts.as_of import in_words
-from yumai_pipelines.extracts.reading import built_months, export
+from yumai_pipelines.extracts.reading import NeverBuiltError, built_months, export
 from yumai_pipelines.model.months import Month
 from yumai_pipelines.model.registry import EXTRACTS, extract_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from yumai_pipelines.model.entries import Extract
 
@@ -73,13 +76,33 @@ def test_types_are_those_of_the_columns(analyst: str) -> None:
     )
 
 
-def test_an_empty_month_has_the_same_types(analyst: str) -> None:
-    empty = read_extract("shop_performance", months=["2030-01"], url=analyst)
+def test_an_empty_month_has_the_same_types(analyst: str, connection: Connection) -> None:
+    connection.execute("DELETE FROM extracts.shop_performance WHERE month = '2025-01-01'")
+    empty = read_extract("shop_performance", months=["2025-01"], url=analyst)
     assert len(empty) == 0
     whole = read_extract("shop_performance", url=analyst)
     assert {column: kind for column, kind in empty.dtypes.items() if str(kind) != "category"} == {
         column: kind for column, kind in whole.dtypes.items() if str(kind) != "category"
     }
+
+
+def test_a_month_that_was_never_built_is_no_empty_month(analyst: str, connection: Connection, tmp_path: Path) -> None:
+    path = tmp_path / "shops.csv"
+    said = r"of 2030-01 to 2030-02, 2031-05 was never built.* Its months are 2024-11 to 2025-02\."
+    for read in (partial(read_extract, url=analyst), partial(export, path=path, url=analyst)):
+        with pytest.raises(NeverBuiltError, match=said):
+            read("shop_performance", months=["2025-01", "2030-02", "2030-01", "2031-05"])
+    command = [str(YUMAI), "export", "shop_performance", str(path), "--month", "2030-01"]
+    done = finished(command, env=os.environ | {"YUMAI_DATABASE_URL": analyst})
+    assert (done.returncode, "was never built" in done.stderr, path.exists()) == (1, True, False)
+    connection.execute("DELETE FROM extracts.ledger WHERE extract = 'shop_performance'")
+    with pytest.raises(NeverBuiltError, match=r"of every month was never built.* It has no month yet"):
+        read_extract("shop_performance", url=analyst)
+
+
+def test_one_month_needs_no_list(analyst: str) -> None:
+    for month in ("2025-01", Month(2025, 1)):
+        assert set(read_extract("shop_performance", months=month, url=analyst)["month"]) == {date(2025, 1, 1)}
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".csv"])
@@ -122,7 +145,6 @@ def test_a_frame_says_as_of_when_its_months_are(analyst: str, connection: Connec
     assert datetime.fromisoformat(january["as_of"]) < datetime.fromisoformat(january["changed_since"])
     said = in_words(built_months("score_calibration", months=["2024-12", "2025-01"], url=analyst))
     assert "The logs of 2025-01 have changed since" in said
-    assert in_words(built_months("score_calibration", months=["2031-01"], url=analyst)) == ""
 
 
 def test_importing_the_package_does_not_import_pandas() -> None:
@@ -132,8 +154,7 @@ def test_importing_the_package_does_not_import_pandas() -> None:
 
 def test_the_command_writes_a_file(analyst: str, tmp_path: Path) -> None:
     def export_shops(name: str) -> Finished:
-        yumai = Path(sys.executable).with_name("yumai")
-        command = [str(yumai), "export", "shop_performance", name, "--month", "2024-12", "--month", "2025-01"]
+        command = [str(YUMAI), "export", "shop_performance", name, "--month", "2024-12", "--month", "2025-01"]
         environment = os.environ | {"YUMAI_DATABASE_URL": analyst}
         return finished(command, cwd=tmp_path, env=environment)
 

@@ -57,14 +57,14 @@ def run_demo(settings: Settings, size: Size, *, until: datetime, console: Consol
         SchemaError: the schema cannot be installed.
         LocalServerError: the embedded server cannot be started.
     """
-    # Asked now, since the extracts, which come last, cannot be built without it.
-    user_key_secret(settings, embedded=settings.database_url is None)
     current = Month.of(until, settings.zone)
     _refuse_early_months(settings, size, current)
     months = [*settings.first.through(current + settings.months_ahead)]
     wanted = jobs(settings.first, current, settings.months_ahead)
     url = database_url(settings)
     upgrade(url, settings)
+    # Asked now, since without it all would be loaded before the extracts, which come last, cannot be built.
+    user_key_secret(settings, embedded=settings.database_url is None)
     with connect(url, application_name="yumai: demo", zone=settings.timezone) as connection:
         try:
             refuse_rows(connection)

@@ -34,17 +34,14 @@ class AsOf:
     purged: bool
 
 
-def as_of(connection: Connection, extract: Extract, months: Sequence[date] | None) -> list[AsOf]:
-    """Read as of when months of an extract are, in order; all built months if none are named."""
-    parameters = {"extract": extract.relation.name, "months": None if months is None else list(months)}
+def as_of(connection: Connection, extract: Extract) -> list[AsOf]:
+    """Read as of when the built months of an extract are, in order."""
     with connection.cursor(row_factory=class_row(AsOf)) as cursor:
-        return cursor.execute(read_sql("extracts", "list_as_of.sql"), parameters).fetchall()
+        return cursor.execute(read_sql("extracts", "list_as_of.sql"), {"extract": extract.relation.name}).fetchall()
 
 
 def in_words(months: Sequence[AsOf]) -> str:
-    """Say as of when the oldest of the months is, and which have changed since. Empty for no month."""
-    if not months:
-        return ""
+    """Say as of when the oldest of the months is, and which have changed since."""
     said = f"They are of the logs as of {min(each.as_of for each in months):%Y-%m-%d %H:%M %Z}."
     changed = [f"{each.month:%Y-%m}" for each in months if each.changed_since and not each.purged]
     if changed:

@@ -5,22 +5,23 @@ pandas, SQLAlchemy and PyArrow are imported when they are needed, since the pipe
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg import sql
 
 from yumai_pipelines.extracts.as_of import as_of
-from yumai_pipelines.model.calendar import first_days
+from yumai_pipelines.model.calendar import first_days, in_ranges
 from yumai_pipelines.model.months import Month
 from yumai_pipelines.model.registry import extract_of
 from yumai_pipelines.postgres.connections import ANALYST_ROLE, connect, database_url, missing_rights
+from yumai_pipelines.postgres.errors import DatabaseError
 from yumai_pipelines.schema import snapshot
 from yumai_pipelines.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from datetime import date
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     import pandas as pd
@@ -34,7 +35,15 @@ CHUNK = 50_000
 """Number of rows that are fetched at a time."""
 
 
-def read_extract(name: str, *, months: Iterable[Month | str] | None = None, url: str | None = None) -> pd.DataFrame:
+class NeverBuiltError(DatabaseError):
+    """An extract has no such month, which is not the same as a month without rows."""
+
+
+Months = Iterable[Month | str] | Month | str | None
+"""Some months, one month, or None for all that are built."""
+
+
+def read_extract(name: str, *, months: Months = None, url: str | None = None) -> pd.DataFrame:
     """An extract as a pandas frame, ordered by its key.
 
     Types are Arrow's, so whole numbers stay whole where some are missing. `month` is a date, times are in the
@@ -43,18 +52,18 @@ def read_extract(name: str, *, months: Iterable[Month | str] | None = None, url:
 
     Args:
         name: name of the extract, such as `shop_performance`.
-        months: such as `["2025-06", "2025-07"]`; all months by default.
+        months: such as `["2025-06", "2025-07"]` or `"2025-06"`; all months that are built by default.
         url: libpq URL of a login that may read the extracts; by default YUMAI_DATABASE_URL, or the embedded server.
 
     Raises:
         KeyError: there is no such extract; the message lists those that exist.
         ValueError: one of the months is not a month.
+        NeverBuiltError: one of the months was never built.
         MissingRightsError: the login may not read the extracts.
     """
     import pandas as pd
 
-    extract = extract_of(name)
-    wanted = None if months is None else list(months)
+    extract, wanted = extract_of(name), _wanted(months)
     built = built_months(name, months=wanted, url=url)
     frame = pd.concat(_chunks(extract, wanted, url), ignore_index=True)
     frame = frame.astype(dict.fromkeys(extract.categories, "category"))
@@ -68,20 +77,24 @@ def read_extract(name: str, *, months: Iterable[Month | str] | None = None, url:
     return frame
 
 
-def built_months(name: str, *, months: Iterable[Month | str] | None = None, url: str | None = None) -> list[AsOf]:
-    """Say which months of an extract are built, as of when, and whether their logs have changed since.
+def built_months(name: str, *, months: Months = None, url: str | None = None) -> list[AsOf]:
+    """Say as of when months of an extract are, and whether their logs have changed since.
 
     Raises:
         KeyError: there is no such extract.
         ValueError: one of the months is not a month.
+        NeverBuiltError: one of the months was never built.
         MissingRightsError: the login may not read the extracts.
     """
-    extract = extract_of(name)
+    extract, wanted = extract_of(name), _wanted(months)
     with _connect(url) as connection:
         try:
-            return as_of(connection, extract, _first_days(months))
+            built = as_of(connection, extract)
         except psycopg.errors.InsufficientPrivilege as error:
             raise missing_rights(connection, ANALYST_ROLE) from error
+    known = {Month.of_day(each.month): each for each in built}
+    _refuse_never_built(extract, wanted or [], list(known))
+    return [each for month, each in known.items() if wanted is None or month in wanted]
 
 
 def _connect(url: str | None) -> Connection:
@@ -96,11 +109,7 @@ def _connect(url: str | None) -> Connection:
     )
 
 
-def _first_days(months: Iterable[Month | str] | None) -> list[date] | None:
-    return None if months is None else first_days(Month.parse(str(each)) for each in months)
-
-
-def export(name: str, path: Path, *, months: Iterable[Month | str] | None = None, url: str | None = None) -> int:
+def export(name: str, path: Path, *, months: Months = None, url: str | None = None) -> int:
     """Write an extract to a Parquet or CSV file, depending on the suffix, and return the number of rows.
 
     The file appears when it is complete. Memory does not grow with the extract.
@@ -108,6 +117,7 @@ def export(name: str, path: Path, *, months: Iterable[Month | str] | None = None
     Raises:
         KeyError: there is no such extract.
         ValueError: the suffix is neither .parquet nor .csv, or one of the months is not a month.
+        NeverBuiltError: one of the months was never built.
     """
     import pyarrow as pa
     import pyarrow.csv
@@ -116,13 +126,14 @@ def export(name: str, path: Path, *, months: Iterable[Month | str] | None = None
     writers = {".parquet": pyarrow.parquet.ParquetWriter, ".csv": pyarrow.csv.CSVWriter}
     if path.suffix not in writers:
         raise ValueError(f"{path.name} says no format that can be written; end it in .parquet or .csv")
-    extract = extract_of(name)
+    extract, wanted = extract_of(name), _wanted(months)
+    built_months(name, months=wanted, url=url)
     schema = pa.schema([(column, kind.pyarrow_dtype) for column, kind in _types(extract, Settings().timezone).items()])
     draft = path.with_name(f".{path.name}.part")
     rows = 0
     try:
         with writers[path.suffix](draft, schema) as writer:
-            for chunk in _chunks(extract, months, url):
+            for chunk in _chunks(extract, wanted, url):
                 writer.write_table(pa.Table.from_pandas(chunk, schema=schema, preserve_index=False))
                 rows += len(chunk)
         draft.replace(path)
@@ -131,22 +142,44 @@ def export(name: str, path: Path, *, months: Iterable[Month | str] | None = None
     return rows
 
 
-def _chunks(extract: Extract, months: Iterable[Month | str] | None, url: str | None) -> Iterator[pd.DataFrame]:
+def _chunks(extract: Extract, wanted: Sequence[Month] | None, url: str | None) -> Iterator[pd.DataFrame]:
     """Yield the rows in chunks, at least one chunk. A server-side cursor keeps the rows that are not fetched yet."""
     import pandas as pd
     from sqlalchemy import NullPool, create_engine
 
     types = _types(extract, Settings().timezone)
     engine = create_engine("postgresql+psycopg://", creator=lambda: _connect(url), poolclass=NullPool)
-    wanted = _first_days(months)
     with engine.connect().execution_options(stream_results=True, max_row_buffer=CHUNK) as connection:
-        query = _query(extract, wanted).as_string()
+        query = _query(extract, None if wanted is None else first_days(wanted)).as_string()
         try:
             for chunk in pd.read_sql(query, connection, chunksize=CHUNK, dtype_backend="pyarrow"):
                 yield chunk.astype(types)
         except pd.errors.DatabaseError as error:
             _explain(error, connection)
             raise
+
+
+def _wanted(months: Months) -> list[Month] | None:
+    if months is None:
+        return None
+    each = [months] if isinstance(months, Month | str) else months
+    return sorted({Month.parse(str(month)) for month in each})
+
+
+def _refuse_never_built(extract: Extract, wanted: Sequence[Month], built: Sequence[Month]) -> None:
+    """Refuse months that were never built; without months, an extract that has none.
+
+    Raises:
+        NeverBuiltError: says which months there are.
+    """
+    never = [month for month in wanted if month not in built]
+    if never or not built:
+        there = f"Its months are {in_ranges(built)}." if built else "It has no month yet."
+        raise NeverBuiltError(
+            f"{extract.relation} of {in_ranges(never) if never else 'every month'} was never built, which is not the "
+            f"same as a month without rows. {there} Materialize the extracts of a month when it is over: `yumai build` "
+            "or the job monthly_extracts."
+        )
 
 
 def _explain(error: BaseException, connection: AlchemyConnection) -> None:

@@ -39,3 +39,14 @@ def latest_month(as_of: datetime, zone: ZoneInfo, days: int) -> Month:
     """Return the latest month that may be purged: its sessions are all older than `days`, its extracts final."""
     over = Month.of(as_of - timedelta(days=days), zone) - 1
     return min(over, Month.of(as_of, zone) - MONTHS_UNTIL_FINAL)
+
+
+def in_ranges(months: Sequence[Month]) -> str:
+    """Return sorted months as people write them, such as `2024-08 to 2025-01, 2025-03`."""
+    ranges: list[tuple[Month, Month]] = []
+    for month in months:
+        if ranges and ranges[-1][1] + 1 == month:
+            ranges[-1] = ranges[-1][0], month
+        else:
+            ranges.append((month, month))
+    return ", ".join(str(first) if first == last else f"{first} to {last}" for first, last in ranges)
