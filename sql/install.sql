@@ -3,6 +3,7 @@
 -- Installs the whole schema with psql alone, into an empty database, in one transaction (section 2.2):
 --     createdb yumai_production
 --     psql -d yumai_production -f sql/install.sql
+-- With -v timezone=…, first_month=… and months_ahead=… as in YUMAI_TIMEZONE, YUMAI_FIRST_MONTH and YUMAI_MONTHS_AHEAD.
 -- It is what `yumai up` installs, and `yumai up` upgrades it later.
 \set ON_ERROR_STOP on
 \encoding UTF8
@@ -10,7 +11,15 @@
 \else
 \set timezone Asia/Seoul
 \endif
-BEGIN READ WRITE;
+\if :{?first_month}
+\else
+\set first_month 2024-08
+\endif
+\if :{?months_ahead}
+\else
+\set months_ahead 3
+\endif
+BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
 -- As `yumai up` does: names are found in pg_catalog alone, and nothing that the login has set changes what is read.
 SELECT pg_catalog.count(pg_catalog.set_config(pinned.name, pinned.value, TRUE))
 FROM (VALUES
@@ -74,6 +83,8 @@ $$;
 \ir functions/end_session.sql
 \ir functions/get_shop_hours.sql
 \ir functions/is_readable.sql
+\ir functions/make_month.sql
+\ir functions/month_start.sql
 \ir functions/note_archive_change.sql
 \ir functions/rating_of.sql
 \ir functions/row_as_jsonb.sql
@@ -88,4 +99,12 @@ CREATE TABLE yumai_pipelines.alembic_version (
 INSERT INTO yumai_pipelines.alembic_version (version_num) VALUES ('0012');
 SET LOCAL ROLE NONE;
 SELECT yumai_pipelines.configure_database(:'timezone');
+-- The months of the history, and those to be kept ahead, as `yumai up` makes them.
+SET LOCAL ROLE yumai_pipeline;
+SELECT count(yumai_pipelines.make_month(month::date)) AS months
+FROM generate_series(
+    (:'first_month' || '-01')::timestamp,
+    date_trunc('month', now() AT TIME ZONE :'timezone') + make_interval(months => :months_ahead),
+    interval '1 month'
+) AS month;
 COMMIT;

@@ -20,6 +20,7 @@ from rich.console import Console
 
 from yumai_pipelines.local.server import LocalServer, LocalServerError, program
 from yumai_pipelines.local.ui import DevServerError, serve
+from yumai_pipelines.model.calendar import in_ranges
 from yumai_pipelines.model.months import Month
 from yumai_pipelines.model.registry import EXTRACTS
 from yumai_pipelines.postgres.connections import OWNER_ROLE, connect, schema_revision
@@ -320,6 +321,28 @@ def _install_schema(settings: Settings) -> None:
         _err.print(f"Unlike what the migrations make: {difference}", style="yellow", markup=False)
     for creator in report.creators:
         _err.print(str(creator), style="yellow", markup=False)
+    _make_months(settings)
+
+
+def _make_months(settings: Settings) -> None:
+    """Make the months of the history and those to be kept ahead, but those that are archived."""
+    from yumai_pipelines.partitions.ensure import archived_months, ensure_months
+
+    with connect(_url(settings), application_name="yumai: months", zone=settings.timezone) as connection:
+        wanted = [*settings.first.through(Month.of(datetime.now(UTC), settings.zone) + settings.months_ahead)]
+        archived = archived_months(connection, settings.zone)
+        reports = ensure_months(
+            connection,
+            [month for month in wanted if month not in archived],
+            zone=settings.zone,
+            policy=settings.lock_policy,
+        )
+    made = [report.month for report in reports if report.action != "recognized"]
+    _out.print(f"The conversations have a partition for each month up to {wanted[-1]}: {_how_many(made)}.")
+
+
+def _how_many(made: list[Month]) -> str:
+    return f"{in_ranges(made)} made" if made else "nothing to do"
 
 
 def _tell(step: object) -> None:

@@ -118,6 +118,8 @@ MAY_EXECUTE = {
     "yumai_pipelines.business_timezone": {"yumai_app"},
     "yumai_pipelines.configure_database": set(),
     "yumai_pipelines.counting_time": set(),
+    "yumai_pipelines.make_month": set(),
+    "yumai_pipelines.month_start": set(),
     "yumai_pipelines.note_archive_change": set(),
     "yumai_pipelines.note_feedback_changes": set(),
     "yumai_pipelines.note_recommendation_changes": set(),

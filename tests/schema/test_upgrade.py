@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 
 import psycopg
 import pytest
@@ -15,7 +16,11 @@ from psycopg.conninfo import conninfo_to_dict
 from tests.processes import Finished, finished
 from tests.support import Connection, every, login, one
 from yumai_pipelines.local.server import program
+from yumai_pipelines.model.months import Month
 from yumai_pipelines.model.registry import EXTRACTS, LEDGER, SESSIONS
+from yumai_pipelines.partitions.ensure import ensure_months
+from yumai_pipelines.partitions.tables import describe_partitions
+from yumai_pipelines.postgres.connections import connect
 from yumai_pipelines.postgres.patience import LockNotObtainedError
 from yumai_pipelines.postgres.sql_files import sql_path
 from yumai_pipelines.schema import snapshot
@@ -56,6 +61,19 @@ def test_psql_alone_installs_the_same(empty_database: str, database: str) -> Non
     assert catalogue(empty_database) == catalogue(database)
     report = upgrade(empty_database, SETTINGS)
     assert (report.migrations, report.functions, report.drift) == ((), (), ())
+
+
+def test_psql_alone_makes_the_months_from_the_first_to_those_kept_ahead(empty_database: str) -> None:
+    """So the table of section 4.2 of the database document is as it stands there, and not all rows in one partition."""
+    present = Month.of(datetime.now(SETTINGS.zone), SETTINGS.zone)
+    options = [f"--set=first_month={present - 1}", "--set=months_ahead=2"]
+    install = psql(empty_database, *options, "-f", str(sql_path("install.sql")))
+    assert install.returncode == 0, install.stderr
+    with connect(empty_database, application_name="test") as owner:
+        months = [each.month for each in describe_partitions(owner, SETTINGS.zone)]
+        assert months == [present - 1, present, present + 1, present + 2, None]
+        reports = ensure_months(owner, [present - 1, present + 2], zone=SETTINGS.zone, policy=SETTINGS.lock_policy)
+        assert [report.action for report in reports] == ["recognized", "recognized"]
 
 
 def test_psql_installs_all_or_nothing(empty_database: str) -> None:
