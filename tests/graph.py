@@ -9,6 +9,7 @@ import dagster as dg
 
 from tests.processes import finished
 from yumai_pipelines.definitions import build_definitions
+from yumai_pipelines.defs.evaluations import sql_of
 from yumai_pipelines.defs.resources import PostgresResource
 from yumai_pipelines.local.server import program
 
@@ -27,9 +28,8 @@ def months(first: str, last: str | None = None) -> dict[str, str]:
 
 
 def advice(evaluation: dg.AssetCheckEvaluation) -> dict[str, str]:
-    """Return the blocks of SQL of a failed check, as the UI's button copies them, by what each does."""
-    blocks = sorted((name, each.value) for name, each in evaluation.metadata.items() if name.startswith("sql_"))
-    return {name.partition(": ")[2]: str(block) for name, block in blocks}
+    """Return the blocks of SQL of a failed check, by what each does."""
+    return dict(sql_of(evaluation.metadata))
 
 
 def follow_the_advice(url: str, evaluation: dg.AssetCheckEvaluation, *, but: str = "no block") -> None:

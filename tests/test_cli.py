@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,7 @@ from typer.main import get_group
 from tests.processes import Finished, finished
 from tests.support import server_home
 from yumai_pipelines.cli import app
+from yumai_pipelines.model.registry import EXTRACTS
 from yumai_pipelines.postgres.connections import OWNER_ROLE, connect
 
 if TYPE_CHECKING:
@@ -114,6 +117,19 @@ def test_server_that_does_not_answer_is_one_message() -> None:
     status = yumai("status", YUMAI_DATABASE_URL=NOBODY_LISTENS)
     assert status.returncode == 3
     assert "down: " in status.stdout
+
+
+def test_a_program_reads_the_status(empty_database: str) -> None:
+    facts = json.loads(yumai("status", "--json", YUMAI_DATABASE_URL=empty_database).stdout)
+    assert (facts["running"], facts["schema"]) == (True, "not installed: run `yumai up`")
+    down = yumai("status", "--json", YUMAI_DATABASE_URL=NOBODY_LISTENS)
+    assert (down.returncode, json.loads(down.stdout)["running"]) == (3, False)
+
+
+def test_help_and_version_are_where_people_look_for_them() -> None:
+    assert yumai("--version").stdout == f"yumai {version('yumai-pipelines')}\n"
+    helped = yumai("export", "-h").stdout
+    assert all(name in helped for name in (extract.relation.name for extract in EXTRACTS))
 
 
 def test_wrong_usage_has_a_status_of_its_own() -> None:

@@ -7,10 +7,11 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from yumai_pipelines.demo.pipeline import Check, Verdict, jobs
+from yumai_pipelines.demo.run import jobs
 from yumai_pipelines.demo.summary import MonthSummary, Summary, show
 from yumai_pipelines.model.months import Month
 from yumai_pipelines.model.relations import Relation
+from yumai_pipelines.runs import Check, Verdict
 
 ORPHANS = "chatbot/conversations: no_orphans"
 

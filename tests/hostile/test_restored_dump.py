@@ -11,7 +11,7 @@ import pytest
 
 from tests.graph import Graph, months
 from tests.processes import finished
-from yumai_pipelines.cli import _libpq_environment
+from yumai_pipelines.cli.server import _libpq_environment
 from yumai_pipelines.local.server import program
 from yumai_pipelines.model.lock_policy import LockPolicy
 from yumai_pipelines.model.months import Month

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from textwrap import indent
+from textwrap import dedent, indent
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -37,6 +37,13 @@ def metadata_of(finding: Finding) -> dict[str, Any]:
     for number, block in enumerate(finding.blocks, 1):
         shown[f"sql_{number:0{digits}}: {block.does}"] = dg.MetadataValue.md(indent(block.sql, "    "))
     return shown
+
+
+def sql_of(metadata: Mapping[str, dg.MetadataValue[Any]]) -> Iterator[tuple[str, str]]:
+    """Yield what each block of SQL of a failed check does, and the block, as it stands in the metadata."""
+    for name in sorted(metadata):
+        if name.startswith("sql_"):
+            yield name.partition(": ")[2], dedent(str(metadata[name].value))
 
 
 def severity_of(finding: Finding) -> dg.AssetCheckSeverity:

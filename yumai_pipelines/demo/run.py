@@ -9,13 +9,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from yumai_pipelines.demo.generate import generate
 from yumai_pipelines.demo.load import NotEmptyError, fill, refuse_rows
-from yumai_pipelines.demo.pipeline import Job, Run, have_run, jobs, run_jobs
 from yumai_pipelines.demo.summary import show, summarize
 from yumai_pipelines.extracts.user_key import user_key_secret
 from yumai_pipelines.model.months import Month
 from yumai_pipelines.partitions.ensure import ensure_months
 from yumai_pipelines.postgres.connections import connect, database_url
 from yumai_pipelines.postgres.errors import DatabaseError
+from yumai_pipelines.runs import Job, Run, have_run, run_jobs
 from yumai_pipelines.schema.upgrade import upgrade
 
 if TYPE_CHECKING:
@@ -85,6 +85,18 @@ def run_demo(settings: Settings, size: Size, *, until: datetime, console: Consol
         f"{'Nothing failed.' if summary.passed else 'Not everything passed.'}"
     )
     return summary.passed
+
+
+def jobs(first: Month, current: Month, months_ahead: int) -> list[Job]:
+    """Return the jobs in the order of the data's life. Extracts are built only for months that are over."""
+    closed = [*first.through(current - 1)]
+    return [
+        Job("install_schema"),
+        Job("monthly_partitions", [*first.through(current + months_ahead)]),
+        *([Job("monthly_extracts", closed)] if closed else []),
+        # The last, since it warns of months without extracts.
+        Job("daily_upkeep"),
+    ]
 
 
 def _refuse_early_months(settings: Settings, size: Size, current: Month) -> None:

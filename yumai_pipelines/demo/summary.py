@@ -14,10 +14,10 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from yumai_pipelines.demo.pipeline import Verdict
 from yumai_pipelines.model.months import Month
 from yumai_pipelines.model.registry import CONVERSATIONS, EXTRACTS, FEEDBACK, RECOMMENDATIONS
 from yumai_pipelines.partitions.tables import describe_partitions
+from yumai_pipelines.runs import Verdict
 from yumai_pipelines.schema.tables import table_of
 
 if TYPE_CHECKING:
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from yumai_pipelines.demo.pipeline import Check, Run
     from yumai_pipelines.model.relations import Relation
     from yumai_pipelines.postgres.connections import Connection
+    from yumai_pipelines.runs import Check, Run
     from yumai_pipelines.settings import Settings
 
 _COUNTED = (CONVERSATIONS, RECOMMENDATIONS, FEEDBACK)
@@ -134,12 +134,19 @@ def show(console: Console, summary: Summary) -> None:
     table.add_row("no month", "", "", "", "", "", _share(summary.checks))
     table.add_row("all", *_cells(summary.months, summary.checks)[1:])
     console.print(table)
-    for check in summary.checks_that(Verdict.WARNED):
-        console.print(_heading(check), check.description.partition("\n")[0], markup=False)
-    for check in summary.checks_that(Verdict.FAILED):
-        console.print(_heading(check), check.description, markup=False)
+    show_failures(console, [*summary.checks_that(Verdict.WARNED), *summary.checks_that(Verdict.FAILED)])
     for error in summary.errors:
         console.print(Text(error, style=_STYLES[Verdict.FAILED]))
+
+
+def show_failures(console: Console, checks: Sequence[Check], *, with_sql: bool = False) -> None:
+    """Print what warned, in one line each, and what failed, with all that is needed to act."""
+    for check in checks:
+        whole = check.verdict is Verdict.FAILED
+        said = check.description if whole else check.description.partition("\n")[0]
+        console.print(_heading(check), said, markup=False)
+        for does, block in check.sql if whole and with_sql else ():
+            console.print(f"\n-- {does.capitalize()}\n{block}", markup=False)
 
 
 def _heading(check: Check) -> Text:

@@ -156,6 +156,31 @@ def erase_user(
     )
 
 
+def preview_erasure(
+    connection: Connection,
+    *,
+    reason: str,
+    zone: ZoneInfo,
+    user_key_secrets: Callable[[], Sequence[SecretStr]],
+    user_id: int | None = None,
+    external_user_id: str | None = None,
+) -> Erasure:
+    """Return what `erase_user` would do in the database, with the same arguments and errors, and change nothing.
+
+    The rows are deleted in a transaction that is rolled back, so that they are counted as they would be. Files of
+    archived months are not read.
+    """
+    with connection.transaction(force_rollback=True):
+        user, names = _find(connection, user_id, external_user_id)
+        _refuse_telling(reason, [str(user), *names])
+        months = _months(connection, user, zone)
+        counts = _erase(connection, user)
+        secrets = _secrets(connection, user_key_secrets)
+        for extract in filter(partial(_has_pseudonyms, connection), EXTRACTS):
+            counts |= _erase_extracted(connection, user, extract, secrets)
+    return Erasure(counts, tuple(sorted(months)), ())
+
+
 class _Audit:
     """The audit row of an erasure in `yumai_pipelines.erasures`: inserted with the first counts, then updated."""
 

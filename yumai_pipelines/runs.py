@@ -1,4 +1,4 @@
-"""Runs the whole pipeline over all months, on Dagster's real instance, so that its UI shows the runs afterwards.
+"""Runs jobs and checks in this process, on Dagster's real instance, so that its UI shows the runs afterwards.
 
 What the jobs do is defined in `defs`. Here the outcomes are read from the events of their runs.
 """
@@ -16,6 +16,7 @@ from uuid import uuid4
 import dagster as dg
 
 from yumai_pipelines.definitions import build_definitions
+from yumai_pipelines.defs.evaluations import sql_of
 from yumai_pipelines.local.ui import make_instance
 from yumai_pipelines.model.months import Month
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 _CODE_LOCATION = {".dagster/repository": "__repository__@yumai_pipelines"}
 """Tag by which Dagster's UI finds the runs of a job: the name of the code location in workspace.yaml."""
+
+CHECKS = "checks"
+"""The name, here alone, of all checks as a job. Those of the extracts' months come with their building."""
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """Logging stays quiet: the summary shows the failures, and Dagster's UI has the rest."""
@@ -59,12 +63,13 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Check:
-    """The outcome of a check, for one month or for a whole table."""
+    """The outcome of a check, for one month or for a whole table; `sql` is what each block does, and the block."""
 
     name: str
     month: Month | None
     verdict: Verdict
     description: str
+    sql: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -82,18 +87,6 @@ class Run:
     errors: tuple[str, ...]
 
 
-def jobs(first: Month, current: Month, months_ahead: int) -> list[Job]:
-    """Return the jobs in the order of the data's life. Extracts are built only for months that are over."""
-    closed = [*first.through(current - 1)]
-    return [
-        Job("install_schema"),
-        Job("monthly_partitions", [*first.through(current + months_ahead)]),
-        *([Job("monthly_extracts", closed)] if closed else []),
-        # The last, since it warns of months without extracts.
-        Job("daily_upkeep"),
-    ]
-
-
 def run_jobs(wanted: Sequence[Job], home: Path) -> Iterator[Run]:
     """Run the jobs one after the other, even when an earlier one fails.
 
@@ -108,8 +101,9 @@ def run_jobs(wanted: Sequence[Job], home: Path) -> Iterator[Run]:
     with _instance(home) as instance, _interrupts() as interrupted:
         for job in wanted:
             run_id = str(uuid4())
+            chosen = _checks_alone(definitions, job) if job.name == CHECKS else definitions.resolve_job_def(job.name)
             try:
-                outcome = definitions.resolve_job_def(job.name).execute_in_process(
+                outcome = chosen.execute_in_process(
                     instance=instance, tags=job.tags, run_config=_QUIET, raise_on_error=False, run_id=run_id
                 )
             except KeyboardInterrupt:
@@ -121,11 +115,24 @@ def run_jobs(wanted: Sequence[Job], home: Path) -> Iterator[Run]:
             yield Run(job.name, tuple(_checks(outcome)), tuple(_errors(outcome)))
 
 
+def _checks_alone(definitions: dg.Definitions, job: Job) -> dg.JobDefinition:
+    """Return a job of the checks alone, as the UI's button makes one: those of all rows, or those of some months."""
+    graph = definitions.resolve_asset_graph()
+    chosen = {
+        key
+        for key in graph.asset_check_keys
+        if bool(graph.get(key).partitions_def) <= (key.asset_key.path[0] != "extracts")
+        and (graph.get(key).partitions_def or not job.months)
+    }
+    everything = definitions.resolve_implicit_global_asset_job_def()
+    return everything.get_subset(asset_selection=set(), asset_check_selection=chosen)
+
+
 def _cancel(instance: dg.DagsterInstance, run_id: str) -> None:
     """Show a run as canceled, if it was begun and did not succeed."""
     run = instance.get_run_by_id(run_id)
     if run is not None and not run.is_success:
-        instance.report_run_canceled(run, "Ctrl-C ended the demonstration.")
+        instance.report_run_canceled(run, "Ctrl-C ended it.")
 
 
 def have_run(wanted: Sequence[Job], home: Path) -> bool:
@@ -145,7 +152,7 @@ def _instance(home: Path) -> dg.DagsterInstance:
     return dg.DagsterInstance.from_config(str(directory), _CONFIGURATION)
 
 
-_CONFIGURATION = "demonstration.yaml"
+_CONFIGURATION = "terminal.yaml"
 
 _NO_COPIES = """
 compute_logs:
@@ -183,6 +190,7 @@ def _checks(outcome: dg.ExecuteInProcessResult) -> Iterator[Check]:
             month=Month.parse(each.partition) if each.partition else None,
             verdict=_verdict(each),
             description=each.description or "",
+            sql=tuple(sql_of(each.metadata)),
         )
 
 
@@ -193,13 +201,12 @@ def _verdict(evaluation: dg.AssetCheckEvaluation) -> Verdict:
 
 
 def _errors(outcome: dg.ExecuteInProcessResult) -> Iterator[str]:
-    """Return why the run failed. What a blocking check found is in its own outcome."""
-    if outcome.success:
-        return
-    for event in outcome.all_events:
-        if event.is_step_failure:
-            error = event.step_failure_data.error
-            cause = error.cause or error if error else None
+    """Yield why the run failed. What a blocking check found is in its own outcome, and is not told again."""
+    failures = [event for event in outcome.all_events if event.is_step_failure]
+    for event in failures:
+        error = event.step_failure_data.error
+        cause = error.cause or error if error else None
+        if cause is None or cause.cls_name != "DagsterAssetCheckFailedError":
             yield f"{event.step_key}: {cause.message.strip() if cause else event.message}"
-        elif event.is_failure:
-            yield event.message or "the run failed"
+    if not failures and not outcome.success:
+        yield from (event.message or "the run failed" for event in outcome.all_events if event.is_failure)

@@ -1,0 +1,118 @@
+"""What the commands have in common: how they print, how they read months and find the database.
+
+No command stands here.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+from rich.console import Console
+
+from yumai_pipelines.local.server import LocalServer
+from yumai_pipelines.model.calendar import in_ranges
+from yumai_pipelines.model.months import Month
+from yumai_pipelines.postgres.connections import Connection, connect
+from yumai_pipelines.schema.time_zone import refuse_other_zone
+
+if TYPE_CHECKING:
+    from yumai_pipelines.settings import Settings
+
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, the same as that of a shell's own commands."""
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(highlight=False, soft_wrap=True, stderr=True)
+
+
+def parse_month(text: str) -> Month:
+    """Read a month of the command line."""
+    try:
+        return Month.parse(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+Months = Annotated[
+    list[Month] | None,
+    typer.Option("--month", parser=parse_month, metavar="MONTH", help="A month, as in 2024-08; may be given again."),
+]
+OneMonth = Annotated[Month, typer.Argument(parser=parse_month, metavar="MONTH", help="The month, as in 2024-08.")]
+
+
+def fail(message: str) -> NoReturn:
+    """End with a message for people, and exit status 1."""
+    err.print(f"yumai: {message}", style="red", markup=False)
+    raise SystemExit(1)
+
+
+def tell(step: object) -> None:
+    """Print a step of something that takes long."""
+    out.print(f"  {step}", markup=False)
+
+
+def next_step(text: str) -> None:
+    """Print what people usually do after the command that has just ended."""
+    out.print(f"Next: {text}", style="dim", markup=False)
+
+
+def url_of(settings: Settings) -> str:
+    """Return the database's URL. Unlike `postgres.connections.database_url`, this does not start the server."""
+    if settings.database_url is not None:
+        return settings.database_url.get_secret_value()
+    return LocalServer(settings.home).url()
+
+
+def connect_as_owner(settings: Settings, purpose: str) -> Connection:
+    """Connect as the pipeline does, to change rows."""
+    connection = connect(url_of(settings), application_name=f"yumai: {purpose}", zone=settings.timezone)
+    try:
+        refuse_other_zone(connection, settings.timezone)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def start_server(settings: Settings) -> None:
+    """Start the embedded server, unless the settings name another."""
+    if settings.database_url is not None:
+        out.print("The server is the one of YUMAI_DATABASE_URL; yumai neither starts nor stops it.")
+        return
+    server = LocalServer(settings.home).start()
+    out.print(f"PostgreSQL runs on 127.0.0.1:{server.port}, its data below {settings.home.resolve()}.")
+
+
+def install_schema(settings: Settings) -> None:
+    """Install the schema or bring it up to date, and make the months."""
+    # Imported here because Alembic takes half a second to load, and `yumai status` does not need it.
+    from yumai_pipelines.schema.upgrade import upgrade
+
+    report = upgrade(url_of(settings), settings)
+    ran = f"migrations {', '.join(report.migrations)} ran" if report.migrations else "nothing to do"
+    out.print(f"The schema is at revision {report.revision}: {ran}.")
+    for difference in report.drift:
+        err.print(f"Unlike what the migrations make: {difference}", style="yellow", markup=False)
+    for creator in report.creators:
+        err.print(str(creator), style="yellow", markup=False)
+    _make_months(settings)
+
+
+def _make_months(settings: Settings) -> None:
+    """Make the months of the history and those to be kept ahead, but those that are archived."""
+    from yumai_pipelines.partitions.ensure import archived_months, ensure_months
+
+    with connect_as_owner(settings, "months") as connection:
+        wanted = [*settings.first.through(Month.of(datetime.now(UTC), settings.zone) + settings.months_ahead)]
+        archived = archived_months(connection, settings.zone)
+        reports = ensure_months(
+            connection,
+            [month for month in wanted if month not in archived],
+            zone=settings.zone,
+            policy=settings.lock_policy,
+        )
+    made = in_ranges([report.month for report in reports if report.action != "recognized"])
+    done = f"{made} made" if made else "nothing to do"
+    out.print(f"The conversations have a partition for each month up to {wanted[-1]}: {done}.")

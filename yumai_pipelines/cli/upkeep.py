@@ -1,0 +1,277 @@
+"""The commands that look after a database: they check, build, repair, erase, restore and adopt."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, TypeVar
+from uuid import uuid4
+
+import typer
+
+from yumai_pipelines.cli.common import (
+    INTERRUPTED,
+    Months,
+    OneMonth,
+    connect_as_owner,
+    err,
+    fail,
+    next_step,
+    out,
+    start_server,
+    tell,
+    url_of,
+)
+from yumai_pipelines.model.calendar import in_ranges
+from yumai_pipelines.model.months import Month
+from yumai_pipelines.postgres.dagster_database import refuse_foreign_history
+from yumai_pipelines.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pydantic import SecretStr
+
+    from yumai_pipelines.runs import Job
+
+Choice = TypeVar("Choice", bound=StrEnum)
+
+
+def check(
+    months: Months = None,
+    with_sql: Annotated[bool, typer.Option("--sql", help="Print the SQL that repairs what failed, for psql.")] = False,
+) -> None:
+    """Run every check, change nothing, and show what failed and what to do.
+
+    With `--month`, only the rows of these months are looked at. Dagster's UI shows the outcomes, too. The exit status
+    is 0 when nothing failed; a warning is no failure.
+
+    Examples: `yumai check`, `yumai check --month 2024-08 --sql`
+    """
+    from yumai_pipelines.runs import CHECKS, Job
+
+    jobs = [Job(CHECKS, stretch) for stretch in _stretches(months)] if months else [Job(CHECKS)]
+    if not _run(jobs, with_sql=with_sql):
+        if not with_sql:
+            next_step("`yumai repair` for rows that refer to nothing; `yumai check --sql` prints SQL for psql.")
+        raise typer.Exit(1)
+
+
+def build(months: Months = None) -> None:
+    """Build the extracts and the report of months that are over; without `--month`, of the last two.
+
+    The logs of the months are checked first, and the extracts afterwards. Dagster's UI shows the run, too.
+
+    Examples: `yumai build`, `yumai build --month 2024-08 --month 2024-09`
+    """
+    from yumai_pipelines.runs import Job
+
+    settings = Settings()
+    current = Month.of(datetime.now(UTC), settings.zone)
+    wanted = months or [*max(settings.first, current - 2).through(current - 1)]
+    wrong = [month for month in wanted if not settings.first <= month < current]
+    if wrong or not wanted:
+        fail(
+            f"{in_ranges(sorted(wrong)) or current} cannot be built: the months that are over are {settings.first} to "
+            f"{current - 1}."
+        )
+    if not _run([Job("monthly_extracts", stretch) for stretch in _stretches(wanted)]):
+        raise typer.Exit(1)
+    next_step(f"`yumai report --open --month {max(wanted)}`, or `yumai export shop_performance shops.csv`.")
+
+
+def repair(
+    orphans: Annotated[
+        str, typer.Option(help="Rows whose session is gone: recover gives them one again, quarantine moves them away.")
+    ] = "recover",
+    broken: Annotated[
+        str, typer.Option(help="Rows that violate another key: as_the_key_says, or quarantine moves all of them.")
+    ] = "as_the_key_says",
+    yes: Annotated[bool, typer.Option("--yes", help="Repair them. Without it, only say what would be done.")] = False,
+) -> None:
+    """Say which rows refer to something that is gone and, with `--yes`, repair them.
+
+    What is taken away is kept in a quarantine: see `docs/integrity.md`.
+
+    Examples: `yumai repair`, and then `yumai repair --yes`
+    """
+    from yumai_pipelines.integrity.repair import Broken, Orphans, repair_orphans
+
+    settings = Settings()
+    with connect_as_owner(settings, "repair") as connection:
+        repairs = repair_orphans(
+            connection,
+            run_id=f"yumai repair {uuid4()}",
+            dry_run=not yes,
+            orphans=_choice(Orphans, orphans, "--orphans"),
+            broken=_choice(Broken, broken, "--broken"),
+            policy=settings.lock_policy,
+        )
+    for each in repairs:
+        first = "; ".join(", ".join(f"{key} {value}" for key, value in row.items()) for row in each.sample[:3])
+        tell(f"{each.key.table}, {each.key.name}: {each.found:,} rows that refer to nothing ({first} …)")
+        done = ", ".join(f"{count:,} {what}" for what, count in each.done.items())
+        tell(f"    {done if yes else f'would be repaired: {each.action}'}")
+    if not repairs:
+        out.print("Every row refers to something that is there. Nothing to do.")
+    elif yes:
+        next_step("`yumai check` looks again.")
+    else:
+        out.print("This was a dry run: nothing was changed.")
+        next_step("`yumai repair --yes` does it.")
+
+
+def erase(
+    reason: Annotated[str, typer.Option(help="Why, in words that name nobody; it is kept.")],
+    user_id: Annotated[int | None, typer.Option(help="chatbot.users.id")] = None,
+    external_user_id: Annotated[str | None, typer.Option(help="chatbot.users.external_user_id")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Erase them. Without it, only say what would go.")] = False,
+) -> None:
+    """Say what is stored of a person and, with `--yes`, remove it from the database, the extracts and the archives.
+
+    This cannot be undone. `docs/integrity.md` lists what cannot be reached, such as backups.
+
+    Examples: `yumai erase --user-id 17 --reason "asked for it"`, and then the same with `--yes`
+    """
+    from yumai_pipelines.archives.store import Store
+    from yumai_pipelines.erasure.erase import erase_user, preview_erasure
+    from yumai_pipelines.extracts.user_key import user_key_secrets
+
+    settings = Settings()
+    if (user_id is None) == (external_user_id is None):
+        raise typer.BadParameter("Give either --user-id or --external-user-id.")
+
+    def secrets() -> Sequence[SecretStr]:
+        return user_key_secrets(settings, embedded=settings.database_url is None)
+
+    with connect_as_owner(settings, "erase") as connection:
+        if yes:
+            erasure = erase_user(
+                connection,
+                reason=reason,
+                run_id=f"yumai erase {uuid4()}",
+                zone=settings.zone,
+                user_key_secrets=secrets,
+                store=Store.at(settings.archive),
+                policy=settings.lock_policy,
+                user_id=user_id,
+                external_user_id=external_user_id,
+            )
+        else:
+            erasure = preview_erasure(
+                connection,
+                reason=reason,
+                zone=settings.zone,
+                user_key_secrets=secrets,
+                user_id=user_id,
+                external_user_id=external_user_id,
+            )
+    for table, rows in erasure.counts.items():
+        tell(f"{table}: {rows:,} rows")
+    months = [Month.of_day(day) for day in erasure.months]
+    if yes:
+        out.print("The person is erased.")
+        if months:
+            again = " ".join(f"--month {month}" for month in months)
+            next_step(f"the extracts of {in_ranges(months)} still count the person: `yumai build {again}`.")
+    else:
+        out.print("This was a dry run: nothing was changed. The files of archived months were not searched.")
+        next_step("the same with --yes. It cannot be undone.")
+
+
+def restore_month(
+    month: OneMonth,
+) -> None:
+    """Bring an archived month of the conversations back into the database, while the database stays in use.
+
+    Rows that were deleted in the meantime do not come back. The month then stays in the database until a run is told
+    to archive it again.
+
+    Example: `yumai restore-month 2024-08`
+    """
+    # Imported here because Arrow takes a while to load, and no other command needs it.
+    from yumai_pipelines.archives.restore import restore_month as restore
+
+    settings = Settings()
+    with connect_as_owner(settings, "restore") as connection:
+        report = restore(connection, month, zone=settings.zone, policy=settings.lock_policy)
+    out.print(report.in_words(), markup=False)
+
+
+def adopt(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and change nothing.")] = False,
+    finish: Annotated[
+        bool, typer.Option("--finish", help="Switch off what lets the older application write on.")
+    ] = False,
+) -> None:
+    """Take over an older YUMAI database in place, while its application keeps writing to it.
+
+    You can stop it at any time and run it again. `docs/adoption.md` describes each step.
+
+    Examples: `yumai adopt --dry-run`, `yumai adopt`, and, once the older application is gone, `yumai adopt --finish`
+    """
+    # Imported here because Alembic takes half a second to load, and most commands do not need it.
+    from yumai_pipelines import adoption
+
+    if dry_run and finish:
+        raise typer.BadParameter("--dry-run and --finish do not go together.")
+    settings = Settings()
+    if dry_run:
+        inventory = adoption.inspect(url_of(settings), settings)
+        out.print(inventory.in_words(), markup=False)
+        raise typer.Exit(1 if inventory.refusals else 0)
+    if finish:
+        off = adoption.finish(url_of(settings), settings, tell=tell)
+        out.print(off.in_words(), markup=False)
+        return
+    report = adoption.adopt(url_of(settings), settings, tell=tell)
+    out.print(report.in_words(), markup=False)
+
+
+def _run(jobs: Sequence[Job], *, with_sql: bool = False) -> bool:
+    """Run jobs on Dagster's instance, show what failed, and return whether nothing did.
+
+    Raises:
+        typer.Exit: Ctrl-C.
+    """
+    # Imported here because Dagster takes a second to load.
+    from yumai_pipelines.demo.summary import show_failures
+    from yumai_pipelines.runs import Verdict, run_jobs
+
+    settings = Settings()
+    start_server(settings)
+    refuse_foreign_history(settings)
+    failed = False
+    try:
+        for run in run_jobs(jobs, settings.home):
+            verdicts = Counter(each.verdict for each in run.checks)
+            wrong = [each for each in run.checks if each.verdict is not Verdict.PASSED]
+            show_failures(out, wrong, with_sql=with_sql)
+            for error in run.errors:
+                err.print(error, style="red", markup=False)
+            failed = failed or bool(run.errors) or Verdict.FAILED in verdicts
+            counts = ", ".join(f"{verdicts[verdict]} {verdict}" for verdict in Verdict)
+            out.print(f"Checks: {counts}.")
+    except KeyboardInterrupt:
+        out.print("Ended by Ctrl-C.")
+        raise typer.Exit(INTERRUPTED) from None
+    return not failed
+
+
+def _stretches(months: Sequence[Month]) -> list[list[Month]]:
+    """Divide months into stretches without a gap: each is one run."""
+    stretches: list[list[Month]] = []
+    for month in sorted(set(months)):
+        if stretches and stretches[-1][-1] + 1 == month:
+            stretches[-1].append(month)
+        else:
+            stretches.append([month])
+    return stretches
+
+
+def _choice(kind: type[Choice], text: str, option: str) -> Choice:
+    try:
+        return kind(text)
+    except ValueError:
+        raise typer.BadParameter(f"{option}: {text!r} is none of {', '.join(kind)}") from None
