@@ -64,6 +64,7 @@ def test_months_are_built_checked_repaired_and_reported(world: Connection) -> No
     built = yumai("build")
     assert built.exit_code == 0, built.output
     assert f"Next: `yumai report --open --month {CURRENT - 1}`" in built.output
+    assert "are of the logs as they are. Nothing to do." in yumai("build").output
     page = Settings().home.resolve() / "reports" / f"{CURRENT - 1}.html"
     assert yumai("report").output == f"{page}\n"
     with dg.DagsterInstance.from_config(str(make_instance(Settings().home.resolve()))) as instance:

@@ -14,8 +14,9 @@ from tests.extracts.dirt import plant
 from tests.extracts.oracle import differences, expected, extracted
 from tests.extracts.support import MONTHS, SECRET, ZONE, build
 from tests.support import every, login, one
-from yumai_pipelines.extracts.changes import changed_months, look, reasons, spans
+from yumai_pipelines.extracts.changes import changed_months, look, reasons
 from yumai_pipelines.extracts.ledger import entries
+from yumai_pipelines.model.calendar import spans
 from yumai_pipelines.model.registry import EXTRACTS
 from yumai_pipelines.postgres.connections import ANALYST_ROLE, connect
 
@@ -280,5 +281,5 @@ def test_an_analyst_sees_which_months_have_changed_and_since_when(
 
 
 def test_spans_are_adjoining_months() -> None:
-    assert list(spans([FEBRUARY, NOVEMBER, DECEMBER, FEBRUARY])) == [(NOVEMBER, DECEMBER), (FEBRUARY, FEBRUARY)]
-    assert list(spans([])) == []
+    assert spans([FEBRUARY, NOVEMBER, DECEMBER, FEBRUARY]) == [(NOVEMBER, DECEMBER), (FEBRUARY, FEBRUARY)]
+    assert spans([]) == []

@@ -23,7 +23,7 @@ from yumai_pipelines.cli.common import (
     tell,
     url_of,
 )
-from yumai_pipelines.model.calendar import in_ranges
+from yumai_pipelines.model.calendar import in_ranges, spans
 from yumai_pipelines.model.months import Month
 from yumai_pipelines.postgres.dagster_database import refuse_foreign_history
 from yumai_pipelines.settings import Settings
@@ -59,9 +59,10 @@ def check(
 
 
 def build(months: Months = None) -> None:
-    """Build the extracts and the report of months that are over; without `--month`, of the last two.
+    """Build the extracts and the report of months that are over; without `--month`, of those that need it.
 
-    The logs of the months are checked first, and the extracts afterwards. Dagster's UI shows the run, too.
+    Those are the months that were never built, and those whose logs have changed since. The logs are checked first, and
+    the extracts afterwards. Dagster's UI shows the run, too.
 
     Examples: `yumai build`, `yumai build --month 2024-08 --month 2024-09`
     """
@@ -69,13 +70,15 @@ def build(months: Months = None) -> None:
 
     settings = Settings()
     current = Month.of(datetime.now(UTC), settings.zone)
-    wanted = months or [*max(settings.first, current - 2).through(current - 1)]
-    wrong = [month for month in wanted if not settings.first <= month < current]
-    if wrong or not wanted:
-        fail(
-            f"{in_ranges(sorted(wrong)) or current} cannot be built: the months that are over are {settings.first} to "
-            f"{current - 1}."
-        )
+    over = [*settings.first.through(current - 1)]
+    if not over:
+        fail(f"No month can be built yet: the first one of the history, {settings.first}, is not over.")
+    if wrong := [month for month in months or [] if month not in over]:
+        fail(f"{in_ranges(wrong)} cannot be built: the months that are over are {settings.first} to {current - 1}.")
+    wanted = months or _stale(settings, over)
+    if not wanted:
+        out.print(f"The extracts of every month to {current - 1} are of the logs as they are. Nothing to do.")
+        return
     if not _run([Job("monthly_extracts", stretch) for stretch in _stretches(wanted)]):
         raise typer.Exit(1)
     next_step(f"`yumai report --open --month {max(wanted)}`, or `yumai export shop_performance shops.csv`.")
@@ -229,6 +232,16 @@ def adopt(
     out.print(report.in_words(), markup=False)
 
 
+def _stale(settings: Settings, months: Sequence[Month]) -> list[Month]:
+    """The months that were never built, or are not of the logs as they are."""
+    from yumai_pipelines.extracts.changes import look, reasons
+
+    start_server(settings)
+    with connect_as_owner(settings, "find stale months") as connection:
+        why = reasons(look(connection, months), settings.min_group_users)
+    return sorted({month for _, month in why})
+
+
 def _run(jobs: Sequence[Job], *, with_sql: bool = False) -> bool:
     """Run jobs on Dagster's instance, show what failed, and return whether nothing did.
 
@@ -261,13 +274,7 @@ def _run(jobs: Sequence[Job], *, with_sql: bool = False) -> bool:
 
 def _stretches(months: Sequence[Month]) -> list[list[Month]]:
     """Divide months into stretches without a gap: each is one run."""
-    stretches: list[list[Month]] = []
-    for month in sorted(set(months)):
-        if stretches and stretches[-1][-1] + 1 == month:
-            stretches[-1].append(month)
-        else:
-            stretches.append([month])
-    return stretches
+    return [list(first.through(last)) for first, last in spans(months)]
 
 
 def _choice(kind: type[Choice], text: str, option: str) -> Choice:

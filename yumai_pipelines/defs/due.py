@@ -17,8 +17,8 @@ from yumai_pipelines.defs.archives.assets import archived_conversations
 from yumai_pipelines.defs.extracts.assets import extracts
 from yumai_pipelines.defs.partitions.assets import conversations
 from yumai_pipelines.defs.retention.assets import expired_sessions
-from yumai_pipelines.extracts.changes import look, reasons, spans
-from yumai_pipelines.model.calendar import latest_month, oldest_kept
+from yumai_pipelines.extracts.changes import look, reasons
+from yumai_pipelines.model.calendar import latest_month, oldest_kept, spans
 from yumai_pipelines.model.months import Month
 from yumai_pipelines.postgres.values import read_value
 from yumai_pipelines.settings import Settings
@@ -73,7 +73,7 @@ def stale_months(at: datetime, settings: Settings, known: Known) -> Spans | dg.S
     frozen = {Month.of_day(each.month) for each in months if each.purged_at}
     unknown = _missing(set.intersection(*map(known.made, extracts.keys)), settings.first, closed)
     stale = {month for _, month in reasons(months, settings.min_group_users)}
-    wanted = list(spans([*stale, *(month for month in unknown if month not in frozen)]))
+    wanted = spans([*stale, *(month for month in unknown if month not in frozen)])
     return wanted or dg.SkipReason(f"Every month to {closed} is of the logs as they are.")
 
 

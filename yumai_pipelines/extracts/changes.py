@@ -127,11 +127,3 @@ def settle(connection: Connection) -> None:
     with connection.transaction():
         for statement in _SETTLE:
             connection.execute(read_sql("extracts", statement))
-
-
-def spans(months: Sequence[Month]) -> Iterator[tuple[Month, Month]]:
-    """The first and last of each run of adjoining months."""
-    ordered = sorted(set(months))
-    starts = [month for month in ordered if month - 1 not in ordered]
-    ends = [month for month in ordered if month + 1 not in ordered]
-    yield from zip(starts, ends, strict=True)

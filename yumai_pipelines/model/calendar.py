@@ -41,12 +41,17 @@ def latest_month(as_of: datetime, zone: ZoneInfo, days: int) -> Month:
     return min(over, Month.of(as_of, zone) - MONTHS_UNTIL_FINAL)
 
 
-def in_ranges(months: Sequence[Month]) -> str:
-    """Return sorted months as people write them, such as `2024-08 to 2025-01, 2025-03`."""
-    ranges: list[tuple[Month, Month]] = []
-    for month in months:
-        if ranges and ranges[-1][1] + 1 == month:
-            ranges[-1] = ranges[-1][0], month
+def spans(months: Iterable[Month]) -> list[tuple[Month, Month]]:
+    """Return the first and the last of each stretch of adjoining months, in order."""
+    found: list[tuple[Month, Month]] = []
+    for month in sorted(set(months)):
+        if found and found[-1][1] + 1 == month:
+            found[-1] = found[-1][0], month
         else:
-            ranges.append((month, month))
-    return ", ".join(str(first) if first == last else f"{first} to {last}" for first, last in ranges)
+            found.append((month, month))
+    return found
+
+
+def in_ranges(months: Iterable[Month]) -> str:
+    """Return months as people write them, such as `2024-08 to 2025-01, 2025-03`."""
+    return ", ".join(str(first) if first == last else f"{first} to {last}" for first, last in spans(months))

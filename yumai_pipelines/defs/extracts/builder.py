@@ -10,8 +10,9 @@ import dagster as dg
 from yumai_pipelines.defs.metadata import asset_key
 from yumai_pipelines.defs.resources import PostgresResource, UserKeys
 from yumai_pipelines.extracts.build import Privacy, Summaries, build_months
-from yumai_pipelines.extracts.changes import changed_months, spans
+from yumai_pipelines.extracts.changes import changed_months
 from yumai_pipelines.extracts.proof import prove
+from yumai_pipelines.model.calendar import spans
 from yumai_pipelines.model.entries import Extract
 from yumai_pipelines.model.months import Month
 from yumai_pipelines.model.registry import EXTRACTS
