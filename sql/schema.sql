@@ -1719,10 +1719,10 @@ CREATE TABLE chatbot.coupons (
     id integer NOT NULL,
     coupon_name character varying(100) NOT NULL,
     coupon_code character varying(50),
-    coupon_type character varying(20) NOT NULL,
+    coupon_type character varying(30) NOT NULL,
     discount_amount integer,
     discount_rate numeric(4,3),
-    usage_type character varying(20) DEFAULT 'ALL'::character varying NOT NULL,
+    usage_type character varying(30) DEFAULT 'ALL'::character varying NOT NULL,
     shop_id integer,
     category character varying(20),
     min_order_amount integer DEFAULT 0,
@@ -1739,7 +1739,7 @@ CASE coupon_type
     WHEN 'PERCENTAGE'::text THEN ((discount_rate IS NOT NULL) AND (discount_amount IS NULL))
     ELSE ((discount_amount IS NULL) AND (discount_rate IS NULL))
 END),
-    CONSTRAINT coupons_check CHECK ((valid_until > valid_from)),
+    CONSTRAINT coupons_check CHECK ((valid_until >= valid_from)),
     CONSTRAINT coupons_coupon_type_check CHECK (((coupon_type)::text = ANY ((ARRAY['FIXED_AMOUNT'::character varying, 'PERCENTAGE'::character varying, 'FREEBIE'::character varying, 'BOGO'::character varying])::text[]))),
     CONSTRAINT coupons_discount_amount_check CHECK ((discount_amount > 0)),
     CONSTRAINT coupons_discount_rate_check CHECK (((discount_rate > (0)::numeric) AND (discount_rate <= (1)::numeric))),
@@ -2249,10 +2249,10 @@ CREATE TABLE chatbot.reviews (
     user_id integer,
     shop_id integer NOT NULL,
     order_id integer,
-    rating integer NOT NULL,
+    rating numeric(2,1) NOT NULL,
     review_comment text,
     created_at timestamp with time zone DEFAULT now(),
-    CONSTRAINT reviews_rating_check CHECK (((rating >= 1) AND (rating <= 5)))
+    CONSTRAINT reviews_rating_check CHECK (((rating >= (0)::numeric) AND (rating <= (5)::numeric)))
 );
 
 
@@ -3039,18 +3039,18 @@ CREATE TABLE extracts.recommendation_outcomes (
     recommendation_id bigint NOT NULL,
     recommended_at timestamp with time zone NOT NULL,
     user_key text,
-    session_type character varying(50) NOT NULL,
+    session_type character varying NOT NULL,
     seconds_into_session double precision,
-    request_category character varying(20),
+    request_category character varying,
     request_budget integer,
     request_has_location boolean NOT NULL,
-    recommendation_method character varying(50) NOT NULL,
-    confidence_score numeric(4,3),
-    wide_score numeric(4,3),
-    deep_score numeric(4,3),
-    rag_score numeric(4,3),
+    recommendation_method character varying NOT NULL,
+    confidence_score numeric,
+    wide_score numeric,
+    deep_score numeric,
+    rag_score numeric,
     shop_id integer,
-    shop_category character varying(20) NOT NULL,
+    shop_category character varying NOT NULL,
     shop_takes_food_card character(1),
     shop_is_good_influence boolean,
     list_is_readable boolean NOT NULL,
@@ -3297,8 +3297,8 @@ COMMENT ON COLUMN extracts.recommendation_outcomes.last_feedback_at IS 'When the
 CREATE TABLE extracts.shop_performance (
     month date NOT NULL,
     shop_id bigint NOT NULL,
-    shop_name character varying(30),
-    shop_category character varying(20) NOT NULL,
+    shop_name character varying,
+    shop_category character varying NOT NULL,
     listed bigint NOT NULL,
     listed_top bigint NOT NULL,
     mean_rank double precision,
@@ -3686,8 +3686,8 @@ COMMENT ON COLUMN extracts.changed_months.changed_since IS 'When the first of it
 
 CREATE TABLE extracts.feedback_summary (
     month date NOT NULL,
-    feedback_type character varying(30) NOT NULL,
-    target_type character varying(30) NOT NULL,
+    feedback_type character varying NOT NULL,
+    target_type character varying NOT NULL,
     feedback_count bigint NOT NULL,
     users bigint NOT NULL,
     sessions bigint NOT NULL,
@@ -3837,8 +3837,8 @@ COMMENT ON COLUMN extracts.feedback_summary.invalid_ratings IS 'Number of feedba
 
 CREATE TABLE extracts.recommendation_funnel (
     month date NOT NULL,
-    recommendation_method character varying(50) NOT NULL,
-    shop_category character varying(20) NOT NULL,
+    recommendation_method character varying NOT NULL,
+    shop_category character varying NOT NULL,
     recommendations bigint NOT NULL,
     sessions bigint NOT NULL,
     users bigint NOT NULL,
@@ -3968,7 +3968,7 @@ COMMENT ON COLUMN extracts.recommendation_funnel.rating_mean IS 'Mean of the val
 
 CREATE TABLE extracts.score_calibration (
     month date NOT NULL,
-    recommendation_method character varying(50) NOT NULL,
+    recommendation_method character varying NOT NULL,
     score character varying(10) NOT NULL,
     decile smallint NOT NULL,
     recommendations bigint NOT NULL,
@@ -4059,7 +4059,7 @@ CREATE TABLE ml_features.nlu_features (
     user_id integer,
     nlu_intent character varying(50),
     nlu_confidence numeric(4,3),
-    food_category_mentioned character varying(50),
+    food_category_mentioned character varying(100),
     budget_mentioned integer,
     location_mentioned character varying(100),
     companions_mentioned json,
@@ -4119,7 +4119,7 @@ CREATE TABLE ml_features.user_interactions (
     recommendation_provided boolean DEFAULT false,
     recommendation_count integer DEFAULT 0,
     recommendations jsonb,
-    user_strategy character varying(20),
+    user_strategy character varying(30),
     conversation_turn integer
 );
 
@@ -4243,6 +4243,65 @@ ALTER TABLE ml_features.user_interactions ALTER COLUMN id ADD GENERATED ALWAYS A
     NO MAXVALUE
     CACHE 1
 );
+
+
+--
+-- Name: accepted_differences; Type: TABLE; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+CREATE TABLE yumai_pipelines.accepted_differences (
+    object text NOT NULL,
+    theirs text,
+    ours text,
+    why text NOT NULL,
+    since timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT accepted_differences_check CHECK ((theirs IS DISTINCT FROM ours)),
+    CONSTRAINT accepted_differences_why_check CHECK ((why ~ '\S'::text))
+);
+
+
+ALTER TABLE yumai_pipelines.accepted_differences OWNER TO yumai_pipeline;
+
+--
+-- Name: TABLE accepted_differences; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON TABLE yumai_pipelines.accepted_differences IS 'Objects that are not what the migrations make, and may stay so: no drift, until they change again. One row per object.';
+
+
+--
+-- Name: COLUMN accepted_differences.object; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN yumai_pipelines.accepted_differences.object IS 'Kind and name, such as: column chatbot.coupons.coupon_type.';
+
+
+--
+-- Name: COLUMN accepted_differences.theirs; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN yumai_pipelines.accepted_differences.theirs IS 'Its definition in this database; NULL where it is missing.';
+
+
+--
+-- Name: COLUMN accepted_differences.ours; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN yumai_pipelines.accepted_differences.ours IS 'The definition that the migrations make; NULL for an object that they do not know.';
+
+
+--
+-- Name: COLUMN accepted_differences.why; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN yumai_pipelines.accepted_differences.why IS 'Why it may stay so.';
+
+
+--
+-- Name: COLUMN accepted_differences.since; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN yumai_pipelines.accepted_differences.since IS 'When it was accepted.';
 
 
 --
@@ -5022,6 +5081,14 @@ ALTER TABLE ONLY ml_features.nlu_features
 
 ALTER TABLE ONLY ml_features.user_interactions
     ADD CONSTRAINT user_interactions_pkey PRIMARY KEY (id);
+
+
+--
+-- Name: accepted_differences accepted_differences_pkey; Type: CONSTRAINT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+ALTER TABLE ONLY yumai_pipelines.accepted_differences
+    ADD CONSTRAINT accepted_differences_pkey PRIMARY KEY (object);
 
 
 --

@@ -17,7 +17,8 @@ from yumai_pipelines.model.lock_policy import LockPolicy
 from yumai_pipelines.model.months import Month
 from yumai_pipelines.partitions.ensure import ensure_months
 from yumai_pipelines.postgres.connections import connect
-from yumai_pipelines.schema.upgrade import drift, upgrade
+from yumai_pipelines.schema.differences import drift
+from yumai_pipelines.schema.upgrade import upgrade
 from yumai_pipelines.settings import Settings
 
 if TYPE_CHECKING:

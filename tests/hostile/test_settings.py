@@ -24,7 +24,8 @@ from yumai_pipelines.postgres.connections import connect, to_url
 from yumai_pipelines.postgres.errors import DatabaseError, UnsupportedServerError
 from yumai_pipelines.postgres.session import NEWER_SETTINGS, REQUIRED, SETTINGS
 from yumai_pipelines.postgres.sql_files import sql_path
-from yumai_pipelines.schema.upgrade import drift, upgrade
+from yumai_pipelines.schema.differences import drift
+from yumai_pipelines.schema.upgrade import upgrade
 from yumai_pipelines.settings import Settings
 
 if TYPE_CHECKING:

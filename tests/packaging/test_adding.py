@@ -47,7 +47,7 @@ def copy() -> Iterator[Path]:
 
 
 def follow(copy: Path) -> None:
-    number = len(list((copy / "sql" / "migrations").glob("*.sql")))
+    number = max(int(each.name[:4]) for each in (copy / "sql" / "migrations").glob("*.sql"))
     for name, text in NEW_FILE.findall(PAGE):
         number += "NNNN" in name
         path = copy / name.replace("NNNN", f"{number:04}")

@@ -9,7 +9,8 @@ import psycopg
 import pytest
 
 from tests.support import Connection, every, login, one
-from yumai_pipelines.schema.upgrade import drift, upgrade
+from yumai_pipelines.schema.differences import drift
+from yumai_pipelines.schema.upgrade import upgrade
 from yumai_pipelines.settings import Settings
 
 if TYPE_CHECKING:

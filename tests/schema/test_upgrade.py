@@ -24,8 +24,9 @@ from yumai_pipelines.postgres.connections import connect
 from yumai_pipelines.postgres.patience import LockNotObtainedError
 from yumai_pipelines.postgres.sql_files import sql_path
 from yumai_pipelines.schema import snapshot
+from yumai_pipelines.schema.differences import drift
 from yumai_pipelines.schema.tables import SESSION_CHILDREN, TABLES
-from yumai_pipelines.schema.upgrade import SchemaError, drift, upgrade
+from yumai_pipelines.schema.upgrade import SchemaError, upgrade
 from yumai_pipelines.settings import Settings
 
 SETTINGS = Settings()

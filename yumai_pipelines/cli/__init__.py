@@ -35,6 +35,7 @@ app = typer.Typer(
 COMMANDS = (
     server.up, server.down, server.status, server.url, server.psql, server.demo, server.dev,
     upkeep.check, upkeep.build, upkeep.repair, upkeep.erase, upkeep.restore_month, upkeep.adopt,
+    upkeep.differences,
     reading.export, reading.report,
 )  # fmt: skip
 """The commands, in the order in which `yumai --help` lists them."""

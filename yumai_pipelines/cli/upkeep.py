@@ -232,6 +232,39 @@ def adopt(
     out.print(report.in_words(), markup=False)
 
 
+def differences(
+    accept: Annotated[
+        str | None, typer.Option("--accept", metavar="OBJECT", help="Let this difference stay; --why says why.")
+    ] = None,
+    why: Annotated[str, typer.Option("--why", metavar="REASON", help="Why it may stay.")] = "",
+    withdraw: Annotated[
+        str | None, typer.Option("--withdraw", metavar="OBJECT", help="Accept this difference no longer.")
+    ] = None,
+) -> None:
+    """Say how the schema differs from what the migrations make, and which differences are accepted.
+
+    An accepted difference is no drift until its object changes again. Adoption accepts what stays unlike a fresh
+    install.
+
+    Example: `yumai differences --accept "column chatbot.shops.owner_memo" --why "the owners' app writes it"`
+    """
+    from yumai_pipelines.schema import differences as schema
+
+    if accept and withdraw:
+        raise typer.BadParameter("--accept and --withdraw do not go together.")
+    with connect_as_owner(Settings(), "differences") as connection:
+        if accept:
+            schema.accept_by_name(connection, accept, why)
+        if withdraw:
+            schema.withdraw(connection, withdraw)
+        left, accepted = schema.drift(connection), schema.list_accepted(connection)
+    for each in left:
+        out.print(f"not accepted: {each}", markup=False)
+    for entry in accepted:
+        out.print(f"accepted: {entry}", markup=False)
+    out.print(f"{len(left)} differences are not accepted, {len(accepted)} are.", markup=False)
+
+
 def _stale(settings: Settings, months: Sequence[Month]) -> list[Month]:
     """The months that were never built, or are not of the logs as they are."""
     from yumai_pipelines.extracts.changes import look, reasons

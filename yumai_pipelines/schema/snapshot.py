@@ -66,9 +66,22 @@ class Difference:
     expected: SchemaObject | None
     found: SchemaObject | None
 
+    @property
+    def object(self) -> str:
+        """Kind and name of the object."""
+        return f"{self.kind} {self.name}"
+
+    @property
+    def definitions(self) -> tuple[str | None, str | None]:
+        """How the object is defined in the database, and by the migrations; None where it is not there."""
+        return (
+            None if self.found is None else spelled_once(self.found),
+            None if self.expected is None else spelled_once(self.expected),
+        )
+
     def __str__(self) -> str:
         """Return one line of text for people."""
-        what = f"{self.kind} {self.name}"
+        what = self.object
         if self.found is None:
             return f"{what} is missing"
         if self.expected is None:

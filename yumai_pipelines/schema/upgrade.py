@@ -25,6 +25,7 @@ from yumai_pipelines.postgres.patience import Patience
 from yumai_pipelines.postgres.sql_files import read_sql, sql_path
 from yumai_pipelines.postgres.values import read_value, relation_exists
 from yumai_pipelines.schema import snapshot
+from yumai_pipelines.schema.differences import drift, list_accepted
 from yumai_pipelines.schema.migrations import migrate
 from yumai_pipelines.schema.time_zone import refuse_other_zone
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection as AlembicConnection
 
     from yumai_pipelines.postgres.connections import Connection
+    from yumai_pipelines.schema.differences import Accepted
     from yumai_pipelines.schema.snapshot import Difference
     from yumai_pipelines.settings import Settings
 
@@ -66,7 +68,8 @@ class SchemaReport:
         functions: the functions that were new or differed, sorted.
         extensions: the versions of the extensions, by name.
         uuid_stand_in: whether `uuid_generate_v4()` calls `gen_random_uuid()`, because the server has no uuid-ossp.
-        drift: objects that differ from what the migrations make.
+        drift: objects that differ from what the migrations make, and that nobody has accepted.
+        accepted: differences that may stay.
         creators: who may create objects where functions of YUMAI find their names, besides the pipeline.
     """
 
@@ -77,6 +80,7 @@ class SchemaReport:
     extensions: dict[str, str]
     uuid_stand_in: bool
     drift: tuple[Difference, ...]
+    accepted: tuple[Accepted, ...]
     creators: tuple[Creator, ...]
 
 
@@ -122,11 +126,6 @@ def upgrade(url: str, settings: Settings) -> SchemaReport:
                 break
     with connect(url, application_name="yumai: schema") as owner:
         return _report(owner, ran)
-
-
-def drift(connection: Connection) -> list[Difference]:
-    """Return the objects of YUMAI's schemas that differ from what this version's migrations make, by kind and name."""
-    return snapshot.compare(snapshot.shipped(), snapshot.describe(connection))
 
 
 def list_creators(connection: Connection) -> list[Creator]:
@@ -220,5 +219,6 @@ def _report(connection: Connection, ran: _Ran) -> SchemaReport:
         extensions=extensions,
         uuid_stand_in="uuid-ossp" not in extensions,
         drift=tuple(drift(connection)),
+        accepted=tuple(list_accepted(connection)),
         creators=tuple(list_creators(connection)),
     )

@@ -37,5 +37,7 @@ def schema(postgres: PostgresResource, settings: dg.ResourceParam[Settings]) -> 
                 "\n".join(f"- {each}" for each in report.creators) or "only the pipeline"
             ),
             "drifted": dg.MetadataValue.md("\n".join(f"- {each}" for each in report.drift) or "nothing"),
+            "accepted": len(report.accepted),
+            "accepted_differences": dg.MetadataValue.md("\n".join(f"- {each}" for each in report.accepted) or "none"),
         }
     )

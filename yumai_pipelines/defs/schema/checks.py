@@ -7,14 +7,16 @@ from yumai_pipelines.defs.evaluations import result
 from yumai_pipelines.defs.resources import PostgresResource
 from yumai_pipelines.defs.schema.assets import schema
 from yumai_pipelines.integrity.findings import SAMPLE, Block, Finding, Severity
-from yumai_pipelines.schema.upgrade import drift, list_creators
+from yumai_pipelines.schema.differences import drift
+from yumai_pipelines.schema.upgrade import list_creators
 
 
 @dg.asset_check(asset=schema)
 def schema_has_no_drift(postgres: PostgresResource) -> dg.AssetCheckResult:
     """Tables, constraints, indexes, functions and grants are what this version's migrations make.
 
-    A difference is a warning, because a change that was made by hand may be intended.
+    A difference is a warning, because a change that was made by hand may be intended. One that was accepted, by an
+    adoption or by a person, is none until the object changes again.
     """
     with postgres.connect("check drift") as connection:
         differences = drift(connection)
@@ -24,8 +26,8 @@ def schema_has_no_drift(postgres: PostgresResource) -> dg.AssetCheckResult:
             count=len(differences),
             sample=[{"difference": str(each)} for each in differences[:SAMPLE]],
             cause="somebody changed the schema by hand, or the database was upgraded by another version.",
-            remedy="write a migration that makes what is wanted, or undo it by hand. Materializing schema puts "
-            "functions right.",
+            remedy="write a migration that makes what is wanted, undo it by hand, or accept it: yumai differences "
+            "--accept OBJECT --why REASON. Materializing schema puts functions right.",
             severity=Severity.WARN,
         )
     )
