@@ -1,13 +1,24 @@
 -- Creates a missing user under the id that rows refer to, marked as recovered; returns false when the user exists already.
 -- New users must not get the same id, so their sequence is moved past it. It is not moved for an id above a thousand million,
 -- which it will not reach.
-CREATE OR REPLACE FUNCTION yumai_pipelines.recover_user(p_id integer, p_from text) RETURNS boolean
+CREATE OR REPLACE FUNCTION yumai_pipelines.recover_user(p_id bigint, p_from text) RETURNS boolean
 LANGUAGE plpgsql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $recover$
 DECLARE
-    v_sequence text := pg_get_serial_sequence('chatbot.users', 'id');
+    -- Of an identity or of a serial, or the plain sequence that the default names.
+    v_sequence text := coalesce(
+        pg_get_serial_sequence('chatbot.users', 'id'),
+        (
+            SELECT min(s.oid::regclass::text)
+            FROM pg_attrdef AS f
+            INNER JOIN pg_attribute AS a ON a.attrelid = f.adrelid AND a.attnum = f.adnum AND a.attname = 'id'
+            INNER JOIN pg_depend AS d ON d.classid = 'pg_attrdef'::regclass AND d.objid = f.oid
+            INNER JOIN pg_class AS s ON d.refclassid = 'pg_class'::regclass AND d.refobjid = s.oid AND s.relkind = 'S'
+            WHERE f.adrelid = 'chatbot.users'::regclass
+        )
+    );
     v_last bigint;
 BEGIN
     IF p_id BETWEEN 1 AND 1000000000 AND v_sequence IS NOT NULL THEN
@@ -18,9 +29,17 @@ BEGIN
             PERFORM setval(v_sequence, p_id);
         END IF;
     END IF;
-    INSERT INTO chatbot.users (id, external_user_id, nickname, platform, user_status)
-    OVERRIDING SYSTEM VALUE
-    VALUES (p_id, 'recovered:' || p_id, 'recovered', 'web', 'DELETED');
+    BEGIN
+        INSERT INTO chatbot.users (id, external_user_id, nickname, platform, user_status)
+        OVERRIDING SYSTEM VALUE
+        VALUES (p_id, 'recovered:' || p_id, 'recovered', 'web', 'DELETED');
+    EXCEPTION
+        -- The older database has other platforms, or knows no deleted users.
+        WHEN check_violation OR data_exception THEN
+            INSERT INTO chatbot.users (id, external_user_id)
+            OVERRIDING SYSTEM VALUE
+            VALUES (p_id, 'recovered:' || p_id);
+    END;
     RETURN true;
 EXCEPTION
     WHEN unique_violation THEN

@@ -14,7 +14,7 @@ CREATE TABLE yumai_pipelines.adoption_cases (
     PRIMARY KEY (what, relation)
 );
 CREATE TABLE yumai_pipelines.adoption_unknown_users (
-    user_id integer,
+    user_id bigint,
     source_table text,
     PRIMARY KEY (user_id, source_table)
 );

@@ -1,6 +1,6 @@
 -- Empties {column} in at most %(rows)s rows of {table} where it refers to a missing row, and keeps the originals of the rows.
 WITH broken AS (
-    SELECT t.ctid, to_jsonb(t.*) AS whole
+    SELECT t.ctid, yumai_pipelines.row_as_jsonb(t) AS whole
     FROM {table} AS t
     WHERE t.{column} IS NOT NULL AND NOT EXISTS (SELECT FROM {referenced} AS r WHERE r.{key} = t.{column})
     LIMIT %(rows)s

@@ -6,7 +6,10 @@ WHERE
     d.refclassid = 'pg_class'::regclass
     AND d.refobjid = %(table)s::regclass
     AND a.attname = %(column)s
-    AND d.classid <> 'pg_attrdef'::regclass
+    AND NOT EXISTS (
+        SELECT FROM pg_attrdef AS f
+        WHERE d.classid = 'pg_attrdef'::regclass AND f.oid = d.objid AND f.adrelid = a.attrelid AND f.adnum = a.attnum
+    )
     AND NOT EXISTS (
         SELECT FROM pg_trigger AS t
         WHERE d.classid = 'pg_trigger'::regclass AND t.oid = d.objid AND t.tgname LIKE 'yumai%%'

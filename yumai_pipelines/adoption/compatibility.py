@@ -11,7 +11,6 @@ from psycopg import sql
 
 from yumai_pipelines.adoption.registry import SESSION_CHILDREN, SESSIONS, USERS
 from yumai_pipelines.adoption.steps import family, stopping_writers
-from yumai_pipelines.adoption.target import NAIVE, own_name, within
 from yumai_pipelines.model.relations import Relation
 from yumai_pipelines.postgres.sql_files import read_sql
 from yumai_pipelines.postgres.values import read_value
@@ -32,7 +31,7 @@ _EMPTY = sql.SQL(
     """
     IF NEW.{column} IS NOT NULL AND NOT EXISTS (SELECT FROM {referenced} AS r WHERE r.{key} = NEW.{column}) THEN
         INSERT INTO {kept_in} (source_table, source_key, source_row, still_there, why, run_id)
-        VALUES ({name}, {primary_key}, {row}, true, {why}, {by});
+        VALUES ({name}, {primary_key}, yumai_pipelines.row_as_jsonb(NEW), true, {why}, {by});
         NEW.{column} := NULL;
     END IF;"""
 )
@@ -60,7 +59,7 @@ def column_type(connection: Connection, table: Relation, column: str) -> str | N
     return name
 
 
-def accept_older_application(steps: Steps, zone: str) -> None:
+def accept_older_application(steps: Steps) -> None:
     """Create the triggers on the four tables with a session, so that the older application can write to all of them."""
     for table in SESSION_CHILDREN:
         if has_trigger(steps.connection, table.relation, TRIGGER):
@@ -73,13 +72,13 @@ def accept_older_application(steps: Steps, zone: str) -> None:
             stopping_writers(*family(steps.connection, table.relation)),
             [
                 sql.SQL(read_sql("adoption", "create_recover_user.sql")),
-                compatibility_function(steps.connection, table, zone),
+                compatibility_function(table),
                 trigger,
             ],
         )
 
 
-def keep_in_quarantine(steps: Steps, zone: str) -> None:
+def keep_in_quarantine(steps: Steps) -> None:
     """Let the triggers keep original rows in the quarantine from now on.
 
     Writers are stopped for that, so that no open transaction still uses the working table, which is dropped afterwards.
@@ -89,23 +88,15 @@ def keep_in_quarantine(steps: Steps, zone: str) -> None:
             steps.briefly(
                 f"keep what the older application writes to {table.relation} in quarantine",
                 stopping_writers(*family(steps.connection, table.relation)),
-                [compatibility_function(steps.connection, table, zone, kept_in=QUARANTINE)],
+                [compatibility_function(table, kept_in=QUARANTINE)],
             )
 
 
-def compatibility_function(
-    connection: Connection, table: Table, zone: str, *, kept_in: Relation = EMPTIED
-) -> sql.Composed:
-    """The statement that defines a table's trigger function, for the types that the table's columns have now.
+def compatibility_function(table: Table, *, kept_in: Relation = EMPTIED) -> sql.Composed:
+    """The statement that defines a table's trigger function.
 
-    It must run again when the type of a time column changes: PL/pgSQL remembers types, and would refuse a writer's row.
+    It must run again when the type of a column changes: PL/pgSQL remembers types, and would refuse a writer's row.
     """
-    naive = [name for each in within("column", table.relation) if _is_naive(connection, table, name := own_name(each))]
-    instants = {
-        name: sql.SQL("NEW.{} AT TIME ZONE {}").format(sql.Identifier(name), sql.Literal(zone)) for name in naive
-    }
-    time = table.time or ""
-    row = sql.SQL("to_jsonb(NEW) || {}").format(_object(instants))
     emptied = [
         _EMPTY.format(
             column=sql.Identifier(key.column),
@@ -114,7 +105,6 @@ def compatibility_function(
             kept_in=kept_in.identifier,
             name=sql.Literal(str(table.relation)),
             primary_key=_object({name: sql.SQL("NEW.{}").format(sql.Identifier(name)) for name in table.key}),
-            row=row,
             why=sql.Literal(f"{key.column} is not in {key.referenced}"),
             by=sql.Literal(TRIGGER),
         )
@@ -123,7 +113,7 @@ def compatibility_function(
     return sql.SQL(read_sql("adoption", "create_compatibility_function.sql")).format(
         table=sql.SQL(str(table.relation)),
         function=function_of(table.relation).identifier,
-        time=instants.get(time, sql.SQL("NEW.{}").format(sql.Identifier(time))),
+        time=sql.SQL("NEW.{}").format(sql.Identifier(table.time or "")),
         name=sql.Literal(str(table.relation)),
         references=sql.SQL("").join(emptied),
     )
@@ -132,10 +122,6 @@ def compatibility_function(
 def _other_references(table: Table) -> list[ForeignKey]:
     """The foreign keys to tables other than users and sessions, whose rows are created when they are missing."""
     return [key for key in table.foreign_keys if key.referenced not in {USERS, SESSIONS}]
-
-
-def _is_naive(connection: Connection, table: Table, column: str) -> bool:
-    return column_type(connection, table.relation, column) == NAIVE
 
 
 def _object(values: Mapping[str, sql.Composable]) -> sql.Composed:

@@ -1,12 +1,13 @@
 """Adds the constraints that an older database lacks: NOT VALID at first, then validated while writers go on.
 
 Foreign keys are added to each partition first and then to the parent, which takes over the validated ones. Rows that
-violate a foreign key are repaired before it is validated. A check or unique key that rows violate is not added, and the
-adoption reports it at the end.
+violate a foreign key are repaired before it is validated. A check or unique key that rows violate is not added, and is
+accepted at the end.
 """
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,26 +15,21 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import class_row
 
+from yumai_pipelines.adoption.core import REFERENCES
 from yumai_pipelines.adoption.indexes import make_index
-from yumai_pipelines.adoption.registry import CONVERSATIONS, RECENT_CONVERSATIONS, TABLES
+from yumai_pipelines.adoption.kinds import Kind
+from yumai_pipelines.adoption.registry import CONVERSATIONS, TABLES
 from yumai_pipelines.adoption.steps import Statement, exclusively, family, stopping_writers
-from yumai_pipelines.adoption.target import (
-    NAIVE,
-    NOT_VALID,
-    ColumnShape,
-    constraint_text,
-    home,
-    named,
-    own_name,
-    referenced,
-)
+from yumai_pipelines.adoption.target import NOT_VALID, constraint_text, home, own_name, referenced
 from yumai_pipelines.model.relations import Relation
 from yumai_pipelines.postgres.sql_files import read_sql
 from yumai_pipelines.postgres.values import read_value
+from yumai_pipelines.schema.snapshot import loosely
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from yumai_pipelines.adoption.kinds import Ruling
     from yumai_pipelines.adoption.steps import Steps
     from yumai_pipelines.postgres.connections import Connection
     from yumai_pipelines.schema.snapshot import SchemaObject
@@ -60,7 +56,7 @@ class Constraint(NamedTuple):
 
     def says(self, definition: str) -> bool:
         """Whether it has this definition, validated or not."""
-        return self.definition.removesuffix(NOT_VALID) == definition
+        return loosely(self.definition.removesuffix(NOT_VALID)) == loosely(definition)
 
 
 class PendingKey(NamedTuple):
@@ -92,7 +88,7 @@ def add_foreign_keys(steps: Steps) -> None:
 
     From here on no new row can violate a key, so the repair only has to deal with older rows.
     """
-    for relation, keys in _missing(steps, "FOREIGN KEY").items():
+    for relation, keys in _references(steps).items():
         _, *partitions = tables = family(steps.connection, relation)
         statements: list[Statement] = []
         others: list[Relation] = []
@@ -145,7 +141,7 @@ def prove_foreign_keys(steps: Steps) -> None:
     A key that a row still violates stays NOT VALID, and is among the differences that the adoption reports at the end.
     """
     violated = {key.name for key in find_violated(steps, list_pending_keys(steps.connection))}
-    for relation, missing in _missing(steps, "FOREIGN KEY").items():
+    for relation, missing in _references(steps).items():
         tables = family(steps.connection, relation)
         keys = [key for key in missing if own_name(key) not in violated]
         if len(tables) > 1 and keys:
@@ -155,8 +151,11 @@ def prove_foreign_keys(steps: Steps) -> None:
 
 
 def add_checks(steps: Steps) -> None:
-    """Add and validate the missing checks that no row violates; rename those that only have another name."""
-    for relation, checks in _missing(steps, "CHECK").items():
+    """Add and validate the missing checks that no row violates; rename those that only have another name.
+
+    A check of theirs that has the name of one of ours is renamed, and stays.
+    """
+    for relation, checks in _by_table(steps.of_kind(Kind.CONDITION)).items():
         found = list_constraints(steps.connection, relation)
         names = {each.name: each for each in found}
         statements: list[Statement] = []
@@ -167,7 +166,7 @@ def add_checks(steps: Steps) -> None:
             if same is None and _is_violated(steps.connection, relation, check.definition):
                 continue
             if name in names and same != names[name]:
-                statements.append(_drop(relation, name))
+                statements.append(_rename(relation, name, f"{name}_older"))
             if same is None:
                 statements.append(_add(relation, name, check.definition + NOT_VALID))
             elif same.name != name:
@@ -177,39 +176,72 @@ def add_checks(steps: Steps) -> None:
         if statements:
             steps.briefly(f"add checks to {relation}", exclusively(*family(steps.connection, relation)), statements)
         if unproven:
-            steps.gently(f"prove {', '.join(unproven)} of {relation}", _validate(relation, unproven))
+            _prove_checks(steps, relation, unproven)
+
+
+def _prove_checks(steps: Steps, relation: Relation, names: list[str]) -> None:
+    """Validate checks. One that a row violates, which was written just before the check was added, is dropped."""
+    try:
+        steps.gently(f"prove {', '.join(names)} of {relation}", _validate(relation, names))
+    except psycopg.errors.CheckViolation as error:
+        violated = error.diag.constraint_name or names[0]
+        drop = [_drop(relation, violated)]
+        steps.briefly(f"drop {violated}, which a new row violates", exclusively(relation), drop)
+        if left := [name for name in names if name != violated]:
+            _prove_checks(steps, relation, left)
 
 
 def add_unique_keys(steps: Steps) -> None:
-    """Add the missing primary and unique keys of tables without partitions, from indexes built concurrently."""
-    for kind in ("PRIMARY KEY", "UNIQUE"):
-        for relation, keys in _missing(steps, kind).items():
-            if len(family(steps.connection, relation)) > 1:
-                continue
-            for key in keys:
-                _add_unique(steps, relation, own_name(key), kind, key.definition)
+    """Add the missing primary and unique keys of tables without partitions, from indexes built concurrently.
+
+    A table with another primary key gets a unique key instead, where foreign keys refer to ours.
+    """
+    for relation, keys in _by_table(steps.of_kind(Kind.UNIQUE)).items():
+        if len(family(steps.connection, relation)) > 1:
+            continue
+        for key in sorted(keys, key=lambda key: not key.definition.startswith("PRIMARY KEY")):
+            kind, columns = key.definition.split(" (")
+            _add_unique(steps, relation, own_name(key), kind, f" ({columns}")
+    pointed_to = dict(REFERENCES.values())
+    for each in steps.of_kind(Kind.OTHER_PRIMARY_KEY):
+        relation = home(each.difference)
+        column = pointed_to.get(relation)
+        if column and len(family(steps.connection, relation)) == 1 and not _is_key(steps.connection, relation, column):
+            _add_unique(steps, relation, f"{relation.name}_{column}_key", "UNIQUE", f" ({column})")
 
 
-def _add_unique(steps: Steps, relation: Relation, name: str, kind: str, definition: str) -> None:
+def _add_unique(steps: Steps, relation: Relation, name: str, kind: str, columns: str) -> None:
     found = list_constraints(steps.connection, relation)
-    same = next((each for each in found if each.definition == definition), None)
+    same = next((each for each in found if each.definition == kind + columns), None)
     locks = exclusively(relation)
     if same is not None:
         steps.briefly(f"rename {same.name} to {name}", locks, [_rename(relation, same.name, name)])
         return
-    columns = sql.SQL(definition.removeprefix(kind))
-    repeated = sql.SQL("SELECT EXISTS (SELECT FROM {} GROUP BY {} HAVING count(*) > 1 AND num_nulls{} = 0)").format(
-        relation.identifier, columns, columns
-    )
-    if any(each.name == name for each in found) or read_value(steps.connection, repeated):
+    if is_repeated(steps.connection, relation, columns):
         return
-    make_index(
-        steps, relation, Relation(relation.schema, name), f"UNIQUE USING btree {definition.removeprefix(kind)[1:]}"
+    if any(each.name == name for each in found):
+        aside = [_rename(relation, name, f"{name}_older")]
+        steps.briefly(f"rename {name}, which differs", locks, aside)
+    if kind == "PRIMARY KEY":
+        prove_values(steps, relation, re.findall(r"\w+", columns))
+    try:
+        make_index(steps, relation, Relation(relation.schema, name), f"UNIQUE USING btree{columns}")
+        use = sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} {} USING INDEX {}").format(
+            relation.identifier, sql.Identifier(name), sql.SQL(kind), sql.Identifier(name)
+        )
+        steps.briefly(f"add {name}", locks, [use])
+    except psycopg.errors.UniqueViolation:
+        drop = sql.SQL("DROP INDEX IF EXISTS {}").format(Relation(relation.schema, name).identifier)
+        steps.briefly(f"drop {name}, which a new row violates", locks, [drop])
+
+
+def is_repeated(connection: Connection, relation: Relation, columns: str) -> bool:
+    """Whether two rows of a table have the same values in columns, such as ` (user_id, order_id)`."""
+    names = sql.SQL(columns)
+    repeated = sql.SQL("SELECT EXISTS (SELECT FROM {} GROUP BY {} HAVING count(*) > 1 AND num_nulls{} = 0)").format(
+        relation.identifier, sql.SQL(columns.strip(" ()")), names
     )
-    use = sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} {} USING INDEX {}").format(
-        relation.identifier, sql.Identifier(name), sql.SQL(kind), sql.Identifier(name)
-    )
-    steps.briefly(f"add {name}", locks, [use])
+    return bool(read_value(connection, repeated))
 
 
 def require_values(steps: Steps) -> None:
@@ -218,12 +250,8 @@ def require_values(steps: Steps) -> None:
     A column that has NULLs stays as it is.
     """
     wanted: dict[Relation, list[str]] = {}
-    for each in named(steps.differences(), "column"):
-        if each.expected is None or each.found is None or home(each) == RECENT_CONVERSATIONS:
-            continue
-        shape, now = ColumnShape.parse(each.expected.definition), ColumnShape.parse(each.found.definition)
-        if shape.not_null and not now.not_null and now.type != NAIVE:
-            wanted.setdefault(home(each), []).append(own_name(each))
+    for each in steps.of_kind(Kind.NULLS, Kind.SESSIONS_GIVEN, Kind.TIMES_GIVEN):
+        wanted.setdefault(home(each.difference), []).append(own_name(each.difference))
     for relation, columns in wanted.items():
         prove_values(steps, relation, columns)
         proven = [name for name, is_proven in _null_checks(steps.connection, relation).items() if is_proven]
@@ -269,14 +297,37 @@ def _null_checks(connection: Connection, relation: Relation) -> dict[str, bool]:
     return dict(rows)
 
 
-def _missing(steps: Steps, kind: str) -> dict[Relation, list[SchemaObject]]:
-    """The target's constraints of a kind that the database lacks or has in another form, by table."""
+def _by_table(rulings: Iterable[Ruling]) -> dict[Relation, list[SchemaObject]]:
+    """The constraints of the target that the database lacks or has in another form, by table."""
     missing: dict[Relation, list[SchemaObject]] = {}
-    for each in named(steps.differences(), "constraint"):
-        expected, found = each.expected, each.found
-        if expected and expected.definition.startswith(kind) and (not found or found.definition != expected.definition):
-            missing.setdefault(home(each), []).append(expected)
+    for each in rulings:
+        missing.setdefault(home(each.difference), []).append(each.expected)
     return missing
+
+
+def _references(steps: Steps) -> dict[Relation, list[SchemaObject]]:
+    """The missing foreign keys to what is unique, by table."""
+    found = _by_table(steps.of_kind(Kind.REFERENCE))
+    return {
+        relation: there
+        for relation, keys in found.items()
+        if (there := [key for key in keys if _is_key(steps.connection, *REFERENCES[relation, key_column(key)])])
+    }
+
+
+def key_column(key: SchemaObject) -> str:
+    """The column of a foreign key of the target."""
+    return key.definition.removeprefix("FOREIGN KEY (").partition(")")[0]
+
+
+def _is_key(connection: Connection, relation: Relation, column: str) -> bool:
+    """Whether a column is a primary or unique key by itself, to which a foreign key may refer."""
+    query = (
+        "SELECT EXISTS (SELECT FROM pg_constraint AS k JOIN pg_attribute AS a ON a.attrelid = k.conrelid "
+        "AND k.conkey = ARRAY[a.attnum] WHERE k.contype IN ('p', 'u') AND NOT k.condeferrable "
+        "AND k.conrelid = to_regclass(%s) AND a.attname = %s)"
+    )
+    return bool(read_value(connection, query, (relation.quoted, column)))
 
 
 def _is_violated(connection: Connection, relation: Relation, check: str) -> bool:

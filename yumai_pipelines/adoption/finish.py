@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from psycopg import sql
 
-from yumai_pipelines.adoption import wall_time
+from yumai_pipelines.adoption import conversions
 from yumai_pipelines.adoption.compatibility import RECOVER_USER, TRIGGER, column_type, function_of, has_trigger
 from yumai_pipelines.adoption.registry import SESSION_CHILDREN, TABLES
 from yumai_pipelines.adoption.steps import Statement, exclusively, family
@@ -28,7 +28,7 @@ class FinishReport:
 
     Attributes:
         tables: the tables that the older application can no longer write to; empty when there was nothing to do.
-        kept: naive columns that something still reads, each with its readers; the triggers go on filling them.
+        kept: columns of theirs that something still reads, each with its readers; the triggers go on filling them.
     """
 
     tables: tuple[Relation, ...]
@@ -45,7 +45,7 @@ def switch_off(steps: Steps, zone: str) -> FinishReport:
     """Drop the triggers, their functions, and the naive columns that nothing reads any more. Idempotent."""
     kept: list[str] = []
     for table in TABLES:
-        if has_trigger(steps.connection, table.relation, wall_time.TRIGGER):
+        if has_trigger(steps.connection, table.relation, conversions.TRIGGER):
             kept += _end_wall_time(steps, table.relation, zone)
     tables = [t.relation for t in SESSION_CHILDREN if has_trigger(steps.connection, t.relation, TRIGGER)]
     for relation in tables:
@@ -55,34 +55,41 @@ def switch_off(steps: Steps, zone: str) -> FinishReport:
         ]
         locks = exclusively(*family(steps.connection, relation))
         steps.briefly(f"let only applications that open sessions write to {relation}", locks, drop)
-    recover = sql.SQL("DROP FUNCTION IF EXISTS {}(integer, text)").format(RECOVER_USER)
+    # An adoption by an earlier version made it for integers.
+    recover = sql.SQL("DROP FUNCTION IF EXISTS {0}(bigint, text), {0}(integer, text)").format(RECOVER_USER)
     if tables:
         steps.briefly("drop the recovery of users", [], [recover])
     return FinishReport(tuple(tables), tuple(kept))
 
 
 def _end_wall_time(steps: Steps, table: Relation, zone: str) -> list[str]:
-    """Drop the naive columns that nothing reads. The others are still filled, and returned with what reads them."""
+    """Drop the naive columns that nothing reads. The others are still filled, and returned with what reads them.
+
+    A column of theirs that stands beside ours is never dropped: it may hold what ours cannot.
+    """
     kept: dict[str, list[str]] = {}
+    copies: dict[str, sql.Composed] = {}
     statements: list[Statement] = []
-    for column in _instants(table):
-        naive = wall_time.KEPT.format(column)
-        if column_type(steps.connection, table, naive) is None:
-            continue
-        if readers := wall_time.dependents(steps.connection, table, naive, []):
-            kept[column] = readers
-        else:
-            statements.append(sql.SQL("ALTER TABLE {} DROP COLUMN {}").format(table.identifier, sql.Identifier(naive)))
+    for each in within("column", table):
+        column, wall_time = own_name(each), ColumnShape.parse(each.definition).type == AWARE
+        for form in (conversions.KEPT, conversions.KEPT_BESIDE):
+            name = form.format(column)
+            if column_type(steps.connection, table, name) is None:
+                continue
+            if readers := conversions.dependents(steps.connection, table, name, []):
+                kept[name] = readers
+                copies[name] = conversions.older_value(column, zone, wall_time=wall_time)
+            elif form == conversions.KEPT:
+                statements.append(
+                    sql.SQL("ALTER TABLE {} DROP COLUMN {}").format(table.identifier, sql.Identifier(name))
+                )
     if kept:
-        statements.append(wall_time.reading_function(table, (), list(kept), zone))
+        statements.append(conversions.reading_function(table, (), (), copies, zone))
     else:
         statements += [
-            sql.SQL("DROP TRIGGER {} ON {}").format(sql.Identifier(wall_time.TRIGGER), table.identifier),
-            sql.SQL("DROP FUNCTION {}()").format(wall_time.wall_time_function(table).identifier),
+            sql.SQL("DROP TRIGGER {} ON {}").format(sql.Identifier(conversions.TRIGGER), table.identifier),
+            sql.SQL("DROP FUNCTION {}()").format(conversions.wall_time_function(table).identifier),
         ]
-    steps.briefly(f"read times of {table} as they are sent", exclusively(table), statements)
-    return [f"{table}.{wall_time.KEPT.format(column)}: {', '.join(readers)}" for column, readers in kept.items()]
-
-
-def _instants(table: Relation) -> list[str]:
-    return [own_name(each) for each in within("column", table) if ColumnShape.parse(each.definition).type == AWARE]
+    locks = exclusively(*family(steps.connection, table))
+    steps.briefly(f"read times of {table} as they are sent", locks, statements)
+    return [f"{table}.{name}: {', '.join(readers)}" for name, readers in kept.items()]

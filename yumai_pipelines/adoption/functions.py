@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 def replace_functions(steps: Steps) -> None:
     """Drop older functions and create this version's. An older one that something depends on is renamed instead."""
-    ours = {each.name: _head(each) for each in snapshot.shipped() if each.kind == "function"}
+    ours = {each.name: head(each) for each in snapshot.shipped() if each.kind == "function"}
     names = function_names()
     superseded: dict[str, list[SchemaObject]] = {}
     for each in snapshot.describe(steps.connection):
         name = each.name.partition("(")[0]
-        if each.kind == "function" and name in names and ours.get(each.name) != _head(each):
+        if each.kind == "function" and name in names and ours.get(each.name) != head(each):
             superseded.setdefault(name, []).append(each)
     for name, found in superseded.items():
         steps.briefly(f"replace function {name}", [], partial(_replace, steps.connection, name, found))
@@ -40,13 +40,18 @@ def _replace(connection: Connection, name: str, found: list[SchemaObject]) -> No
     for each in found:
         try:
             with connection.transaction():
-                connection.execute(sql.SQL("DROP FUNCTION {}").format(sql.SQL(each.name)))
+                connection.execute(sql.SQL("DROP ROUTINE {}").format(sql.SQL(each.name)))
         except psycopg.errors.DependentObjectsStillExist:
-            older = sql.Identifier(f"{name.rpartition('.')[2]}_older")
-            connection.execute(sql.SQL("ALTER FUNCTION {} RENAME TO {}").format(sql.SQL(each.name), older))
+            connection.execute(rename_function(each))
     connection.execute(sql_path("functions", f"{name.rpartition('.')[2]}.sql").read_bytes())
 
 
-def _head(function: SchemaObject) -> str:
+def rename_function(function: SchemaObject) -> sql.Composed:
+    """The statement that makes room for a function of ours: what depends on the older one goes on calling it."""
+    older = sql.Identifier(f"{function.name.partition('(')[0].rpartition('.')[2]}_older")
+    return sql.SQL("ALTER ROUTINE {} RENAME TO {}").format(sql.SQL(function.name), older)
+
+
+def head(function: SchemaObject) -> str:
     """The part of a definition that CREATE OR REPLACE cannot change: everything before the language."""
     return function.definition.partition("\n LANGUAGE ")[0]

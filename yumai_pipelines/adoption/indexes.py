@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from psycopg import sql
 from psycopg.rows import class_row
 
-from yumai_pipelines.adoption.registry import RECENT_CONVERSATIONS
+from yumai_pipelines.adoption.kinds import Kind
 from yumai_pipelines.adoption.steps import exclusively, family, stopping_writers
-from yumai_pipelines.adoption.target import index_tail, indexed, named
+from yumai_pipelines.adoption.target import index_tail, indexed
 from yumai_pipelines.model.relations import Relation
 from yumai_pipelines.postgres.sql_files import read_sql
 
@@ -50,11 +50,9 @@ def list_indexes(connection: Connection, table: Relation) -> list[Index]:
 def make_indexes(steps: Steps, *, later: Relation | None = None) -> None:
     """Build the indexes that are missing, differ, or were left invalid by a killed run, except those of `later`."""
     tasks: dict[Relation, list[Callable[[Steps], None]]] = {}
-    for each in named(steps.differences(), "index"):
-        if each.expected is None or (each.found and each.found.definition == each.expected.definition):
-            continue
+    for each in steps.of_kind(Kind.INDEX):
         table = indexed(each.expected.definition)
-        if table in {RECENT_CONVERSATIONS, later}:
+        if table == later:
             continue
         name, tail = Relation(*each.name.split(".")), index_tail(each.expected.definition)
         _, *partitions = family(steps.connection, table)
@@ -79,14 +77,22 @@ def make_index(steps: Steps, table: Relation, name: Relation, tail: str) -> None
     present = found.get(name.name)
     if present is not None and present == same:
         return
-    if present is not None:
+    if present is not None and present.valid:
+        steps.briefly(f"rename {present.name}, which differs", stopping_writers(table), [_set_aside(present)])
+    elif present is not None:
         drop = sql.SQL("DROP INDEX {}").format(present.relation.identifier)
-        steps.briefly(f"drop {present.name}, which differs or was not finished", exclusively(table), [drop])
+        steps.briefly(f"drop {present.name}, which was not finished", exclusively(table), [drop])
     if same is not None and same != present:
         rename = sql.SQL("ALTER INDEX {} RENAME TO {}").format(same.relation.identifier, sql.Identifier(name.name))
         steps.briefly(f"rename {same.name} to {name.name}", stopping_writers(table), [rename])
         return
     _build(steps, table, name, tail)
+
+
+def _set_aside(index: Index) -> sql.Composed:
+    """The statement that gives an index of theirs another name: it may serve queries of theirs."""
+    older = sql.Identifier(f"{index.name}_older")
+    return sql.SQL("ALTER INDEX {} RENAME TO {}").format(index.relation.identifier, older)
 
 
 def _build(steps: Steps, table: Relation, name: Relation | None, tail: str) -> None:
@@ -107,8 +113,7 @@ def _make_on_parent(steps: Steps, parent: Relation, name: Relation, tail: str) -
     same = next((index for index in found.values() if index.tail == tail), None)
     present = found.get(name.name)
     if present is not None and present.tail != tail:
-        drop = sql.SQL("DROP INDEX {}").format(present.relation.identifier)
-        steps.briefly(f"drop {name.name}, which differs", exclusively(*family(connection, parent)), [drop])
+        steps.briefly(f"rename {name.name}, which differs", stopping_writers(parent), [_set_aside(present)])
         present = None
     if present is None and same is not None:
         rename = sql.SQL("ALTER INDEX {} RENAME TO {}").format(same.relation.identifier, sql.Identifier(name.name))

@@ -16,14 +16,17 @@ from psycopg import sql
 from yumai_pipelines.adoption.cases import Case
 from yumai_pipelines.adoption.compatibility import column_type
 from yumai_pipelines.adoption.constraints import TWO_TURNS_IN_ONE_INSTANT
+from yumai_pipelines.adoption.foretelling import SAMPLE, Foreteller, Foretold
+from yumai_pipelines.adoption.kinds import Action, Kind, There, read_rulings, rulings
 from yumai_pipelines.adoption.ownership import function_names, list_obstacles, list_possessions
 from yumai_pipelines.adoption.registry import CONVERSATIONS, SESSION_CHILDREN, SESSIONS, SHOPS, TABLES, USERS
-from yumai_pipelines.adoption.target import differences, home
-from yumai_pipelines.adoption.wall_time import list_naive_columns
+from yumai_pipelines.adoption.target import home, own_name, target
+from yumai_pipelines.adoption.types import readable
 from yumai_pipelines.model.relations import Relation
 from yumai_pipelines.partitions.tables import describe_partitions
 from yumai_pipelines.postgres.connections import grant, schema_revision
 from yumai_pipelines.postgres.values import read_value, relation_exists
+from yumai_pipelines.schema.snapshot import compare
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -34,10 +37,6 @@ if TYPE_CHECKING:
     from yumai_pipelines.schema.snapshot import Difference
     from yumai_pipelines.schema.tables import ForeignKey
     from yumai_pipelines.settings import Settings
-
-SAMPLE = 5
-PARTS = {"column", "constraint", "trigger"}
-"""The kinds of objects whose names begin with the relation that they are a part of."""
 
 BEFORE = "from before session_master"
 INTERIM = "with an interim session_master"
@@ -64,7 +63,7 @@ class Inventory:
         owners: roles other than yumai_pipeline that own its objects.
         cases: kinds of rows, with their counts.
         missing_months: months without a partition between months that have one.
-        differences: objects that adoption would add or alter.
+        foretold: what becomes of each difference, rows included.
         unknown: objects that the project does not know, which adoption leaves alone.
     """
 
@@ -73,8 +72,22 @@ class Inventory:
     owners: tuple[str, ...] = ()
     cases: tuple[Case, ...] = ()
     missing_months: tuple[Month, ...] = ()
-    differences: tuple[str, ...] = ()
+    foretold: tuple[Foretold, ...] = ()
     unknown: tuple[str, ...] = ()
+
+    @property
+    def differences(self) -> tuple[str, ...]:
+        """The objects of ours that are missing or differ."""
+        known = (each.ruling for each in self.foretold if each.ruling.kind != Kind.UNKNOWN)
+        return tuple(dict.fromkeys(str(each.difference) for each in known))
+
+    def of_action(self, *actions: Action) -> tuple[str, ...]:
+        """What becomes of the differences that get one of these treatments, in words, without comments."""
+        return tuple(
+            str(each)
+            for each in self.foretold
+            if each.action in actions and each.ruling.kind not in {Kind.COMMENT, Kind.UNKNOWN}
+        )
 
     def in_words(self) -> str:
         """The inventory for people: what the database is, what prevents its adoption, and what adoption would do."""
@@ -83,14 +96,17 @@ class Inventory:
         if self.shape is None:
             return "\n".join(self.refusals)
         months = [month.key for month in self.missing_months]
-        structure = [each for each in self.differences if not each.endswith("has another comment")]
-        comments = len(self.differences) - len(structure)
+        changed = self.of_action(Action.MAKE, Action.CHANGE)
+        comments = sum(each.ruling.kind == Kind.COMMENT for each in self.foretold)
+        converted, kept = self.of_action(Action.CONVERT), self.of_action(Action.KEEP)
         parts = [
             f"A YUMAI database {self.shape}. Its objects belong to {', '.join(self.owners) or 'yumai_pipeline'}.",
             _listed("It cannot be adopted as it is:", self.refusals),
             _listed("What its rows are like, and what becomes of them:", map(str, self.cases)),
             _listed("Months between others that get a partition:", months),
-            _listed(f"Objects that are added or altered ({len(structure)}, and {comments} comments):", structure),
+            _listed(f"Objects that are made or changed ({len(changed)}, and {comments} comments):", changed),
+            _listed(f"Columns that are converted while the application writes ({len(converted)}):", converted),
+            _listed(f"What stays unlike a fresh install, and is accepted ({len(kept)}):", kept),
             _listed(f"Objects that are not known, and left alone ({len(self.unknown)}):", self.unknown),
         ]
         return "\n".join(part for part in parts if part)
@@ -145,30 +161,31 @@ def _look(connection: Connection, settings: Settings, *, count: bool) -> Invento
         if shape == ADOPTED:
             return Inventory(shape, ())
         partitions = describe_partitions(connection, settings.zone)
-        unlike = differences(connection)
+        there = There.read(connection)
+        found = rulings(compare(target(), there.objects), there)
+        unlike = list(dict.fromkeys(each.difference for each in found))
+        foreteller = Foreteller(connection, found, there, settings.legacy_timezone)
         names = function_names()
         return Inventory(
             shape=shape,
-            refusals=(*_wrong_bounds(connection, partitions, settings), *list_obstacles(connection)),
+            refusals=(
+                *_wrong_bounds(connection, partitions, settings),
+                *list_obstacles(connection),
+                *(foreteller.refusals() if shape != UNDER_WAY else ()),
+            ),
             owners=tuple(sorted({each.owner for each in list_possessions(connection)})),
             cases=count_cases(connection, settings.legacy_timezone) if count else (),
             missing_months=missing_months(partitions),
-            differences=tuple(str(each) for each in _wholes(unlike) if each.expected is not None),
+            foretold=tuple(foreteller.foretell()) if count else (),
             unknown=tuple(
                 f"{each.kind} {each.name}"
-                for each in _wholes(unlike)
+                for each in unlike
                 if each.expected is None
                 and not each.name.startswith("yumai_pipelines.")
                 and not (each.kind == "function" and each.name.partition("(")[0] in names)
                 and not (each.kind == "constraint" and _is_replaced(each, unlike))
             ),
         )
-
-
-def _wholes(unlike: Sequence[Difference]) -> list[Difference]:
-    """The differences, without parts of relations that are missing or unknown as a whole."""
-    whole = {each.name for each in unlike if each.kind == "relation" and None in {each.expected, each.found}}
-    return [each for each in unlike if each.kind not in PARTS or str(home(each)) not in whole]
 
 
 def _is_replaced(constraint: Difference, unlike: Sequence[Difference]) -> bool:
@@ -252,10 +269,10 @@ class _Query(NamedTuple):
     handling: str
 
 
-_SESSIONS = sql.SQL(
-    "WITH sessions AS (SELECT c.session_id, min(c.user_id) <> max(c.user_id) AS is_shared FROM {} AS c "
+_SESSIONS = (
+    "WITH sessions AS (SELECT c.session_id, min({user}) <> max({user}) AS is_shared FROM {conversations} AS c "
     "GROUP BY c.session_id) "
-).format(CONVERSATIONS.identifier)
+)
 """A common table expression for several cases: the sessions that occur in the conversations."""
 
 
@@ -268,15 +285,17 @@ def count_cases(connection: Connection, zone: str, *, samples: bool = True) -> t
         samples: whether to list the keys of a few rows of each case.
     """
     queries = list(_queries(connection, zone))
+    user, _ = _pair(connection, _Place("c", CONVERSATIONS, "user_id"), _Place("u", USERS, "id"))
+    sessions = sql.SQL(_SESSIONS).format(user=user, conversations=CONVERSATIONS.identifier)
     # One statement, so that the sessions are computed only once.
     counts = sql.SQL(", ").join(sql.SQL("(SELECT count(*) FROM {})").format(each.rows) for each in queries)
-    row = connection.execute(_SESSIONS + sql.SQL("SELECT ") + counts).fetchone() or ()
+    row = connection.execute(sessions + sql.SQL("SELECT ") + counts).fetchone() or ()
 
     def sample(query: _Query) -> tuple[str, ...]:
         if not samples or query.what == "rows":
             return ()
         keys = sql.SQL("SELECT {} FROM {} LIMIT {}").format(query.key, query.rows, sql.Literal(SAMPLE))
-        return tuple(str(key) for (key,) in connection.execute(_SESSIONS + keys))
+        return tuple(str(key) for (key,) in connection.execute(sessions + keys))
 
     return tuple(
         Case(each.what, each.relation, found, sample(each), each.handling)
@@ -288,20 +307,27 @@ def count_cases(connection: Connection, zone: str, *, samples: bool = True) -> t
 def _queries(connection: Connection, zone: str) -> Iterator[_Query]:
     present = [table for table in TABLES if relation_exists(connection, table.relation)]
     for table in present:
-        key = sql.SQL("t.{}::text").format(sql.Identifier(table.key[0]))
+        numbered = column_type(connection, table.relation, table.key[0]) is not None
+        key = sql.SQL("t.{}::text").format(sql.Identifier(table.key[0] if numbered else "ctid"))
         name = str(table.relation)
         everything = sql.SQL("{} AS t").format(table.relation.identifier)
         yield _Query("rows", name, everything, key, "every one stays")
         for foreign_key in table.foreign_keys:
-            yield from _broken(connection, foreign_key, key)
+            if column_type(connection, table.relation, foreign_key.column) is not None:
+                yield from _broken(connection, foreign_key, key)
         if table in SESSION_CHILDREN:
             if not _is_required(connection, table.relation, "session_id"):
                 none = everything + sql.SQL(" WHERE t.session_id IS NULL")
                 yield _Query("no session", name, none, key, "each row gets a recovered session of its own")
             if table.relation != CONVERSATIONS:
                 alone = everything + sql.SQL(
-                    " WHERE t.session_id IS NOT NULL AND NOT EXISTS "
-                    "(SELECT FROM sessions AS s WHERE s.session_id = t.session_id)"
+                    " WHERE t.session_id IS NOT NULL AND NOT EXISTS (SELECT FROM sessions AS s WHERE {} = {})"
+                ).format(
+                    *_pair(
+                        connection,
+                        _Place("s", CONVERSATIONS, "session_id"),
+                        _Place("t", table.relation, "session_id"),
+                    )
                 )
                 yield _Query(
                     "session without a conversation", name, alone, key, "it keeps its session, if need be recovered"
@@ -318,8 +344,9 @@ def _queries(connection: Connection, zone: str) -> Iterator[_Query]:
     )
     nobody = sql.SQL("{} AS t WHERE t.user_id IS NULL").format(CONVERSATIONS.identifier)
     yield _Query("no user", str(CONVERSATIONS), nobody, sql.SQL("t.id::text"), "stays: somebody who has not signed in")
-    for relation, columns in list_naive_columns(differences(connection)).items():
-        for column in columns:
+    for each in read_rulings(connection):
+        if each.kind == Kind.WALL_TIME:
+            relation, column = home(each.difference), own_name(each.difference)
             naive = sql.SQL("{} AS t WHERE t.{} IS NOT NULL").format(relation.identifier, sql.Identifier(column))
             yield _Query(
                 "wall time",
@@ -338,14 +365,34 @@ def _broken(connection: Connection, key: ForeignKey, primary: sql.Composable) ->
         key.table.identifier, column=sql.Identifier(key.column)
     )
     if relation_exists(connection, key.referenced):
-        rows += sql.SQL(" AND NOT EXISTS (SELECT FROM {} AS r WHERE r.{} = t.{})").format(
-            key.referenced.identifier, sql.Identifier(key.referenced_column), sql.Identifier(key.column)
+        rows += sql.SQL(" AND NOT EXISTS (SELECT FROM {} AS r WHERE {} = {})").format(
+            key.referenced.identifier,
+            *_pair(
+                connection,
+                _Place("r", key.referenced, key.referenced_column),
+                _Place("t", key.table, key.column),
+            ),
         )
     handling = {
         USERS: "the user is made again under its id, as recovered and DELETED",
         SESSIONS: "its session is made from the rows that name it, as recovered",
     }.get(key.referenced, "the reference is emptied, and the row kept as it was in yumai_pipelines.quarantine")
     yield _Query(f"{key.column} unknown", str(key.table), rows, primary, handling)
+
+
+class _Place(NamedTuple):
+    """A column of a table in a query."""
+
+    alias: str
+    table: Relation
+    column: str
+
+
+def _pair(connection: Connection, *places: _Place) -> list[sql.Composed]:
+    """SQL of two columns that are compared: as texts where their types are of different kinds."""
+    types = [column_type(connection, place.table, place.column) or "" for place in places]
+    cast = sql.SQL("" if readable(*types) else "::text")
+    return [sql.SQL("{}{}").format(sql.Identifier(place.alias, place.column), cast) for place in places]
 
 
 def _is_proven(connection: Connection, key: ForeignKey) -> bool:

@@ -80,6 +80,7 @@ def prepare(steps: Steps, shape: str, cases: Iterable[Case]) -> None:
         connection.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(OWNER_ROLE)))
         connection.execute(read_sql("adoption", "set_default_privileges.sql"))
         connection.execute(read_sql("adoption", "create_working_tables.sql"))
+        connection.execute(sql_path("functions", "row_as_jsonb.sql").read_bytes())
         connection.execute("INSERT INTO yumai_pipelines.adoption_run (shape) VALUES (%s)", (shape,))
         for case in cases:
             connection.execute(

@@ -14,10 +14,8 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from yumai_pipelines.adoption.batches import in_batches
-from yumai_pipelines.adoption.compatibility import column_type
 from yumai_pipelines.adoption.constraints import PendingKey, find_violated, list_pending_keys
 from yumai_pipelines.adoption.registry import CONVERSATIONS, SESSION_CHILDREN, SESSIONS, TABLES, USERS, table_of
-from yumai_pipelines.adoption.target import NAIVE
 from yumai_pipelines.model.relations import Relation
 from yumai_pipelines.postgres.sql_files import read_sql
 from yumai_pipelines.postgres.values import read_value
@@ -33,12 +31,11 @@ EMPTIED_AT_ONCE = 1000
 NEW_SESSIONS = Relation("yumai_pipelines", "adoption_sessions")
 
 
-def repair(steps: Steps, zone: str, as_of: datetime, why: str) -> None:
+def repair(steps: Steps, as_of: datetime, why: str) -> None:
     """Repair the rows of all foreign keys that are not validated yet, in batches. Idempotent.
 
     Args:
         steps: runs the steps.
-        zone: the time zone of naive times.
         as_of: sessions that were active in the 24 hours before it stay open.
         why: the reason that is noted in sessions that are created for conversations.
     """
@@ -49,12 +46,13 @@ def repair(steps: Steps, zone: str, as_of: datetime, why: str) -> None:
     if users:
         _recover_users(steps, users)
     if any(key.referenced == SESSIONS for key in pending):
-        _recover_sessions(steps, zone, as_of, why)
+        _recover_sessions(steps, as_of, why)
     for table in SESSION_CHILDREN:
-        if table.relation != CONVERSATIONS and _may_be_null(steps, table):
+        if table.relation != CONVERSATIONS and _may_be_null(steps, table.relation, "session_id"):
             _give_sessions(steps, table)
     for key in violated:
-        if key.referenced != USERS:
+        # A reference that may not be empty stays, and its key NOT VALID.
+        if key.referenced != USERS and _may_be_null(steps, key.table, key.column):
             _empty(steps, key)
 
 
@@ -71,13 +69,13 @@ def _recover_users(steps: Steps, keys: list[PendingKey]) -> None:
     steps.briefly("recover users", [], [recover])
 
 
-def _recover_sessions(steps: Steps, zone: str, as_of: datetime, why: str) -> None:
+def _recover_sessions(steps: Steps, as_of: datetime, why: str) -> None:
     """Gather the missing sessions in one pass over each table, for which nobody waits, then create them in batches."""
     steps.briefly("forget sessions of an earlier run", [], [sql.SQL(read_sql("adoption", "forget_sessions.sql"))])
     gathered = [
         sql.SQL(read_sql("adoption", "gather_sessions.sql")).format(
             table=table.relation.identifier,
-            time=instant(steps, table, zone),
+            time=sql.SQL("t.{}").format(sql.Identifier(table.time or "")),
             column=sql.Identifier(table.time or ""),
             source=sql.Literal(number),
             by_trigger=sql.Literal(BY_TRIGGER),
@@ -136,14 +134,6 @@ def _empty(steps: Steps, key: PendingKey) -> None:
         pass
 
 
-def _may_be_null(steps: Steps, table: Table) -> bool:
-    query = "SELECT NOT attnotnull FROM pg_attribute WHERE attrelid = %s::regclass AND attname = 'session_id'"
-    return bool(read_value(steps.connection, query, (table.relation.quoted,)))
-
-
-def instant(steps: Steps, table: Table, zone: str) -> sql.Composed:
-    """SQL of the instant at which a row `t` of a table happened, whether its time is naive or not."""
-    time = sql.SQL("t.{}").format(sql.Identifier(table.time or ""))
-    if column_type(steps.connection, table.relation, table.time or "") == NAIVE:
-        time = sql.SQL("({} AT TIME ZONE {})").format(time, sql.Literal(zone))
-    return time
+def _may_be_null(steps: Steps, table: Relation, column: str) -> bool:
+    query = "SELECT NOT attnotnull FROM pg_attribute WHERE attrelid = %s::regclass AND attname = %s"
+    return bool(read_value(steps.connection, query, (table.quoted, column)))

@@ -14,7 +14,8 @@ from uuid import uuid4
 
 from psycopg import sql
 
-from yumai_pipelines.adoption import constraints, indexes, ownership, structure, wall_time
+from yumai_pipelines.adoption import constraints, conversions, indexes, ownership, structure
+from yumai_pipelines.adoption.acceptance import accept_what_is_left
 from yumai_pipelines.adoption.cases import Case
 from yumai_pipelines.adoption.compatibility import accept_older_application, keep_in_quarantine
 from yumai_pipelines.adoption.finish import FinishReport, switch_off
@@ -28,6 +29,8 @@ from yumai_pipelines.adoption.inventory import (
     missing_months,
     take_inventory,
 )
+from yumai_pipelines.adoption.kinds import Action, Kind
+from yumai_pipelines.adoption.numbers import number_rows
 from yumai_pipelines.adoption.references import repair
 from yumai_pipelines.adoption.registry import SESSIONS
 from yumai_pipelines.adoption.steps import StepRecord, Steps
@@ -38,12 +41,14 @@ from yumai_pipelines.postgres.errors import DatabaseError
 from yumai_pipelines.postgres.locks import AdvisoryLock, advisory_lock
 from yumai_pipelines.postgres.sql_files import read_sql
 from yumai_pipelines.postgres.values import read_value
+from yumai_pipelines.schema.differences import forget_settled, list_accepted
 from yumai_pipelines.schema.upgrade import upgrade
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from yumai_pipelines.postgres.connections import Connection
+    from yumai_pipelines.schema.differences import Accepted
     from yumai_pipelines.schema.snapshot import Difference
     from yumai_pipelines.settings import Settings
 
@@ -63,15 +68,15 @@ class NotToBeAdoptedError(AdoptionError):
 
 
 class AdoptionIncompleteError(AdoptionError):
-    """Everything that could be adopted was adopted; somebody must decide about the differences that are left."""
+    """Somebody has changed what the adoption had made, and it could not make it again."""
 
     def __init__(self, left: tuple[Difference, ...]) -> None:
         """List the differences that are left."""
         self.left = left
         lines = "\n".join(f"  - {each}" for each in left)
         super().__init__(
-            f"What could be adopted is adopted, and the application goes on writing. Left are:\n{lines}\nRows are "
-            "in the way of a constraint, or a type is unlike ours: put them right, and run again."
+            f"What could be adopted is adopted, and the application goes on writing. Left are:\n{lines}\nSomebody has "
+            "changed them meanwhile: put them right, and run again."
         )
 
 
@@ -86,6 +91,7 @@ class AdoptionReport:
         after: the same, counted afterwards.
         steps: the steps that were taken, in order.
         unknown: objects that the project does not know, which were left alone.
+        accepted: what stays unlike a fresh install, these objects among it.
     """
 
     shape: str
@@ -94,6 +100,7 @@ class AdoptionReport:
     after: tuple[Case, ...] = ()
     steps: tuple[StepRecord, ...] = ()
     unknown: tuple[str, ...] = ()
+    accepted: tuple[Accepted, ...] = ()
 
     def in_words(self) -> str:
         """The report for people: each case with its counts before and after."""
@@ -104,11 +111,14 @@ class AdoptionReport:
             f"  - {case.relation}: {case.what}: {case.found} before, {after.get((case.what, case.relation), 0)} after"
             for case in self.cases
         ]
+        known = [each for each in self.accepted if each.ours is not None]
         return "\n".join(
             [
                 f"The YUMAI database {self.shape} is adopted, in {len(self.steps)} steps. Its report, also in "
                 f"yumai_pipelines.adoption_report under {self.run_id}:",
                 *lines,
+                *([f"What stays unlike a fresh install, and is accepted ({len(known)}):"] if known else []),
+                *(f"  - {each.object}: {each.why}" for each in known),
                 f"{len(self.unknown)} objects are not known and were left alone. The older application may write on; "
                 "when it is gone, run `yumai adopt --finish`.",
             ]
@@ -136,6 +146,8 @@ def adopt(
 ) -> AdoptionReport:
     """Bring an older YUMAI database to the state of a fresh install, while its application goes on writing.
 
+    What the pipeline does not need stays as it is, and is accepted.
+
     Idempotent: it may be stopped anywhere and run again. A second run at the same time waits for the first. Sections 2
     and 8.2 of the database document.
 
@@ -148,7 +160,7 @@ def adopt(
 
     Raises:
         NotToBeAdoptedError: it is not a YUMAI database, or somebody must decide something first; nothing was changed.
-        AdoptionIncompleteError: rows or types prevent some of the changes; all others are done.
+        AdoptionIncompleteError: somebody has changed meanwhile what it had made; everything else is done.
         LockNotObtainedError: others held locks for as long as the policy's patience; run again.
     """
     policy = settings.lock_policy
@@ -178,8 +190,8 @@ def adopt(
                 _rebuild(owner, settings, as_of or datetime.now(UTC))
     upgrade(url, settings)
     with Steps(_connecting(url, settings), policy, record) as owner:
-        cases, after = _report(owner, settings, run)
-    return AdoptionReport(inventory.shape, run, cases, after, tuple(records), inventory.unknown)
+        cases, after, accepted = _report(owner, settings, run)
+    return AdoptionReport(inventory.shape, run, cases, after, tuple(records), inventory.unknown, tuple(accepted))
 
 
 def finish(url: str, settings: Settings, *, tell: Callable[[StepRecord], None] | None = None) -> FinishReport:
@@ -207,7 +219,9 @@ def finish(url: str, settings: Settings, *, tell: Callable[[StepRecord], None] |
                 "The database is not adopted yet, so nothing was switched off. Run `yumai adopt` first."
             )
         with Steps(_connecting(url, settings), policy, tell or (lambda _: None)) as owner:
-            return switch_off(owner, settings.legacy_timezone)
+            report = switch_off(owner, settings.legacy_timezone)
+            forget_settled(owner.connection)
+            return report
 
 
 def _connecting(url: str, settings: Settings, *, role: str | None = OWNER_ROLE) -> Callable[[], Connection]:
@@ -216,16 +230,16 @@ def _connecting(url: str, settings: Settings, *, role: str | None = OWNER_ROLE) 
 
 def _rebuild(steps: Steps, settings: Settings, as_of: datetime) -> None:
     """Bring the database to the state that the migrations up to the target's would have made."""
-    zone = settings.legacy_timezone
     shape = read_value(steps.connection, "SELECT shape FROM yumai_pipelines.adoption_run") or BEFORE
     _make_months(steps, settings)
     structure.make_types_and_functions(steps)
     structure.make_tables(steps)
     structure.add_columns(steps)
-    # From here on triggers complete what the older application writes, so that constraints can be added.
-    accept_older_application(steps, zone)
-    wall_time.make_instants(steps, zone)
+    number_rows(steps)
+    conversions.convert(steps, settings.legacy_timezone)
     structure.fit_columns(steps)
+    # From here on triggers complete what the older application writes, so that constraints can be added.
+    accept_older_application(steps)
     # The search for sessions and the cascades of foreign keys need these indexes.
     indexes.make_indexes(steps, later=SESSIONS)
     constraints.allow_two_turns_in_one_instant(steps)
@@ -233,16 +247,18 @@ def _rebuild(steps: Steps, settings: Settings, as_of: datetime) -> None:
     # New rows satisfy the keys from here on. Older rows are repaired, then the keys are validated.
     constraints.add_foreign_keys(steps)
     why = "the database had no session_master" if shape == BEFORE else "session_master did not have it"
-    repair(steps, zone, as_of, why)
+    repair(steps, as_of, why)
     indexes.make_indexes(steps)
     constraints.prove_foreign_keys(steps)
     constraints.add_checks(steps)
+    conversions.give_times(steps)
     constraints.require_values(steps)
     structure.make_triggers(steps)
     structure.make_view(steps)
     replace_functions(steps)
     structure.grant_and_comment(steps)
-    left = [each for each in steps.differences() if each.expected is not None and each.kind != "schema"]
+    done = {Action.MAKE, Action.CHANGE, Action.CONVERT}
+    left = [each.difference for each in steps.rulings() if each.kind.action in done and each.kind != Kind.OWNER]
     if left:
         raise AdoptionIncompleteError(tuple(left))
     steps.briefly("say that migrations go on from here", [], [sql.SQL(read_sql("adoption", "stamp.sql"))])
@@ -256,8 +272,11 @@ def _make_months(steps: Steps, settings: Settings) -> None:
         ensure_months(steps.connection, gaps, zone=settings.zone, policy=steps.policy)
 
 
-def _report(steps: Steps, settings: Settings, run_id: str) -> tuple[tuple[Case, ...], tuple[Case, ...]]:
-    """Count again, copy the results to the permanent tables, and drop the working tables. This is the last step."""
+def _report(steps: Steps, settings: Settings, run_id: str) -> tuple[tuple[Case, ...], tuple[Case, ...], list[Accepted]]:
+    """Count again, copy the results to the permanent tables, accept what is left, and drop the working tables.
+
+    This is the last step.
+    """
     connection = steps.connection
     before = tuple(
         Case(what, relation, found, tuple(sample), handling)
@@ -265,7 +284,7 @@ def _report(steps: Steps, settings: Settings, run_id: str) -> tuple[tuple[Case, 
             "SELECT what, relation, found, sample, handling FROM yumai_pipelines.adoption_cases ORDER BY position"
         )
     )
-    keep_in_quarantine(steps, settings.legacy_timezone)
+    keep_in_quarantine(steps)
     after = count_cases(connection, settings.legacy_timezone, samples=False)
     counted = json.dumps([{"what": each.what, "relation": each.relation, "found": each.found} for each in after])
 
@@ -273,6 +292,7 @@ def _report(steps: Steps, settings: Settings, run_id: str) -> tuple[tuple[Case, 
         connection.execute(read_sql("adoption", "write_report.sql"), {"run_id": run_id, "after": counted})
         connection.execute(read_sql("adoption", "keep_emptied_rows.sql"), {"run_id": run_id})
         connection.execute(read_sql("adoption", "drop_working_tables.sql"))
+        accept_what_is_left(connection, settings.legacy_timezone)
 
     steps.briefly("write the report", [], work)
-    return before, after
+    return before, after, list_accepted(connection)

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, TypeVar
 import psycopg
 from psycopg import sql
 
-from yumai_pipelines.adoption.target import differences, relations
+from yumai_pipelines.adoption.kinds import Kind, Ruling, read_rulings
+from yumai_pipelines.adoption.target import relations
 from yumai_pipelines.model.lock_policy import LockPolicy
 from yumai_pipelines.model.relations import Relation
 from yumai_pipelines.postgres.locks import LockMode, TableLock, list_holders
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from yumai_pipelines.postgres.connections import Connection
-    from yumai_pipelines.schema.snapshot import Difference
 
 T = TypeVar("T")
 
@@ -89,7 +89,7 @@ class Steps:
         self._connect = connect
         self._tell_others = tell
         self._alone = alone or threading.RLock()
-        self._differences: list[Difference] | None = None
+        self._rulings: list[Ruling] | None = None
 
     def __enter__(self) -> Steps:
         """Return the steps, whose connection is open already."""
@@ -108,7 +108,7 @@ class Steps:
         Returns:
             What the tasks returned, in their order.
         """
-        self._differences = None
+        self._rulings = None
         with ExitStack() as stack:
             lanes = [
                 stack.enter_context(Steps(self._connect, self.policy, self._tell_others, alone=self._alone))
@@ -116,11 +116,15 @@ class Steps:
             ]
             return side_by_side(lanes, tasks, lambda lane: lane.connection)
 
-    def differences(self) -> list[Difference]:
-        """How the database differs from the target now; looked up again only after a step."""
-        if self._differences is None:
-            self._differences = differences(self.connection)
-        return self._differences
+    def rulings(self) -> list[Ruling]:
+        """How the database differs from the target now, by kind; looked up again only after a step."""
+        if self._rulings is None:
+            self._rulings = read_rulings(self.connection)
+        return self._rulings
+
+    def of_kind(self, *kinds: Kind) -> list[Ruling]:
+        """The present differences of some kinds."""
+        return [each for each in self.rulings() if each.kind in kinds]
 
     def briefly(
         self,
@@ -143,7 +147,7 @@ class Steps:
         Raises:
             LockNotObtainedError: others held the locks for as long as the policy's patience.
         """
-        self._differences = None
+        self._rulings = None
         do = work if callable(work) else _statements(self.connection, list(work))
         orders = [locks, otherwise] if otherwise else [locks]
         each = LockPolicy(self.policy.lock_timeout, ONE_ORDER) if otherwise else self.policy
@@ -172,7 +176,7 @@ class Steps:
         Raises:
             LockNotObtainedError: others held the locks for that long.
         """
-        self._differences = None
+        self._rulings = None
         sys.audit(STEP_EVENT, step)
         started = time.monotonic()
         with self._patiently(step):
@@ -188,7 +192,7 @@ class Steps:
 
     def in_batches(self, step: str, batches: Iterable[Callable[[], T]]) -> list[T]:
         """Run short transactions, each repeatable, that are reported as one step; return the result of each."""
-        self._differences = None
+        self._rulings = None
         started, transactions = time.monotonic(), PatientTransactions(self.connection, self.policy)
         done = [transactions.run(step, [], batch) for batch in batches]
         self._tell(step, started, timedelta())

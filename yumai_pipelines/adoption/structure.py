@@ -6,172 +6,148 @@ indexes and times have modules of their own: `constraints`, `indexes` and `wall_
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from psycopg import sql
 
+from yumai_pipelines.adoption.functions import head, rename_function
+from yumai_pipelines.adoption.kinds import Kind, There, adapted_type
 from yumai_pipelines.adoption.registry import RECENT_CONVERSATIONS, SESSIONS
-from yumai_pipelines.adoption.steps import Statement, exclusively, family, stopping_writers
+from yumai_pipelines.adoption.steps import Statement, exclusively, family
 from yumai_pipelines.adoption.target import (
-    AWARE,
-    NAIVE,
     ColumnShape,
     comment_on,
     create_table,
     function_text,
     grant,
     home,
-    named,
     own_name,
-    referenced,
-    relations,
     wanted,
     within,
 )
 from yumai_pipelines.model.relations import Relation
-from yumai_pipelines.postgres.values import read_value
 from yumai_pipelines.schema.snapshot import query_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping
 
     from yumai_pipelines.adoption.steps import Steps
-    from yumai_pipelines.postgres.connections import Connection
-    from yumai_pipelines.schema.snapshot import Difference
+
+    Alter = Callable[[Relation, str, ColumnShape], list[Statement]]
 
 
 def make_types_and_functions(steps: Steps) -> None:
-    """Create missing types and values of types, and functions that are missing or differ."""
-    for each in named(steps.differences(), "type", "function"):
-        if each.expected is None or (each.found and each.found.definition == each.expected.definition):
-            continue
-        if each.kind == "function":
-            make: list[Statement] = [function_text(each.expected.definition)]
-        elif each.found is None:
-            name = sql.Identifier(*each.name.split("."))
-            make = [sql.SQL("CREATE TYPE {} AS ENUM ({})").format(name, sql.SQL(each.expected.definition))]
+    """Create missing types and labels of types, and functions that are missing or differ."""
+    for each in steps.of_kind(Kind.TYPE, Kind.LABELS, Kind.FUNCTION):
+        make: list[Statement] = []
+        expected, found = each.expected, each.difference.found
+        name = sql.Identifier(*each.name.partition("(")[0].split("."))
+        if each.kind == Kind.FUNCTION:
+            if found is not None and head(found) != head(expected):
+                make.append(rename_function(found))
+            make.append(function_text(expected.definition))
+        elif found is None:
+            make.append(sql.SQL("CREATE TYPE {} AS ENUM ({})").format(name, sql.SQL(expected.definition)))
         else:
-            make = [
-                sql.SQL("ALTER TYPE {} ADD VALUE IF NOT EXISTS {}").format(
-                    sql.Identifier(*each.name.split(".")), sql.SQL(value)
-                )
-                for value in each.expected.definition.split(", ")
-                if value not in each.found.definition
+            make += [
+                sql.SQL("ALTER TYPE {} ADD VALUE IF NOT EXISTS {}").format(name, sql.SQL(label))
+                for label in expected.definition.split(", ")
+                if label not in found.definition.split(", ")
             ]
-        if make:
-            steps.briefly(f"make {each.kind} {each.name}", [], make)
+        steps.briefly(f"make {expected.kind} {each.name}", [], make)
 
 
 def make_tables(steps: Steps) -> None:
-    """Create missing tables with all their parts; a table comes after those that it refers to."""
-    missing = [
-        Relation(*each.name.split("."))
-        for each in named(steps.differences(), "relation")
-        if each.found is None and each.expected is not None and each.expected.definition.startswith("table")
-    ]
-    while missing:
-        for relation in list(missing):
-            others = {referenced(each.definition) for each in within("constraint", relation)} - {None, relation}
-            if others & set(missing):
-                continue
-            locks = stopping_writers(*(each for each in relations() if each in others))
-            statements = create_table(relation, indexed=relation != SESSIONS)  # sessions are indexed once filled
-            steps.briefly(f"make {relation}", locks, statements)
-            missing.remove(relation)
+    """Create missing tables with all their parts but the foreign keys, which are added with those of other tables."""
+    there = There.read(steps.connection)
+    for each in steps.of_kind(Kind.TABLE):
+        relation = Relation(*each.name.split("."))
+        types = {
+            own_name(column): adapted_type(there, relation, own_name(column), ColumnShape.parse(column.definition).type)
+            for column in within("column", relation)
+        }
+        # Sessions are indexed once they are filled.
+        steps.briefly(f"make {relation}", [], create_table(relation, types, indexed=relation != SESSIONS))
 
 
 def add_columns(steps: Steps) -> None:
     """Add missing columns. Existing rows get the default when it is a constant, and NULL when it calls a function."""
-    by_table(steps, _added, "add columns to")
+    there = There.read(steps.connection)
+    by_table(steps, "add columns to", {Kind.COLUMN: partial(_add_column, there)})
 
 
 def fit_columns(steps: Steps) -> None:
-    """Give columns the default, length and kind of identity of the target; drop NOT NULL where the target has none."""
-    by_table(steps, _fitted, "fit columns of")
+    """Widen columns, and give them the defaults and NULLs that they need."""
+    by_table(steps, "fit columns of", {Kind.NARROWER: _widen, Kind.DEFAULT: _set_default, Kind.NO_NULLS: _allow_nulls})
 
 
-def by_table(steps: Steps, alter: Callable[[Relation, Sequence[Difference]], list[Statement]], step: str) -> None:
-    """Alter each table whose columns differ, with all its columns in one step."""
-    found = named(steps.differences(), "column")
-    views = {RECENT_CONVERSATIONS}
-    for relation in dict.fromkeys(home(each) for each in found):
-        statements = alter(relation, [each for each in found if home(each) == relation])
-        if statements and relation not in views:
-            tables = family(steps.connection, relation)
-            steps.briefly(f"{step} {relation}", exclusively(*tables), statements)
+def by_table(steps: Steps, step: str, alter: Mapping[Kind, Alter]) -> None:
+    """Alter each table that has columns of some kinds, with all its columns in one step."""
+    found = steps.of_kind(*alter)
+    for relation in dict.fromkeys(home(each.difference) for each in found):
+        statements = [
+            statement
+            for each in found
+            if home(each.difference) == relation
+            for statement in alter[each.kind](
+                relation, own_name(each.difference), ColumnShape.parse(each.expected.definition)
+            )
+        ]
+        steps.briefly(f"{step} {relation}", exclusively(*family(steps.connection, relation)), statements)
 
 
-def _added(relation: Relation, found: Sequence[Difference]) -> list[Statement]:
-    statements: list[Statement] = []
-    for each in found:
-        if each.found is not None or each.expected is None:
-            continue
-        shape, name = ColumnShape.parse(each.expected.definition), own_name(each)
-        at_once = shape.is_constant or shape.not_null
-        declared = shape if at_once else ColumnShape(shape.type, not_null=False, identity=None, default=None)
-        statements.append(_alter(relation, sql.SQL("ADD COLUMN {}").format(declared.declaration(name))))
-        if not at_once:
-            statements.append(_default(relation, name, shape))
-    return statements
+def _add_column(there: There, relation: Relation, name: str, ours: ColumnShape) -> list[Statement]:
+    shape = replace(ours, type=adapted_type(there, relation, name, ours.type))
+    if shape.default is None:
+        # Existing rows have no value.
+        shape = replace(shape, not_null=False)
+    at_once = shape.is_constant or shape.not_null
+    declared = shape if at_once else replace(shape, default=None)
+    statements: list[Statement] = [_alter(relation, sql.SQL("ADD COLUMN {}").format(declared.declaration(name)))]
+    return statements if at_once else statements + _set_default(relation, name, shape)
 
 
-def _fitted(relation: Relation, found: Sequence[Difference]) -> list[Statement]:
-    statements: list[Statement] = []
-    for each in found:
-        if each.found is None or each.expected is None:
-            continue
-        name, shape, now = own_name(each), *map(ColumnShape.parse, (each.expected.definition, each.found.definition))
-        column = sql.Identifier(name)
-        if (now.type, shape.type) == (NAIVE, AWARE):
-            continue
-        if shape.widens(now):
-            statements.append(_alter(relation, sql.SQL("ALTER {} TYPE {}").format(column, sql.SQL(shape.type))))
-        if shape.default != now.default:
-            statements.append(_default(relation, name, shape))
-        if shape.identity and now.identity and shape.identity != now.identity:
-            kind = shape.identity.removesuffix(" AS IDENTITY")
-            statements.append(_alter(relation, sql.SQL("ALTER {} SET {}").format(column, sql.SQL(kind))))
-        if now.not_null and not shape.not_null:
-            statements.append(_alter(relation, sql.SQL("ALTER {} DROP NOT NULL").format(column)))
-    return statements
+def _widen(relation: Relation, name: str, ours: ColumnShape) -> list[Statement]:
+    return [_alter(relation, sql.SQL("ALTER {} TYPE {}").format(sql.Identifier(name), sql.SQL(ours.type)))]
+
+
+def _set_default(relation: Relation, name: str, ours: ColumnShape) -> list[Statement]:
+    action = sql.SQL("SET DEFAULT {}").format(sql.SQL(ours.default)) if ours.default else sql.SQL("DROP DEFAULT")
+    return [_alter(relation, sql.SQL("ALTER {} {}").format(sql.Identifier(name), action))]
+
+
+def _allow_nulls(relation: Relation, name: str, _: ColumnShape) -> list[Statement]:
+    return [_alter(relation, sql.SQL("ALTER {} DROP NOT NULL").format(sql.Identifier(name)))]
 
 
 def _alter(relation: Relation, action: sql.Composable) -> sql.Composed:
     return sql.SQL("ALTER TABLE {} {}").format(relation.identifier, action)
 
 
-def _default(relation: Relation, name: str, shape: ColumnShape) -> sql.Composed:
-    action = sql.SQL("SET DEFAULT {}").format(sql.SQL(shape.default)) if shape.default else sql.SQL("DROP DEFAULT")
-    return _alter(relation, sql.SQL("ALTER {} {}").format(sql.Identifier(name), action))
-
-
 def make_triggers(steps: Steps) -> None:
-    """Create the triggers that are missing or differ."""
-    for each in named(steps.differences(), "trigger"):
-        expected, found = each.expected, each.found
-        if expected is None or (found and found.definition == expected.definition):
-            continue
-        table = home(each)
-        statements: list[Statement] = [
-            sql.SQL(expected.definition.replace("CREATE TRIGGER", "CREATE OR REPLACE TRIGGER", 1)),
-            sql.SQL("ALTER TABLE {} ENABLE TRIGGER {}").format(table.identifier, sql.Identifier(own_name(each))),
-        ]
+    """Create the triggers that are missing. One of theirs under the same name is renamed, and goes on firing."""
+    for each in steps.of_kind(Kind.TRIGGER):
+        table, name = home(each.difference), own_name(each.difference)
+        statements: list[Statement] = []
+        if each.difference.found is not None:
+            statements.append(
+                sql.SQL("ALTER TRIGGER {} ON {} RENAME TO {}").format(
+                    sql.Identifier(name), table.identifier, sql.Identifier(f"{name}_older")
+                )
+            )
+        statements.append(sql.SQL(each.expected.definition))
         steps.briefly(f"make trigger {each.name}", exclusively(table), statements)
 
 
 def make_view(steps: Steps) -> None:
-    """Build the view of recent conversations in another schema, then put it in the place of the older one, if any.
-
-    An older view that another view depends on stays as it is, and is among the differences at the end.
-    """
+    """Build the view of recent conversations in another schema, then put it in the place of the older one, if any."""
     name = str(RECENT_CONVERSATIONS)
-    found = {each.name: each for each in named(steps.differences(), "relation")}
-    difference = found.get(name)
+    difference = next((each.difference for each in steps.of_kind(Kind.VIEW) if each.name == name), None)
+    if difference is None:
+        return
     expected = wanted("relation", name)
-    if difference is None or (difference.found and difference.found.definition == expected.definition):
-        return
-    if difference.found is not None and _is_used(steps.connection, RECENT_CONVERSATIONS):
-        return
     aside = Relation("yumai_pipelines", RECENT_CONVERSATIONS.name)
     query = sql.SQL(query_of(expected.definition))
     aside_indexes = [each.definition for each in within("index", RECENT_CONVERSATIONS)]
@@ -200,20 +176,10 @@ def make_view(steps: Steps) -> None:
     )
 
 
-def _is_used(connection: Connection, relation: Relation) -> bool:
-    """Whether another view depends on the relation."""
-    query = (
-        "SELECT EXISTS (SELECT FROM pg_depend AS d JOIN pg_rewrite AS r ON d.classid = 'pg_rewrite'::regclass "
-        "AND d.objid = r.oid WHERE d.refobjid = %s::regclass AND r.ev_class <> d.refobjid)"
-    )
-    return bool(read_value(connection, query, (relation.quoted,)))
-
-
 def grant_and_comment(steps: Steps) -> None:
     """Set the grants and comments of the target, for which nobody has to wait."""
-    found = [each for each in steps.differences() if each.expected is not None]
     statements: list[Statement] = []
-    for each in found:
+    for each in dict.fromkeys(ruling.difference for ruling in steps.rulings()):
         if each.expected is None:
             continue
         if each.kind == "grant" and not each.name.startswith("schema "):

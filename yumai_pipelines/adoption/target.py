@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ from yumai_pipelines.postgres.sql_files import read_sql
 from yumai_pipelines.schema.snapshot import SchemaObject, compare, describe
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from yumai_pipelines.adoption.steps import Statement
     from yumai_pipelines.postgres.connections import Connection
@@ -36,7 +36,6 @@ _WITHIN_RELATION = ("column", "constraint", "trigger")
 _VARCHARS = re.compile(r"\(ARRAY\[([^\]]*)\]\)::text\[\]")
 _INDEX_TAIL = re.compile(r"^CREATE (UNIQUE )?INDEX .*? ON (?:ONLY )?\S+ (USING .*?)( INVALID)?$", re.DOTALL)
 _REFERENCED = re.compile(r" REFERENCES ([a-z_]+)\.([a-z_]+)\(")
-_LENGTH = re.compile(r"character varying\((\d+)\)")
 
 
 @cache
@@ -63,12 +62,14 @@ def relations() -> list[Relation]:
     return [Relation(*each.name.split(".")) for each in target() if each.kind == "relation"]
 
 
-def differences(connection: Connection) -> list[Difference]:
-    """How a database's objects differ from the target's; this includes objects that the target does not have.
+def describe_older(connection: Connection) -> list[SchemaObject]:
+    """The objects of a database, without who may execute a function: the upgrade after an adoption decides that."""
+    return [each for each in describe(connection) if each.kind != "function grant"]
 
-    Who may execute a function is left out: the upgrade after an adoption decides that.
-    """
-    return compare(target(), [each for each in describe(connection) if each.kind != "function grant"])
+
+def differences(connection: Connection) -> list[Difference]:
+    """How a database's objects differ from the target's; this includes objects that the target does not have."""
+    return compare(target(), describe_older(connection))
 
 
 def home(item: SchemaObject | Difference) -> Relation:
@@ -112,6 +113,7 @@ class ColumnShape:
     not_null: bool
     identity: str | None
     default: str | None
+    generated: bool = False
 
     @classmethod
     def parse(cls, definition: str) -> ColumnShape:
@@ -119,7 +121,8 @@ class ColumnShape:
         kind, *rest = definition.split("\n")
         identity = next((line for line in rest if line.endswith("AS IDENTITY")), None)
         default = next((line.removeprefix("DEFAULT ") for line in rest if line.startswith("DEFAULT ")), None)
-        return cls(kind, "NOT NULL" in rest, identity, default)
+        generated = identity is None and any(line.startswith("GENERATED ALWAYS AS ") for line in rest)
+        return cls(kind, "NOT NULL" in rest, identity, default, generated)
 
     def declaration(self, name: str) -> sql.Composed:
         """The column's declaration for CREATE TABLE or ADD COLUMN."""
@@ -132,13 +135,6 @@ class ColumnShape:
     def is_constant(self) -> bool:
         """Whether existing rows may be given the default, because it calls no function."""
         return self.default is None or "(" not in self.default
-
-    def widens(self, other: ColumnShape) -> bool:
-        """Whether a column of the other shape can be given this type without a rewrite of its table."""
-        mine, theirs = _LENGTH.fullmatch(self.type), _LENGTH.fullmatch(other.type)
-        if theirs is None:
-            return False
-        return self.type in {"text", "character varying"} or (mine is not None and int(mine[1]) > int(theirs[1]))
 
 
 def constraint_text(definition: str) -> sql.SQL:
@@ -170,14 +166,23 @@ def comment_on(item: SchemaObject) -> sql.Composed:
     return sql.SQL("COMMENT ON {} IS {}").format(what, sql.Literal(item.comment))
 
 
-def create_table(relation: Relation, *, indexed: bool = True) -> list[Statement]:
-    """The statements that create a table of the target with all its parts; without its indexes unless `indexed`."""
+def create_table(relation: Relation, types: Mapping[str, str], *, indexed: bool = True) -> list[Statement]:
+    """The statements that create a table of the target with all its parts but the foreign keys.
+
+    Args:
+        relation: the table.
+        types: the types of its columns.
+        indexed: whether its indexes are made, too.
+    """
     columns = within("column", relation)
-    constraints = within("constraint", relation)
-    constraints.sort(key=lambda each: "PUFC".index(each.definition[0]))
+    constraints = [each for each in within("constraint", relation) if not each.definition.startswith("FOREIGN")]
+    constraints.sort(key=lambda each: "PUC".index(each.definition[0]))
     indexes, triggers = within("index", relation) if indexed else [], within("trigger", relation)
     body = sql.SQL(", ").join(
-        [ColumnShape.parse(each.definition).declaration(own_name(each)) for each in columns]
+        [
+            replace(ColumnShape.parse(each.definition), type=types[own_name(each)]).declaration(own_name(each))
+            for each in columns
+        ]
         + [
             sql.SQL("CONSTRAINT {} {}").format(sql.Identifier(own_name(each)), constraint_text(each.definition))
             for each in constraints

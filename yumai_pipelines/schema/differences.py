@@ -6,7 +6,6 @@ accepted is no drift until the object changes, or until this version wants somet
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
 
     from yumai_pipelines.postgres.connections import Connection
     from yumai_pipelines.schema.snapshot import Difference
-
-_RESPELLED = re.compile(r"[()\s]|::(?:text|character varying|bpchar)(?:\[\])?")
 
 ACCEPTED = Relation("yumai_pipelines", "accepted_differences")
 
@@ -72,8 +69,8 @@ def drift(connection: Connection) -> list[Difference]:
 
 
 def _seen(name: str, *definitions: str | None) -> tuple[str | None, ...]:
-    """A difference without the parentheses and casts of texts, which PostgreSQL spells anew in a restored dump."""
-    return (name, *(None if each is None else _RESPELLED.sub("", each) for each in definitions))
+    """A difference, whatever spelling its definitions have: a restored dump has another."""
+    return (name, *(None if each is None else snapshot.loosely(each) for each in definitions))
 
 
 def accept(connection: Connection, differences: Iterable[tuple[Difference, str]]) -> None:

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 SHIPPED = "catalogue.jsonl"
 
 _MATERIALIZED_VIEW = "materialized view "
+_SPELLING = re.compile(
+    r"[()\s]|::(?:text|character varying|bpchar|character|numeric|double precision|real|smallint|integer|bigint)"
+    r"(?:\[\])?"
+)
 _UNIQUE_INDEX = re.compile(r"CREATE UNIQUE INDEX \w+ ON (\w+\.\w+) USING btree \(([\w, ]+)\)$")
 
 
@@ -132,6 +136,11 @@ def spelled_once(item: SchemaObject) -> str:
     among other conditions loses its parentheses.
     """
     return _respelled().get((item.kind, item.definition), item.definition)
+
+
+def loosely(definition: str) -> str:
+    """A definition without the parentheses and casts that PostgreSQL adds for the types of columns, or in a dump."""
+    return _SPELLING.sub("", definition)
 
 
 @cache

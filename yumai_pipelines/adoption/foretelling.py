@@ -1,0 +1,225 @@
+"""What an adoption would do with each difference, decided before anything is changed, with the rows that matter.
+
+Rules that rows may be against are asked of the table as it will be: with columns that are missing yet, and with the
+values of ours in columns that will be converted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from psycopg import sql
+
+from yumai_pipelines.adoption.constraints import key_column
+from yumai_pipelines.adoption.conversions import list_conversions
+from yumai_pipelines.adoption.core import REFERENCES
+from yumai_pipelines.adoption.kinds import NUCLEUS, Action, Kind, There, adapted_type
+from yumai_pipelines.adoption.registry import SESSIONS, USERS, table_of
+from yumai_pipelines.adoption.target import ColumnShape, home, own_name, within
+from yumai_pipelines.adoption.types import family
+from yumai_pipelines.postgres.sql_files import read_sql
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from yumai_pipelines.adoption.kinds import Ruling
+    from yumai_pipelines.model.relations import Relation
+    from yumai_pipelines.postgres.connections import Connection
+
+SAMPLE = 5
+_LARGEST = {"smallint": 2**15 - 1, "integer": 2**31 - 1}
+
+
+@dataclass(frozen=True)
+class Foretold:
+    """What becomes of one difference.
+
+    Attributes:
+        ruling: the difference and its kind.
+        action: what is done: a rule that rows are against is not made.
+        reason: the same in words, with the rows that matter.
+    """
+
+    ruling: Ruling
+    action: Action
+    reason: str
+
+    def __str__(self) -> str:
+        """One line for people: the object, how it differs, what is done, and what that costs."""
+        cost = "" if self.action == Action.KEEP or not self.ruling.kind.cost else f" ({self.ruling.kind.cost})"
+        return f"{self.ruling.difference}: {self.reason}{cost}"
+
+
+class Foreteller:
+    """Asks the rows of a database about its rulings."""
+
+    def __init__(self, connection: Connection, found: Sequence[Ruling], there: There, zone: str) -> None:
+        """Keep what was found in the catalogue."""
+        self._connection = connection
+        self._rulings = found
+        self._there = there
+        self._zone = zone
+        self._conversions = list_conversions(found)
+        self._numbered = {
+            (home(each.difference), own_name(each.difference)) for each in found if each.kind == Kind.NUMBER
+        }
+
+    def foretell(self) -> Iterator[Foretold]:
+        """Yield what becomes of each difference."""
+        for each in self._rulings:
+            yield Foretold(each, *self._outcome(each))
+
+    def _outcome(self, each: Ruling) -> tuple[Action, str]:
+        kind = each.kind
+        question = self._rows_against(each)
+        if question is None:
+            return kind.action if kind.action != Action.TRY else Action.MAKE, kind.done
+        if kind == Kind.REFERENCE and not self._is_unique(*self._pointed_to(each)):
+            return Action.KEEP, "is not added: what it refers to is not unique"
+        count, sample = self._count(*question)
+        rows = f"{count} rows ({', '.join(sample)}{', …' if count > len(sample) else ''})"
+        if kind == Kind.BESIDE:
+            return kind.action, f"{kind.done}; {rows} have no value of ours" if count else kind.done
+        if not count:
+            return Action.MAKE, kind.done
+        if kind != Kind.REFERENCE:
+            return Action.KEEP, f"is not made: {rows} are against it"
+        shape = self._there.columns[home(each.difference)].get(key_column(each.expected))
+        if shape and shape.not_null:
+            return Action.KEEP, f"is added for new rows alone: {rows} lead nowhere, and may not be emptied"
+        return Action.MAKE, f"{kind.done}; {rows} lead nowhere"
+
+    def _pointed_to(self, each: Ruling) -> tuple[Relation, str]:
+        return REFERENCES[home(each.difference), key_column(each.expected)]
+
+    def _is_unique(self, relation: Relation, column: str) -> bool:
+        """Whether a column is a key by itself, or will be."""
+        if relation not in self._there.columns or (relation, column) in self._numbered:
+            return True
+        keys = {f"PRIMARY KEY ({column})", f"UNIQUE ({column})"}
+        if any(
+            each.kind == "constraint" and home(each) == relation and each.definition in keys
+            for each in self._there.objects
+        ):
+            return True
+        return self._count(*self._repetitions(relation, f"({column})"))[0] == 0
+
+    def refusals(self) -> Iterator[str]:
+        """Reasons of the catalogue and of the rows for which the database cannot be adopted as it is."""
+        for each in self._rulings:
+            if each.kind.action == Action.REFUSE:
+                yield f"{each.difference}: it {each.kind.done}."
+        yield from self._repeated_keys()
+        yield from self._too_large()
+        for relation, column in self._connection.execute(
+            read_sql("adoption", "list_required_columns.sql"),
+            {"known": [str(each.name) for table in (USERS, SESSIONS) for each in within("column", table)]},
+        ):
+            yield (
+                f"column {relation}.{column} is NOT NULL without a default, and rows are made there for sessions and "
+                f"users that are gone: ALTER TABLE {relation} ALTER {column} SET DEFAULT …"
+            )
+
+    def _repeated_keys(self) -> Iterator[str]:
+        for relation in sorted(NUCLEUS, key=str):
+            name, *more = table_of(relation).key
+            if more or relation not in self._there.columns:
+                continue
+            count, sample = self._count(*self._repetitions(relation, f"({name})"))
+            if count:
+                yield f"{relation}.{name} is a key, and {count} values stand in several rows: {', '.join(sample)}."
+
+    def _too_large(self) -> Iterator[str]:
+        """References to users and shops with larger numbers than a column there can hold, where such rows are made."""
+        for (relation, column), (referenced, key) in REFERENCES.items():
+            theirs, limit = self._there.type_of(relation, column), self._there.type_of(referenced, key)
+            if theirs is None or limit is None or family(theirs) != "integer" or limit not in _LARGEST:
+                continue
+            if theirs == "bigint" or limit == "smallint":
+                query = sql.SQL("SELECT max({}) FROM {}").format(sql.Identifier(column), relation.identifier)
+                row = self._connection.execute(query).fetchone()
+                largest = row[0] if row else None
+                if largest is not None and largest > _LARGEST[limit]:
+                    yield (
+                        f"{relation}.{column} has {largest}, which {referenced}.{key} cannot hold: it is {limit}. "
+                        "Widen that column, or empty the reference."
+                    )
+
+    def _rows_against(self, each: Ruling) -> tuple[sql.Composed, sql.Composable] | None:
+        """The rows that a ruling depends on, called `t`, and SQL of their keys."""
+        if each.kind in {Kind.NULLS, Kind.CONDITION, Kind.UNIQUE, Kind.REFERENCE, Kind.BESIDE}:
+            relation = home(each.difference)
+            if relation not in self._there.columns:
+                return None
+            return self._question(each, relation)
+        return None
+
+    def _question(self, each: Ruling, relation: Relation) -> tuple[sql.Composed, sql.Composable] | None:
+        table, key = self._future(relation), sql.SQL("t.yumai_key")
+        definition = each.expected.definition
+        if each.kind == Kind.NULLS:
+            null = sql.SQL("{} WHERE t.{} IS NULL").format(table, sql.Identifier(own_name(each.difference)))
+            return null, key
+        if each.kind == Kind.CONDITION:
+            return sql.SQL("{} WHERE NOT {}").format(table, sql.SQL(definition.removeprefix("CHECK "))), key
+        if each.kind == Kind.UNIQUE:
+            return self._repetitions(relation, "(" + definition.partition(" (")[2])
+        if each.kind == Kind.BESIDE:
+            name = own_name(each.difference)
+            column = next(one for one in self._conversions[relation] if one.name == name)
+            lost = sql.SQL("{} WHERE t.{} IS NULL AND t.{} IS NOT NULL").format(
+                table, sql.Identifier(name), sql.Identifier(column.kept)
+            )
+            return lost, key
+        name = key_column(each.expected)
+        referenced, referenced_column = REFERENCES[relation, name]
+        if referenced in {USERS, SESSIONS}:
+            return None
+        nowhere = sql.SQL("{} WHERE t.{} IS NOT NULL").format(table, sql.Identifier(name))
+        if referenced in self._there.columns:
+            nowhere += sql.SQL(" AND NOT EXISTS (SELECT FROM {} WHERE r.{} = t.{})").format(
+                self._future(referenced, "r"), sql.Identifier(referenced_column), sql.Identifier(name)
+            )
+        return nowhere, key
+
+    def _repetitions(self, relation: Relation, columns: str) -> tuple[sql.Composed, sql.Composable]:
+        names = sql.SQL(columns)
+        repeated = sql.SQL(
+            "(SELECT {}::text AS yumai_key FROM {} GROUP BY {} HAVING count(*) > 1 AND num_nulls{} = 0) AS t"
+        )
+        return (
+            repeated.format(sql.SQL(f"ROW{columns}"), self._future(relation), sql.SQL(columns.strip("()")), names),
+            sql.SQL("t.yumai_key"),
+        )
+
+    def _future(self, relation: Relation, alias: str = "t") -> sql.Composed:
+        """The rows of a table as they will be, with the columns of the target, and their keys as text."""
+        there = self._there.columns[relation]
+        conversions = {column.name: column for column in self._conversions.get(relation, ())}
+        parts: list[sql.Composable] = []
+        for each in within("column", relation):
+            name, ours = own_name(each), ColumnShape.parse(each.definition)
+            column = sql.Identifier(name)
+            if name in conversions:
+                parts.append(sql.SQL("{} AS {}").format(conversions[name].value("s", self._zone), column))
+                parts.append(sql.SQL("s.{} AS {}").format(column, sql.Identifier(conversions[name].kept)))
+            elif name in there:
+                parts.append(sql.SQL("s.{}").format(column))
+            elif ours.identity:
+                parts.append(sql.SQL("row_number() OVER () AS {}").format(column))
+            else:
+                default = ours.default if ours.default and (ours.is_constant or ours.not_null) else "NULL"
+                kind = adapted_type(self._there, relation, name, ours.type)
+                parts.append(sql.SQL("({})::{} AS {}").format(sql.SQL(default), sql.SQL(kind), column))
+        key = sql.Identifier("s", key if (key := table_of(relation).key[0]) in there else "ctid")
+        return sql.SQL("(SELECT {}, {}::text AS yumai_key FROM {} AS s) AS {}").format(
+            sql.SQL(", ").join(parts), key, relation.identifier, sql.SQL(alias)
+        )
+
+    def _count(self, rows: sql.Composed, key: sql.Composable) -> tuple[int, tuple[str, ...]]:
+        query = sql.SQL("SELECT {key}, count(*) OVER () FROM {rows} LIMIT {sample}").format(
+            key=key, rows=rows, sample=sql.Literal(SAMPLE)
+        )
+        found = self._connection.execute(query).fetchall()
+        return (found[0][1] if found else 0), tuple(str(name) for name, _ in found)
