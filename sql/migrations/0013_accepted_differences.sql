@@ -22,6 +22,7 @@ COMMENT ON COLUMN yumai_pipelines.accepted_differences.since IS 'When it was acc
 DO $$
 DECLARE
     v_wanted record;
+    v_is_checked boolean;
 BEGIN
     FOR v_wanted IN
         SELECT w.name, w.attribute, w.type
@@ -101,19 +102,29 @@ BEGIN
     END IF;
 
     -- Half a star is a rating. This rewrites the reviews, a table of the business and not of the conversations.
-    IF EXISTS (
+    v_is_checked := EXISTS (
         SELECT FROM pg_constraint
         WHERE
             conrelid = to_regclass('chatbot.reviews') AND conname = 'reviews_rating_check'
             AND translate(pg_get_constraintdef(oid), '()', '') = 'CHECK rating >= 1 AND rating <= 5'
-    ) THEN
+    );
+    IF v_is_checked THEN
         ALTER TABLE chatbot.reviews DROP CONSTRAINT reviews_rating_check;
+    END IF;
+    IF EXISTS (
+        SELECT FROM pg_attribute
+        WHERE
+            attrelid = to_regclass('chatbot.reviews') AND attname = 'rating' AND atttypid = 'integer'::regtype
+            AND attgenerated = ''
+    ) THEN
         BEGIN
             ALTER TABLE chatbot.reviews ALTER rating TYPE numeric(2, 1);
         EXCEPTION
             WHEN feature_not_supported OR numeric_value_out_of_range THEN
                 RAISE NOTICE 'chatbot.reviews.rating is not widened: %', SQLERRM;
         END;
+    END IF;
+    IF v_is_checked THEN
         ALTER TABLE chatbot.reviews ADD CONSTRAINT reviews_rating_check CHECK (rating BETWEEN 0 AND 5);
     END IF;
 END

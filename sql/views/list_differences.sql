@@ -3,15 +3,15 @@
 WITH expected AS ({query}),
 
 missing AS (
-    SELECT e.* FROM expected AS e
+    SELECT {compared} FROM expected AS t
     EXCEPT
-    SELECT v.* FROM {view} AS v
+    SELECT {compared} FROM {view} AS t
 ),
 
 unexpected AS (
-    SELECT v.* FROM {view} AS v
+    SELECT {compared} FROM {view} AS t
     EXCEPT
-    SELECT e.* FROM expected AS e
+    SELECT {compared} FROM expected AS t
 )
 
 SELECT

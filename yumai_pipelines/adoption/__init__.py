@@ -6,6 +6,7 @@ Replaces the migration guide of section 8.2 of the database document.
 from yumai_pipelines.adoption.cases import Case
 from yumai_pipelines.adoption.finish import FinishReport
 from yumai_pipelines.adoption.inventory import ADOPTED, Inventory
+from yumai_pipelines.adoption.kinds import Action
 from yumai_pipelines.adoption.run import (
     AdoptionError,
     AdoptionIncompleteError,
@@ -18,6 +19,7 @@ from yumai_pipelines.adoption.run import (
 
 __all__ = [
     "ADOPTED",
+    "Action",
     "AdoptionError",
     "AdoptionIncompleteError",
     "AdoptionReport",

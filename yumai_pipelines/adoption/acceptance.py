@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 from yumai_pipelines.adoption.compatibility import TRIGGER
 from yumai_pipelines.adoption.foretelling import Foreteller
-from yumai_pipelines.adoption.kinds import There, read_rulings
-from yumai_pipelines.schema.differences import accept, all_differences
+from yumai_pipelines.adoption.kinds import Action, There, read_rulings, rulings
+from yumai_pipelines.schema.differences import accept, all_differences, drift, forget_settled
 
 if TYPE_CHECKING:
     from yumai_pipelines.postgres.connections import Connection
     from yumai_pipelines.schema.snapshot import Difference
 
 FOR_THE_OLDER_APPLICATION = "lets the older application write on, or is read by it; `yumai adopt --finish` ends that"
-_MADE = "no longer as the adoption had made it"
+_UNDONE = "a migration could not change it"
 
 
 def accept_what_is_left(connection: Connection, zone: str) -> None:
@@ -23,13 +23,22 @@ def accept_what_is_left(connection: Connection, zone: str) -> None:
     reasons: dict[str, list[str]] = {}
     for each in Foreteller(connection, read_rulings(connection), there, zone).foretell():
         reasons.setdefault(each.ruling.difference.object, []).append(each.reason)
-    accept(connection, [(each, _why(each, reasons)) for each in all_differences(connection)])
+    accept(connection, [(each, _why(each, there, reasons)) for each in all_differences(connection)])
 
 
-def _why(each: Difference, reasons: dict[str, list[str]]) -> str:
+def accept_what_is_kept(connection: Connection) -> None:
+    """Accept what `finish` has changed and left, and forget what it has dropped."""
+    forget_settled(connection)
+    kept = [each for each in drift(connection) if each.expected is None and _is_ours(each.name)]
+    accept(connection, [(each, FOR_THE_OLDER_APPLICATION) for each in kept])
+
+
+def _why(each: Difference, there: There, reasons: dict[str, list[str]]) -> str:
     if each.expected is None and _is_ours(each.name):
         return FOR_THE_OLDER_APPLICATION
-    return "; ".join(dict.fromkeys(reasons.get(each.object, [_MADE])))
+    # What only a later migration wants is in none of the target's differences.
+    later = [ruling.kind.done for ruling in rulings([each], there) if ruling.kind.action == Action.KEEP]
+    return "; ".join(dict.fromkeys(reasons.get(each.object) or later or [_UNDONE]))
 
 
 def _is_ours(name: str) -> bool:

@@ -52,7 +52,7 @@ def column_type(connection: Connection, table: Relation, column: str) -> str | N
     """The type of a column, or None when the table has no such column."""
     name: str | None = read_value(
         connection,
-        "SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = %s::regclass AND attname = %s "
+        "SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attname = %s "
         "AND NOT attisdropped",
         (table.quoted, column),
     )

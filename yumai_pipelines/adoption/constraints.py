@@ -108,6 +108,27 @@ def add_foreign_keys(steps: Steps) -> None:
             _change_keys(steps, f"add foreign keys to {relation}", tables, others, statements)
 
 
+def let_people_go(steps: Steps) -> None:
+    """Give foreign keys of theirs that refuse the deletion of a person's rows a rule on delete."""
+    for each in steps.of_kind(Kind.BLOCKING):
+        relation, name = home(each.difference), own_name(each.difference)
+        definition = each.difference.found.definition if each.difference.found else ""
+        column = definition.removeprefix("FOREIGN KEY (").partition(")")[0]
+        rule = "SET NULL" if may_be_null(steps.connection, relation, column) else "CASCADE"
+        new = f"{definition.removesuffix(NOT_VALID)} ON DELETE {rule}"
+        other = referenced(definition)
+        tables = family(steps.connection, relation)
+        statements: list[Statement] = [_drop(relation, name), _add(relation, name, new + NOT_VALID)]
+        _change_keys(steps, f"let people go in spite of {name}", tables, [other] if other else [], statements)
+        steps.gently(f"prove {name} of {relation}", _validate(relation, [name]))
+
+
+def may_be_null(connection: Connection, table: Relation, column: str) -> bool:
+    """Whether a column may be NULL."""
+    query = "SELECT NOT attnotnull FROM pg_attribute WHERE attrelid = %s::regclass AND attname = %s"
+    return bool(read_value(connection, query, (table.quoted, column)))
+
+
 def list_pending_keys(connection: Connection) -> list[PendingKey]:
     """The foreign keys that are not validated yet, ordered by table and name."""
     names = [key.name for table in TABLES for key in table.foreign_keys]
@@ -197,7 +218,9 @@ def add_unique_keys(steps: Steps) -> None:
     A table with another primary key gets a unique key instead, where foreign keys refer to ours.
     """
     for relation, keys in _by_table(steps.of_kind(Kind.UNIQUE)).items():
-        if len(family(steps.connection, relation)) > 1:
+        _, *partitions = family(steps.connection, relation)
+        if partitions:
+            _add_primary_key(steps, relation, partitions, *keys)
             continue
         for key in sorted(keys, key=lambda key: not key.definition.startswith("PRIMARY KEY")):
             kind, columns = key.definition.split(" (")
@@ -208,6 +231,31 @@ def add_unique_keys(steps: Steps) -> None:
         column = pointed_to.get(relation)
         if column and len(family(steps.connection, relation)) == 1 and not _is_key(steps.connection, relation, column):
             _add_unique(steps, relation, f"{relation.name}_{column}_key", "UNIQUE", f" ({column})")
+
+
+def _add_primary_key(steps: Steps, relation: Relation, partitions: list[Relation], key: SchemaObject) -> None:
+    """Add the primary key of a table with partitions, each of which gets its own first."""
+    columns = key.definition.removeprefix("PRIMARY KEY")
+    if is_repeated(steps.connection, relation, columns):
+        return
+    prove_values(steps, relation, re.findall(r"\w+", columns))
+    for partition in partitions:
+        found = [each.definition for each in list_constraints(steps.connection, partition)]
+        if key.definition not in found:
+            _add_unique(steps, partition, f"{partition.name}_pkey", "PRIMARY KEY", columns)
+    name = sql.Identifier(own_name(key))
+    statements: list[Statement] = [
+        sql.SQL("ALTER TABLE ONLY {} ADD CONSTRAINT {} {}").format(relation.identifier, name, sql.SQL(key.definition))
+    ]
+    for partition in partitions:
+        own = next(each for each in list_constraints(steps.connection, partition) if each.definition == key.definition)
+        statements.append(
+            sql.SQL("ALTER INDEX {} ATTACH PARTITION {}").format(
+                Relation(relation.schema, own_name(key)).identifier, Relation(partition.schema, own.name).identifier
+            )
+        )
+    statements += [drop_proof(relation, column) for column in re.findall(r"\w+", columns)]
+    steps.briefly(f"add {own_name(key)}", exclusively(relation, *partitions), statements)
 
 
 def _add_unique(steps: Steps, relation: Relation, name: str, kind: str, columns: str) -> None:

@@ -23,7 +23,7 @@ from yumai_pipelines.adoption.compatibility import compatibility_function, has_t
 from yumai_pipelines.adoption.constraints import drop_proof, prove_values
 from yumai_pipelines.adoption.core import MACHINERY
 from yumai_pipelines.adoption.indexes import make_index
-from yumai_pipelines.adoption.kinds import CONVERSIONS, Kind
+from yumai_pipelines.adoption.kinds import CONVERSIONS, Kind, There, index_kind
 from yumai_pipelines.adoption.registry import SESSION_CHILDREN, table_of
 from yumai_pipelines.adoption.steps import exclusively, family
 from yumai_pipelines.adoption.target import AWARE, NAIVE, ColumnShape, home, index_tail, own_name, within
@@ -139,10 +139,8 @@ class _Conversions:
     def run(self) -> None:
         self._add_shadow_columns()
         self._fill()
-        for column in self.columns:
-            for index in self._indexes(column):
-                tail = _renamed(index_tail(index.definition), column.name, column.shadow)
-                make_index(self.steps, self.table, self._building(own_name(index)), tail)
+        for index in self._indexes:
+            make_index(self.steps, self.table, self._building(own_name(index)), self._renamed(index))
         self.steps.vacuum(self.table)
         prove_values(self.steps, self.table, [column.shadow for column in self._times])
         self.steps.briefly(self._exchanging, exclusively(*self._family), self._exchange)
@@ -169,16 +167,26 @@ class _Conversions:
         """Times that no row may lack: one that does gets a time of a row near it."""
         return [column for column in self.columns if column.ours.not_null and column.ours.type == AWARE]
 
-    def _indexes(self, column: Conversion) -> list[SchemaObject]:
-        """Our indexes of the column; those of a table with partitions are built after it is exchanged."""
+    @cached_property
+    def _indexes(self) -> list[SchemaObject]:
+        """Our indexes of the columns; those of a table with partitions are built after the exchange."""
         if len(self._family) > 1:
             return []
+        there, names = There.read(self.connection), {column.name for column in self.columns}
         return [
-            each for each in within("index", self.table) if column.name in _WORD.findall(index_tail(each.definition))
+            each
+            for each in within("index", self.table)
+            if names & set(_WORD.findall(index_tail(each.definition)))
+            and index_kind(self.table, each.definition, there) == Kind.INDEX
         ]
 
+    def _renamed(self, index: SchemaObject) -> str:
+        """The definition of an index of the shadow columns."""
+        shadows = {column.name: column.shadow for column in self.columns}
+        return _WORD.sub(lambda word: shadows.get(word[0], word[0]), index_tail(index.definition))
+
     def _building(self, index: str) -> Relation:
-        return Relation(self.table.schema, SHADOW.format(index))
+        return self._index(SHADOW.format(index))
 
     def _add_shadow_columns(self) -> None:
         """Add the shadow columns and the trigger that fills them, together, so that every new row has them."""
@@ -244,8 +252,13 @@ class _Conversions:
         execute = self.connection.execute
         execute(sql.SQL("DROP TRIGGER {} ON {}").format(sql.Identifier(TRIGGER), self.table.identifier))
         kept = [column for column in self.columns if column.kind == Kind.BESIDE or self._is_used(column)]
+        for index in self._indexes:
+            execute(sql.SQL("DROP INDEX IF EXISTS {}").format(self._index(own_name(index)).identifier))
         for column in self.columns:
             self._exchange_column(column, keep=column in kept)
+        for index in self._indexes:
+            building, name = self._building(own_name(index)), sql.Identifier(own_name(index))
+            execute(sql.SQL("ALTER INDEX {} RENAME TO {}").format(building.identifier, name))
         naive = [
             column.name for column in self.columns if column.ours.type == AWARE and column.theirs.type in _ZONELESS
         ]
@@ -267,8 +280,6 @@ class _Conversions:
     def _exchange_column(self, column: Conversion, *, keep: bool) -> None:
         old, new = sql.Identifier(column.name), sql.Identifier(column.shadow)
         alter = partial(_alter, self.connection, self.table)
-        for index in self._indexes(column):
-            self._drop_index(own_name(index))
         if keep:
             alter(sql.SQL("ALTER {0} DROP DEFAULT, ALTER {0} DROP NOT NULL").format(old))
             alter(sql.SQL("RENAME {} TO {}").format(old, sql.Identifier(column.kept)))
@@ -280,11 +291,6 @@ class _Conversions:
         alter(sql.SQL("RENAME {} TO {}").format(new, old))
         if default := self._default(column):
             alter(sql.SQL("ALTER {} SET DEFAULT {}").format(old, default))
-        for index in self._indexes(column):
-            name = own_name(index)
-            self.connection.execute(
-                sql.SQL("ALTER INDEX {} RENAME TO {}").format(self._building(name).identifier, sql.Identifier(name))
-            )
 
     def _default(self, column: Conversion) -> sql.Composable | None:
         """Their default as a value of our type, if it can be one; or else ours."""
@@ -298,12 +304,11 @@ class _Conversions:
             return value
         return sql.SQL(column.ours.default) if column.ours.default else None
 
-    def _drop_index(self, name: str) -> None:
-        index = Relation(self.table.schema, name)
-        self.connection.execute(sql.SQL("DROP INDEX IF EXISTS {}").format(index.identifier))
+    def _index(self, name: str) -> Relation:
+        return Relation(self.table.schema, name)
 
     def _is_used(self, column: Conversion) -> bool:
-        known = [Relation(self.table.schema, own_name(index)).quoted for index in self._indexes(column)]
+        known = [self._index(own_name(index)).quoted for index in within("index", self.table)]
         return bool(dependents(self.connection, self.table, column.name, known))
 
 
@@ -313,10 +318,6 @@ def older_value(column: str, zone: str, *, wall_time: bool) -> sql.Composed:
     if wall_time:
         new = sql.SQL("({} AT TIME ZONE {})").format(new, sql.Literal(zone))
     return sql.SQL("{}::text").format(new)
-
-
-def _renamed(tail: str, column: str, shadow: str) -> str:
-    return _WORD.sub(lambda word: shadow if word[0] == column else word[0], tail)
 
 
 def reading_function(

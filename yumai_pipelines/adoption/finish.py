@@ -37,7 +37,7 @@ class FinishReport:
     def in_words(self) -> str:
         """The report for people, one line for each table and column."""
         lines = [f"An application that opens no sessions can no longer write to {table}." for table in self.tables]
-        lines += [f"Still read, and so kept: {each}" for each in self.kept]
+        lines += [f"Still needed, and so kept: {each}" for each in self.kept]
         return "\n".join(lines) or "Nothing to do: nothing is switched on for an older application."
 
 
@@ -65,7 +65,8 @@ def switch_off(steps: Steps, zone: str) -> FinishReport:
 def _end_wall_time(steps: Steps, table: Relation, zone: str) -> list[str]:
     """Drop the naive columns that nothing reads. The others are still filled, and returned with what reads them.
 
-    A column of theirs that stands beside ours is never dropped: it may hold what ours cannot.
+    A column of theirs that stands beside ours is never dropped, and stays in step: it may hold what ours cannot, and is
+    emptied when a person is erased.
     """
     kept: dict[str, list[str]] = {}
     copies: dict[str, sql.Composed] = {}
@@ -76,13 +77,13 @@ def _end_wall_time(steps: Steps, table: Relation, zone: str) -> list[str]:
             name = form.format(column)
             if column_type(steps.connection, table, name) is None:
                 continue
-            if readers := conversions.dependents(steps.connection, table, name, []):
-                kept[name] = readers
+            readers = conversions.dependents(steps.connection, table, name, [])
+            if form == conversions.KEPT and not readers:
+                drop = sql.SQL("ALTER TABLE {} DROP COLUMN {}").format(table.identifier, sql.Identifier(name))
+                statements.append(drop)
+            else:
+                kept[name] = readers or ["it may hold what ours cannot"]
                 copies[name] = conversions.older_value(column, zone, wall_time=wall_time)
-            elif form == conversions.KEPT:
-                statements.append(
-                    sql.SQL("ALTER TABLE {} DROP COLUMN {}").format(table.identifier, sql.Identifier(name))
-                )
     if kept:
         statements.append(conversions.reading_function(table, (), (), copies, zone))
     else:

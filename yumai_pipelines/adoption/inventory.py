@@ -78,7 +78,7 @@ class Inventory:
     @property
     def differences(self) -> tuple[str, ...]:
         """The objects of ours that are missing or differ."""
-        known = (each.ruling for each in self.foretold if each.ruling.kind != Kind.UNKNOWN)
+        known = (each.ruling for each in self.foretold if each.ruling.difference.expected is not None)
         return tuple(dict.fromkeys(str(each.difference) for each in known))
 
     def of_action(self, *actions: Action) -> tuple[str, ...]:
@@ -163,7 +163,7 @@ def _look(connection: Connection, settings: Settings, *, count: bool) -> Invento
         partitions = describe_partitions(connection, settings.zone)
         there = There.read(connection)
         found = rulings(compare(target(), there.objects), there)
-        unlike = list(dict.fromkeys(each.difference for each in found))
+        unlike = list(dict.fromkeys(each.difference for each in found if each.kind != Kind.BLOCKING))
         foreteller = Foreteller(connection, found, there, settings.legacy_timezone)
         names = function_names()
         return Inventory(
@@ -364,7 +364,7 @@ def _broken(connection: Connection, key: ForeignKey, primary: sql.Composable) ->
     rows = sql.SQL("{} AS t WHERE t.{column} IS NOT NULL").format(
         key.table.identifier, column=sql.Identifier(key.column)
     )
-    if relation_exists(connection, key.referenced):
+    if column_type(connection, key.referenced, key.referenced_column) is not None:
         rows += sql.SQL(" AND NOT EXISTS (SELECT FROM {} AS r WHERE {} = {})").format(
             key.referenced.identifier,
             *_pair(

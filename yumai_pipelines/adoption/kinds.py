@@ -12,7 +12,7 @@ from enum import Enum, StrEnum
 from typing import TYPE_CHECKING
 
 from yumai_pipelines.adoption.core import CORE, KEYS, MACHINERY, REFERENCES
-from yumai_pipelines.adoption.registry import RECENT_CONVERSATIONS, SESSION_CHILDREN, SESSIONS, SHOPS, USERS
+from yumai_pipelines.adoption.registry import RECENT_CONVERSATIONS, SESSION_CHILDREN, SESSIONS, SHOPS, TABLES, USERS
 from yumai_pipelines.adoption.target import (
     AWARE,
     NAIVE,
@@ -96,6 +96,11 @@ class Kind(Enum):
     NO_NULLS = (Action.CHANGE, "may be NULL", _CATALOGUE)
     NO_NULLS_HERE = (Action.KEEP, "stays NOT NULL", _FREE)
     REFERENCE = (Action.TRY, "is added for new rows, then proven; rows that lead nowhere are repaired first", _SCANNED)
+    BLOCKING = (
+        Action.CHANGE,
+        "would refuse that a person is erased: it gets ON DELETE SET NULL, or CASCADE where the column is never empty",
+        _SCANNED,
+    )
     CONDITION = (Action.TRY, "is added", _SCANNED)
     UNIQUE = (Action.TRY, "is added", "an index is built while the application writes")
     OTHER_PRIMARY_KEY = (Action.KEEP, "is not added: the table has another primary key", _FREE)
@@ -186,6 +191,12 @@ CONVERSIONS = frozenset({Kind.WALL_TIME, Kind.CONVERTED, Kind.BESIDE})
 NUCLEUS = frozenset({USERS, SHOPS, SESSIONS, *(table.relation for table in SESSION_CHILDREN)})
 """The tables whose keys other tables of the core refer to."""
 
+OF_A_PERSON = frozenset(
+    {USERS, *(key.table for table in TABLES for key in table.foreign_keys if key.on_delete == "CASCADE")}
+)
+"""The tables with rows that go with a user or a session."""
+
+_OWN_KEY = re.compile(r"FOREIGN KEY \((\w+)\) REFERENCES (\w+)\.(\w+)\(\w+\)( NOT VALID)?$")
 _TIMES = {table.relation: table.time or "" for table in SESSION_CHILDREN}
 _PRIMARY_KEY = re.compile(r"PRIMARY KEY \((.*)\)$")
 _WORD = re.compile(r"[a-z_]\w*")
@@ -232,13 +243,21 @@ def read_rulings(connection: Connection) -> list[Ruling]:
 def _kinds(each: Difference, there: There) -> Iterator[Kind]:
     ours, theirs = each.expected, each.found
     if ours is None:
-        yield Kind.UNKNOWN
+        yield Kind.BLOCKING if theirs is not None and is_blocking(theirs) else Kind.UNKNOWN
     elif theirs is not None and spelled_once(theirs) == spelled_once(ours):
         yield Kind.COMMENT
     elif each.kind == "column":
         yield from _column_kinds(ours, theirs, there)
     else:
         yield _kind_of(ours, theirs, there)
+
+
+def is_blocking(constraint: SchemaObject) -> bool:
+    """Whether a constraint of theirs between known tables refuses the deletion of what is a person's."""
+    key = _OWN_KEY.match(constraint.definition) if constraint.kind == "constraint" else None
+    if key is None or (home(constraint), key[1]) in REFERENCES:
+        return False
+    return home(constraint) in CORE and Relation(key[2], key[3]) in OF_A_PERSON
 
 
 def _kind_of(ours: SchemaObject, theirs: SchemaObject | None, there: There) -> Kind:
@@ -256,7 +275,7 @@ def _kind_of(ours: SchemaObject, theirs: SchemaObject | None, there: There) -> K
                 return Kind.SPELLED
             return _constraint_kind(home(ours), ours.definition, there)
         case "index":
-            return _index_kind(indexed(ours.definition), ours.definition, there)
+            return index_kind(indexed(ours.definition), ours.definition, there)
         case "trigger":
             return _trigger_kind(home(ours), there)
         case _:
@@ -294,26 +313,41 @@ def _column_kinds(mine: SchemaObject, found: SchemaObject | None, there: There) 
         return
     if found is None:
         yield Kind.NUMBER if ours.identity else Kind.COLUMN
+        if ours.not_null and not ours.identity and ours.default is None:
+            yield Kind.NULLS
         return
     theirs = ColumnShape.parse(found.definition)
     kind = _type_kind(there, relation, name, ours, theirs)
     if kind is not None:
         yield kind
-    if theirs.generated and kind is None:
+    if kind in CONVERSIONS and ours.not_null:
+        yield from _null_kinds(relation, name)
+    elif theirs.generated and kind is None:
         yield Kind.COMPUTED
-    if theirs.generated or kind in CONVERSIONS or kind == Kind.KEY:
-        return
+    elif not theirs.generated and kind not in CONVERSIONS and kind != Kind.KEY:
+        yield from _property_kinds(there, relation, name, ours, theirs)
+
+
+def _property_kinds(
+    there: There, relation: Relation, name: str, ours: ColumnShape, theirs: ColumnShape
+) -> Iterator[Kind]:
+    """The kinds of a column's default, numbers and NULLs."""
     default = _default_kind(relation, name, ours, theirs)
     if default is not None:
         yield default
     if ours.identity != theirs.identity:
         yield Kind.NUMBERED_OTHERWISE
     if ours.not_null and not theirs.not_null:
-        given = {"session_id": Kind.SESSIONS_GIVEN, _TIMES.get(relation): Kind.TIMES_GIVEN}
-        yield given.get(name, Kind.NULLS) if relation in _TIMES else Kind.NULLS
+        yield from _null_kinds(relation, name)
     if theirs.not_null and not ours.not_null:
         free = relation in {USERS, SESSIONS} or name in CORE[relation]
         yield Kind.NO_NULLS if free and name not in there.primary.get(relation, ()) else Kind.NO_NULLS_HERE
+
+
+def _null_kinds(relation: Relation, name: str) -> Iterator[Kind]:
+    """What becomes of a column that may be NULL, and is not to be."""
+    given = {"session_id": Kind.SESSIONS_GIVEN, _TIMES[relation]: Kind.TIMES_GIVEN} if relation in _TIMES else {}
+    yield given.get(name, Kind.NULLS)
 
 
 def _type_kind(there: There, relation: Relation, name: str, ours: ColumnShape, theirs: ColumnShape) -> Kind | None:
@@ -345,10 +379,10 @@ def _default_kind(relation: Relation, name: str, ours: ColumnShape, theirs: Colu
         return None
     if (relation, name) in MACHINERY:
         return Kind.DEFAULT
-    if ours.default is None or not comparable(ours.type, theirs.type):
-        return Kind.OTHER_DEFAULT
-    same = _SAME_DEFAULTS.get(theirs.default or "", theirs.default)
-    return Kind.DEFAULT if same in {None, ours.default} and ours.type == theirs.type else Kind.OTHER_DEFAULT
+    if theirs.default is None:
+        return Kind.DEFAULT if readable(ours.type, theirs.type) else Kind.OTHER_DEFAULT
+    same = ours.type == theirs.type and _SAME_DEFAULTS.get(theirs.default) == ours.default
+    return Kind.DEFAULT if same else Kind.OTHER_DEFAULT
 
 
 def _constraint_kind(relation: Relation, definition: str, there: There) -> Kind:
@@ -366,7 +400,8 @@ def _constraint_kind(relation: Relation, definition: str, there: There) -> Kind:
     return Kind.CONDITION if fits else Kind.NOT_COMPARABLE
 
 
-def _index_kind(relation: Relation, definition: str, there: There) -> Kind:
+def index_kind(relation: Relation, definition: str, there: There) -> Kind:
+    """What becomes of an index of ours that is missing or differs."""
     if relation == RECENT_CONVERSATIONS:
         return _view_kind(there)
     tail = definition.partition(" USING ")[2]

@@ -14,11 +14,10 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from yumai_pipelines.adoption.batches import in_batches
-from yumai_pipelines.adoption.constraints import PendingKey, find_violated, list_pending_keys
+from yumai_pipelines.adoption.constraints import PendingKey, find_violated, list_pending_keys, may_be_null
 from yumai_pipelines.adoption.registry import CONVERSATIONS, SESSION_CHILDREN, SESSIONS, TABLES, USERS, table_of
 from yumai_pipelines.model.relations import Relation
 from yumai_pipelines.postgres.sql_files import read_sql
-from yumai_pipelines.postgres.values import read_value
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -48,11 +47,11 @@ def repair(steps: Steps, as_of: datetime, why: str) -> None:
     if any(key.referenced == SESSIONS for key in pending):
         _recover_sessions(steps, as_of, why)
     for table in SESSION_CHILDREN:
-        if table.relation != CONVERSATIONS and _may_be_null(steps, table.relation, "session_id"):
+        if table.relation != CONVERSATIONS and may_be_null(steps.connection, table.relation, "session_id"):
             _give_sessions(steps, table)
     for key in violated:
         # A reference that may not be empty stays, and its key NOT VALID.
-        if key.referenced != USERS and _may_be_null(steps, key.table, key.column):
+        if key.referenced != USERS and may_be_null(steps.connection, key.table, key.column):
             _empty(steps, key)
 
 
@@ -132,8 +131,3 @@ def _empty(steps: Steps, key: PendingKey) -> None:
     step = f"empty {key.column} of {key.table} where it leads nowhere"
     while any(done.rowcount for done in steps.in_batches(step, [work])):
         pass
-
-
-def _may_be_null(steps: Steps, table: Relation, column: str) -> bool:
-    query = "SELECT NOT attnotnull FROM pg_attribute WHERE attrelid = %s::regclass AND attname = %s"
-    return bool(read_value(steps.connection, query, (table.quoted, column)))

@@ -15,7 +15,7 @@ from uuid import uuid4
 from psycopg import sql
 
 from yumai_pipelines.adoption import constraints, conversions, indexes, ownership, structure
-from yumai_pipelines.adoption.acceptance import accept_what_is_left
+from yumai_pipelines.adoption.acceptance import accept_what_is_kept, accept_what_is_left
 from yumai_pipelines.adoption.cases import Case
 from yumai_pipelines.adoption.compatibility import accept_older_application, keep_in_quarantine
 from yumai_pipelines.adoption.finish import FinishReport, switch_off
@@ -41,7 +41,7 @@ from yumai_pipelines.postgres.errors import DatabaseError
 from yumai_pipelines.postgres.locks import AdvisoryLock, advisory_lock
 from yumai_pipelines.postgres.sql_files import read_sql
 from yumai_pipelines.postgres.values import read_value
-from yumai_pipelines.schema.differences import forget_settled, list_accepted
+from yumai_pipelines.schema.differences import list_accepted
 from yumai_pipelines.schema.upgrade import upgrade
 
 if TYPE_CHECKING:
@@ -220,7 +220,7 @@ def finish(url: str, settings: Settings, *, tell: Callable[[StepRecord], None] |
             )
         with Steps(_connecting(url, settings), policy, tell or (lambda _: None)) as owner:
             report = switch_off(owner, settings.legacy_timezone)
-            forget_settled(owner.connection)
+            accept_what_is_kept(owner.connection)
             return report
 
 
@@ -250,6 +250,7 @@ def _rebuild(steps: Steps, settings: Settings, as_of: datetime) -> None:
     repair(steps, as_of, why)
     indexes.make_indexes(steps)
     constraints.prove_foreign_keys(steps)
+    constraints.let_people_go(steps)
     constraints.add_checks(steps)
     conversions.give_times(steps)
     constraints.require_values(steps)

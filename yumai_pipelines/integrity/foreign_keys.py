@@ -22,10 +22,11 @@ from yumai_pipelines.model.relations import Relation
 from yumai_pipelines.partitions.tables import describe_partitions, falls_between
 from yumai_pipelines.postgres.sql_files import read_sql
 from yumai_pipelines.schema import snapshot
+from yumai_pipelines.schema.differences import list_accepted
 from yumai_pipelines.schema.tables import table_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from yumai_pipelines.integrity.scope import Scope
     from yumai_pipelines.model.months import Month
@@ -135,22 +136,34 @@ class References:
 
     Attributes:
         scope: the rows that were looked at.
-        keys: the foreign keys that were followed.
-        counts: the number of rows that refer to nothing, by key and month.
+        keys: the foreign keys that were followed, or are accepted.
+        counts: the number of rows that refer to nothing, by key and month; of an accepted key, none.
+        accepted: keys that are missing or not validated, and may stay so, each with why.
     """
 
     scope: Scope
     keys: tuple[ForeignKey, ...]
     counts: dict[ForeignKey, dict[Month | None, int]]
+    accepted: dict[ForeignKey, str]
 
     @classmethod
     def follow(cls, connection: Connection, scope: Scope, keys: Sequence[ForeignKey]) -> References:
-        """Follow each of the keys from each row of the scope."""
-        return cls(scope, tuple(keys), {key: _broken(connection, scope, key) for key in keys})
+        """Follow each of the keys from each row of the scope, but for those that are accepted as they are."""
+        accepted = accepted_keys(connection, keys)
+        none = dict.fromkeys(scope.places, 0)
+        counts = {key: none if key in accepted else _broken(connection, scope, key) for key in keys}
+        return cls(scope, tuple(keys), counts, accepted)
 
     def broken(self, month: Month | None, key: ForeignKey) -> int:
         """Return the number of rows of the month, or of all rows for None, whose key refers to nothing."""
         return self.counts[key][month]
+
+
+def accepted_keys(connection: Connection, keys: Iterable[ForeignKey]) -> dict[ForeignKey, str]:
+    """The foreign keys that differ and may stay so, such as those of an adopted database, each with why."""
+    accepted = {each.object: each.why for each in list_accepted(connection)}
+    names = {key: f"constraint {key.table}.{key.name}" for key in keys}
+    return {key: accepted[name] for key, name in names.items() if name in accepted}
 
 
 def _broken(connection: Connection, scope: Scope, key: ForeignKey) -> dict[Month | None, int]:
@@ -288,10 +301,11 @@ def foreign_keys(
     relations = constraints.relations(month)
     for relation in relations:
         for key in references.keys:
-            state = constraints.state(relation, key)
-            here = constraints.state(owner.relation, key)
-            renew = partial(_renew, connection, key, here, partitioned=owner.partitioned)
-            found = _faults(connection, relation, key, state, renew)
+            state, found = constraints.state(relation, key), list[Fault]()
+            if key not in references.accepted:
+                here = constraints.state(owner.relation, key)
+                renew = partial(_renew, connection, key, here, partitioned=owner.partitioned)
+                found = _faults(connection, relation, key, state, renew)
             if relation == owner.relation and references.broken(month, key):
                 found.append(_violations(connection, references, key, month))
             faults += found
@@ -301,6 +315,7 @@ def foreign_keys(
                     "foreign_key": f"{key.column} → {key.referenced.name}",
                     "on_delete": state.on_delete if state else "",
                     "fault": "; ".join(fault.what for fault in found),
+                    "accepted": references.accepted.get(key, ""),
                 }
             )
     return Finding(

@@ -19,6 +19,7 @@ from yumai_pipelines.model.lock_policy import LockPolicy
 from yumai_pipelines.postgres.locks import AdvisoryLock, advisory_lock
 from yumai_pipelines.postgres.sql_files import read_sql
 from yumai_pipelines.postgres.transactions import STEP_EVENT
+from yumai_pipelines.schema.differences import list_accepted
 from yumai_pipelines.schema.tables import SESSION_CHILDREN, TABLES, OnDelete, references_to, table_of
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def repair_orphans(
     batch_rows: int = 1000,
     policy: LockPolicy | None = None,
 ) -> list[Repair]:
-    """Repair every row of the registry's tables that violates a foreign key.
+    """Repair every row of the registry's tables that violates a foreign key, unless that is accepted.
 
     This is idempotent. Each batch is a transaction of its own, so a run that is killed keeps what it has done, and the
     next one continues. Sections 3 and 7.3 of the database document.
@@ -112,7 +113,9 @@ def repair_orphans(
     """
     if not connection.autocommit:
         raise ValueError("repair_orphans needs a connection in autocommit mode: each batch is a transaction")
+    accepted = {each.object for each in list_accepted(connection)}
     keys = [key for table in TABLES for key in table.foreign_keys]
+    keys = [key for key in keys if f"constraint {key.table}.{key.name}" not in accepted]
     keys.sort(key=_is_session_key)
     with advisory_lock(connection, AdvisoryLock.REPAIR, policy or LockPolicy()):
         searches = [_Search.run(connection, key, number) for number, key in enumerate(keys)]

@@ -52,9 +52,23 @@ def list_differences(connection: Connection, view: Relation, as_of: datetime, sa
         view=view.identifier,
         query=query_as_of(view_query(view), as_of),
         columns=sql.SQL(", ").join(sql.Identifier("t", column) for column in unique_key(view)),
+        compared=_compared(connection, view),
     )
     with connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(statement, {"sample": sample}).fetchall()
+
+
+def _compared(connection: Connection, view: Relation) -> sql.Composed:
+    """The columns of a view, as texts where their type has no equality: an adopted database may have such."""
+    types = connection.execute(
+        "SELECT a.attname, a.atttypid = ANY('{json,xml,point,polygon}'::regtype[]) FROM pg_attribute AS a "
+        "WHERE a.attrelid = %s::regclass AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum",
+        (view.quoted,),
+    )
+    return sql.SQL(", ").join(
+        sql.SQL("t.{0}::text AS {0}" if is_unequal else "t.{0}").format(sql.Identifier(name))
+        for name, is_unequal in types
+    )
 
 
 def query_as_of(query: str, as_of: datetime) -> sql.Composed:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import dagster as dg
 
-from yumai_pipelines.adoption import Case, adopt, inspect
+from yumai_pipelines.adoption import Action, Case, adopt, inspect
 from yumai_pipelines.defs.metadata import ENGINEERING, section
 from yumai_pipelines.defs.resources import PostgresResource
 from yumai_pipelines.settings import Settings
@@ -46,8 +46,9 @@ def adoption_inventory(postgres: PostgresResource, settings: dg.ResourceParam[Se
                 ),
             ),
             "missing_months": ", ".join(month.key for month in inventory.missing_months) or "none",
-            "to_add_or_alter": len(inventory.differences),
-            "differences": dg.MetadataValue.md(_bullets(inventory.differences)),
+            "made_or_changed": dg.MetadataValue.md(_bullets(inventory.of_action(Action.MAKE, Action.CHANGE))),
+            "converted": dg.MetadataValue.md(_bullets(inventory.of_action(Action.CONVERT))),
+            "stays_unlike_ours": dg.MetadataValue.md(_bullets(inventory.of_action(Action.KEEP))),
             "left_alone": dg.MetadataValue.md(_bullets(inventory.unknown)),
         }
     )
@@ -60,6 +61,8 @@ def adoption(
     context: dg.AssetExecutionContext, postgres: PostgresResource, settings: dg.ResourceParam[Settings]
 ) -> dg.MaterializeResult[None]:
     """Turns an older YUMAI database into what a fresh install is, in place, while its application keeps writing.
+
+    What the pipeline does not need stays as it is, and is accepted.
 
     This is idempotent: it can be stopped at any time and run again. The older application can keep writing afterwards
     too, until `yumai adopt --finish`. The report is in the table `yumai_pipelines.adoption_report`, under the run's id.
@@ -80,6 +83,7 @@ def adoption(
             ),
             "report": _report(report.cases, report.after),
             "left_alone": dg.MetadataValue.md(_bullets(report.unknown)),
+            "accepted": dg.MetadataValue.md(_bullets(map(str, report.accepted))),
         }
     )
 
