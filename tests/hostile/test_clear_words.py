@@ -12,6 +12,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from tests.processes import Finished, finished
 from tests.support import login
+from yumai_pipelines.extracts.reading import read_extract
 from yumai_pipelines.postgres.connections import connect
 from yumai_pipelines.postgres.errors import MissingRightsError
 
@@ -61,6 +62,22 @@ def test_a_login_without_roles_is_told_what_reading_extracts_needs(
             connect(url, application_name="test")
     assert outcome.returncode == 1
     assert "GRANT yumai_analyst TO" in outcome.stderr
+    assert list(tmp_path.glob("shops*")) == []
+
+
+def test_an_analyst_from_whom_rows_are_hidden_is_told_so(connection: Connection, database: str, tmp_path: Path) -> None:
+    connection.execute(
+        "ALTER TABLE extracts.shop_performance ENABLE ROW LEVEL SECURITY; "
+        "CREATE POLICY few ON extracts.shop_performance FOR SELECT USING (month > '2025-01-01')"
+    )
+    with login(connection, database, "IN ROLE yumai_analyst") as url:
+        outcome = yumai("export", "shop_performance", str(tmp_path / "shops.csv"), YUMAI_DATABASE_URL=url)
+        user = conninfo_to_dict(url)["user"]
+        with pytest.raises(MissingRightsError, match="has row level security, by which rows are hidden"):
+            read_extract("shop_performance", url=url)
+    assert outcome.returncode == 1
+    assert f"ALTER ROLE {user} BYPASSRLS" in outcome.stderr
+    assert "GRANT" not in outcome.stderr
     assert list(tmp_path.glob("shops*")) == []
 
 

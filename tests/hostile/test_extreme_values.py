@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from tests.adoption.test_adoption import adopted, older
 from tests.support import every, one
 from yumai_pipelines.archives.store import Store
 from yumai_pipelines.erasure.erase import erase_user
@@ -19,6 +20,7 @@ from yumai_pipelines.postgres.connections import connect
 from yumai_pipelines.schema.tables import TABLES
 
 if TYPE_CHECKING:
+    from tests.conftest import Databases
     from tests.graph import Graph
     from tests.support import Connection
 
@@ -35,6 +37,8 @@ EXTREMES = {
     "text": ("\x01", "\U0010ffff", "'; --", ""),
 }
 """Values by the type of a column; the n-th world has the n-th of each."""
+
+REFUSED_BY_JSONB = [EXTREMES["json"][each] for each in (0, 2, 3)]
 
 WORLD = """
     INSERT INTO users (external_user_id) VALUES ('person'), ('other');
@@ -133,3 +137,22 @@ def test_such_rows_are_erased_where_they_are(database: str, world: Connection) -
 def test_such_rows_are_checked(graph: Graph, world: Connection) -> None:
     orphan(world)
     assert graph.check_everything().failed_checks()
+
+
+@pytest.mark.parametrize("value", REFUSED_BY_JSONB, ids=["nul", "deep", "large"])
+def test_a_row_whose_reference_an_adoption_empties_is_kept_with_what_jsonb_refuses(
+    databases: Databases, value: str
+) -> None:
+    with older(databases) as (url, owner):
+        with psycopg.connect(owner, autocommit=True) as application:
+            application.execute(
+                "ALTER TABLE analytics.recommendations_log DROP CONSTRAINT recommendations_log_shop_id_fkey"
+            )
+            application.execute(
+                "UPDATE analytics.recommendations_log SET shop_id = 77, user_selection = %s::text::json WHERE id = 2",
+                (value,),
+            )
+        adopted(url)
+        with psycopg.connect(url) as connection:
+            kept = "SELECT source_row ->> 'shop_id', source_row ->> 'user_selection' FROM yumai_pipelines.quarantine"
+            assert every(connection, kept) == [("77", value)]

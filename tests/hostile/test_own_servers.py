@@ -95,8 +95,10 @@ def test_a_run_on_a_standby_says_so(standby: str, instance: dg.DagsterInstance) 
         run = Graph.on(standby, instance).run(job)
         assert not run.success
         assert any("is a standby" in error for error in run.errors())
-    with pytest.raises(StandbyError, match="at the primary"):
+    with pytest.raises(StandbyError, match="YUMAI_DATABASE_URL at the primary"):
         dagster_url(Settings(database_url=SecretStr(standby)))
+    with pytest.raises(StandbyError, match="YUMAI_DAGSTER_URL at the primary"):
+        dagster_url(Settings(dagster_url=SecretStr(standby)))
 
 
 def test_extracts_are_read_on_a_standby(standby: str) -> None:

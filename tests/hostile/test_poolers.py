@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+from pydantic import SecretStr
 
 from tests.hostile.pooler import pooled
 from tests.processes import finished
 from tests.support import every, one
 from yumai_pipelines.postgres.connections import OWNER_ROLE, connect
+from yumai_pipelines.postgres.dagster_database import dagster_url
 from yumai_pipelines.postgres.errors import PoolerError
+from yumai_pipelines.settings import Settings
 
 if TYPE_CHECKING:
     from tests.support import Connection
@@ -45,6 +48,16 @@ def test_a_pooler_of_transactions_is_refused_and_nothing_is_left_behind(
             for _ in range(sessions):
                 assert one(other, "SELECT current_user") != OWNER_ROLE
                 assert one(other, "SHOW search_path") != "pg_catalog, pg_temp"
+
+
+def test_a_pooler_of_transactions_keeps_no_storage_of_dagster(database: str) -> None:
+    with (
+        pooled(database, sessions=2) as url,
+        pytest.raises(PoolerError, match="YUMAI_DAGSTER_URL at the server itself"),
+    ):
+        dagster_url(Settings(dagster_url=SecretStr(url)))
+    with pooled(database, sessions=2, whole_sessions=True) as url:
+        assert dagster_url(Settings(dagster_url=SecretStr(url))) == url
 
 
 def test_a_pooler_of_whole_sessions_is_used(database: str) -> None:

@@ -49,10 +49,12 @@ def repair(steps: Steps, as_of: datetime, why: str) -> None:
     for table in SESSION_CHILDREN:
         if table.relation != CONVERSATIONS and may_be_null(steps.connection, table.relation, "session_id"):
             _give_sessions(steps, table)
-    for key in violated:
-        # A reference that may not be empty stays, and its key NOT VALID.
-        if key.referenced != USERS and may_be_null(steps.connection, key.table, key.column):
-            _empty(steps, key)
+    # A reference that may not be empty stays, and its key NOT VALID.
+    left = [key for key in violated if key.referenced != USERS and may_be_null(steps.connection, key.table, key.column)]
+    if left:
+        steps.briefly("make what keeps rows whole", [], [sql.SQL(read_sql("functions", "row_as_jsonb.sql"))])
+    for key in left:
+        _empty(steps, key)
 
 
 def _recover_users(steps: Steps, keys: list[PendingKey]) -> None:

@@ -16,7 +16,8 @@ from yumai_pipelines.model.calendar import first_days, in_ranges
 from yumai_pipelines.model.months import Month
 from yumai_pipelines.model.registry import extract_of
 from yumai_pipelines.postgres.connections import ANALYST_ROLE, connect, database_url, missing_rights
-from yumai_pipelines.postgres.errors import DatabaseError
+from yumai_pipelines.postgres.errors import DatabaseError, MissingRightsError
+from yumai_pipelines.postgres.values import read_value
 from yumai_pipelines.schema import snapshot
 from yumai_pipelines.settings import Settings
 
@@ -59,7 +60,7 @@ def read_extract(name: str, *, months: Months = None, url: str | None = None) ->
         KeyError: there is no such extract; the message lists those that exist.
         ValueError: one of the months is not a month.
         NeverBuiltError: one of the months was never built.
-        MissingRightsError: the login may not read the extracts.
+        MissingRightsError: the login may not read the extracts, or not all of their rows.
     """
     import pandas as pd
 
@@ -155,7 +156,7 @@ def _chunks(extract: Extract, wanted: Sequence[Month] | None, url: str | None) -
             for chunk in pd.read_sql(query, connection, chunksize=CHUNK, dtype_backend="pyarrow"):
                 yield chunk.astype(types)
         except pd.errors.DatabaseError as error:
-            _explain(error, connection)
+            _explain(error, connection, extract)
             raise
 
 
@@ -182,14 +183,29 @@ def _refuse_never_built(extract: Extract, wanted: Sequence[Month], built: Sequen
         )
 
 
-def _explain(error: BaseException, connection: AlchemyConnection) -> None:
+def _explain(error: BaseException, connection: AlchemyConnection, extract: Extract) -> None:
     """Raise what a login without rights has to know; pandas and SQLAlchemy each wrap what PostgreSQL says."""
     driver = connection.connection.driver_connection
     said: BaseException | None = error
     while said is not None:
         if isinstance(said, psycopg.errors.InsufficientPrivilege) and isinstance(driver, psycopg.Connection):
+            driver.rollback()
+            if read_value(driver, _HAS_POLICIES, (extract.relation.schema, extract.relation.name)):
+                raise MissingRightsError(
+                    f"{extract.relation} has row level security, by which rows are hidden from {driver.info.user}. "
+                    "Nothing is read, since months that are hidden would look like months without rows. As a "
+                    f"superuser: ALTER TABLE {extract.relation.quoted} DISABLE ROW LEVEL SECURITY; or, to let this "
+                    f"login read all of it, ALTER ROLE {driver.info.user} BYPASSRLS."
+                ) from error
             raise missing_rights(driver, ANALYST_ROLE) from error
         said = said.__cause__
+
+
+_HAS_POLICIES = """
+    SELECT coalesce(bool_or(row_security_active(c.oid)), false)
+    FROM pg_class AS c INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
+    WHERE n.nspname = %s AND c.relname = %s
+"""
 
 
 def _query(extract: Extract, months: list[Any] | None) -> sql.Composed:

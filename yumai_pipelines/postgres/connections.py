@@ -6,6 +6,7 @@ Queries of business data do not belong here.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, urlencode
 
@@ -41,6 +42,9 @@ OLDEST_SERVER = 16
 REVISION = Relation("yumai_pipelines", "alembic_version")
 """The table in which Alembic keeps the revision of the schema."""
 
+VARIABLE, DAGSTER_VARIABLE = "YUMAI_DATABASE_URL", "YUMAI_DAGSTER_URL"
+"""The settings that say where a database is, for messages."""
+
 Connection = psycopg.Connection[Any]
 """A connection of psycopg 3. Its rows are tuples unless a cursor has another row factory."""
 
@@ -59,6 +63,25 @@ def database_url(settings: Settings) -> str:
     server = LocalServer(settings.home)
     server.start()
     return server.url()
+
+
+def refuse_what_keeps_nothing(url: str, variable: str) -> None:
+    """Say what is wrong with a place that others are to write to, which they would say in words of their own.
+
+    Args:
+        url: libpq URL of the place.
+        variable: the setting that names it.
+
+    Raises:
+        StandbyError: the server takes no writes.
+        PoolerError: a pooler in between gives each transaction another session.
+    """
+    conninfo = _bounded(url)
+    # A server that does not answer at this moment may do so when the others try.
+    with suppress(psycopg.OperationalError), psycopg.connect(conninfo, autocommit=True) as connection:
+        place = _look_around(connection, None)
+        refuse_shared_sessions(connection, place.pid, conninfo, variable)
+        _refuse_standby(connection, place, variable)
 
 
 def with_database(url: str, database: str) -> str:
@@ -118,15 +141,14 @@ def connect(
         MissingRightsError: the login may not work as the role.
         psycopg.OperationalError: no connection.
     """
-    own: dict[str, Any] = {"application_name": application_name, "client_encoding": "UTF8"}
-    parameters = {**session.CONNECTION_PARAMETERS, **conninfo_to_dict(url), **own}
-    conninfo = make_conninfo(**parameters)
+    conninfo = _bounded(url, application_name=application_name, client_encoding="UTF8")
     connection = ExplainedConnection.connect(conninfo, autocommit=True)
     try:
+        _refuse_old_server(connection)
         place = _look_around(connection, role)
-        refuse_shared_sessions(connection, place.pid, conninfo)
+        refuse_shared_sessions(connection, place.pid, conninfo, VARIABLE)
         if not read_only:
-            _refuse_standby(connection, place)
+            _refuse_standby(connection, place, VARIABLE)
         session.pin(connection, zone)
         if role is not None:
             _work_as(connection, role, place)
@@ -170,6 +192,12 @@ _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 """A name that needs no quotation marks."""
 
 
+def _bounded(url: str, **own: str) -> str:
+    """A connection string that bounds each wait for the server, unless the URL does, with parameters of our own."""
+    parameters: dict[str, Any] = {**session.CONNECTION_PARAMETERS, **conninfo_to_dict(url), **own}
+    return make_conninfo(**parameters)
+
+
 class _Place(NamedTuple):
     """What is found out about a new connection before anything is set."""
 
@@ -179,13 +207,16 @@ class _Place(NamedTuple):
     may_set_role: bool
 
 
-def _look_around(connection: Connection, role: str | None) -> _Place:
+def _refuse_old_server(connection: Connection) -> None:
     version = connection.info.server_version
     if version < OLDEST_SERVER * 10_000:
         raise UnsupportedServerError(
             f"The server at {_address(connection)} is PostgreSQL {version // 10_000}; YUMAI needs {OLDEST_SERVER} or "
             "newer. Point YUMAI_DATABASE_URL at one, or unset it."
         )
+
+
+def _look_around(connection: Connection, role: str | None) -> _Place:
     with connection.cursor(row_factory=class_row(_Place)) as cursor:
         place = cursor.execute(_LOOK_AROUND, (role,)).fetchone()
     if place is None:
@@ -204,11 +235,11 @@ _LOOK_AROUND = """
 """
 
 
-def _refuse_standby(connection: Connection, place: _Place) -> None:
+def _refuse_standby(connection: Connection, place: _Place, variable: str) -> None:
     if place.standby:
         raise StandbyError(
-            f"The server at {_address(connection)} is a standby, which takes no writes. Point YUMAI_DATABASE_URL at "
-            "the primary; where it names several hosts, add target_session_attrs=read-write to it."
+            f"The server at {_address(connection)} is a standby, which takes no writes. Point {variable} at the "
+            "primary; where it names several hosts, add target_session_attrs=read-write to it."
         )
 
 

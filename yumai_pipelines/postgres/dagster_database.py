@@ -12,7 +12,13 @@ import psycopg
 from psycopg import sql
 
 from yumai_pipelines.local.server import LocalServer
-from yumai_pipelines.postgres.connections import connect, database_url, with_database
+from yumai_pipelines.postgres.connections import (
+    DAGSTER_VARIABLE,
+    connect,
+    database_url,
+    refuse_what_keeps_nothing,
+    with_database,
+)
 from yumai_pipelines.postgres.errors import DatabaseError
 from yumai_pipelines.postgres.values import read_value
 
@@ -48,9 +54,13 @@ def dagster_url(settings: Settings) -> str:
         LocalServerError: the embedded server cannot be started.
         ForeignHistoryError: an earlier version's history is there, and nobody has said whose it is.
         DatabaseError: the database is missing, and the role may not create it.
+        StandbyError: the server that `YUMAI_DAGSTER_URL` names takes no writes.
+        PoolerError: a pooler in between gives each transaction another session.
     """
     if settings.dagster_url is not None:
-        return settings.dagster_url.get_secret_value()
+        given = settings.dagster_url.get_secret_value()
+        refuse_what_keeps_nothing(given, DAGSTER_VARIABLE)
+        return given
     url = database_url(settings)
     with connect(url, application_name="yumai: find Dagster's database", role=None) as connection:
         name = connection.info.dbname + SUFFIX

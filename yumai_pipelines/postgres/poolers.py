@@ -16,7 +16,7 @@ ROUNDS = 5
 _PID = "SELECT pg_catalog.pg_backend_pid()"
 
 
-def refuse_shared_sessions(connection: psycopg.Connection, pid: int, conninfo: str) -> None:
+def refuse_shared_sessions(connection: psycopg.Connection, pid: int, conninfo: str, variable: str) -> None:
     """Make sure that the session is this connection's own for as long as it lives.
 
     A pooler gives each client a number of its own in the place of the session's pid. Only where it does, a second
@@ -26,6 +26,7 @@ def refuse_shared_sessions(connection: psycopg.Connection, pid: int, conninfo: s
         connection: a new one, in autocommit mode, with nothing set.
         pid: what the server says is the pid of its session.
         conninfo: how the connection was made.
+        variable: the setting that says so.
 
     Raises:
         PoolerError: it is given another session for each transaction.
@@ -40,7 +41,7 @@ def refuse_shared_sessions(connection: psycopg.Connection, pid: int, conninfo: s
                     f"What answers at {connection.info.host}:{connection.info.port} is a connection pooler that gives "
                     "each transaction another session of the server, such as PgBouncer with pool_mode = transaction. "
                     "The role and the settings of this project would be lost, and stay behind for others. Point "
-                    "YUMAI_DATABASE_URL at the server itself, or at a pool with pool_mode = session."
+                    f"{variable} at the server itself, or at a pool with pool_mode = session."
                 )
 
 
