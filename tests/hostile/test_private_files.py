@@ -10,6 +10,7 @@ import pytest
 
 from tests.archives.test_archives import archive, plant
 from tests.support import Connection, server_home
+from yumai_pipelines.archives.store import PARTIAL, Store
 from yumai_pipelines.extracts.user_key import user_key_secret
 from yumai_pipelines.local.server import LocalServer
 from yumai_pipelines.local.ui import make_instance
@@ -51,6 +52,26 @@ def test_archives_are_their_owners_alone(database: str, connection: Connection, 
         assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
     assert {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "home").rglob("*") if path.is_dir()} == {0o700}
     assert stat.S_IMODE(shared.stat().st_mode) == 0o755
+
+
+def test_a_report_is_written_through_no_link(tmp_path: Path) -> None:
+    """The directory of the reports may be shared, and the name of the draft is known beforehand."""
+    other = tmp_path / "other"
+    other.write_text("of the same account")
+    path = tmp_path / "2024-08.html"
+    (tmp_path / f".{path.name}.part").symlink_to(other)
+    page.write("what was recommended", path)
+    assert (path.read_text(), other.read_text()) == ("what was recommended", "of the same account")
+    assert not path.is_symlink()
+
+
+def test_an_archive_is_written_through_no_link(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.write_text("of the same account")
+    (tmp_path / f"file{PARTIAL}").symlink_to(other)
+    with Store.at(str(tmp_path)).writing("file") as file:
+        file.write(b"rows")
+    assert ((tmp_path / "file").read_text(), other.read_text()) == ("rows", "of the same account")
 
 
 def test_a_report_is_its_owners_alone(tmp_path: Path) -> None:

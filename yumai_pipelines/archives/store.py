@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Self
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
-from yumai_pipelines.local.private import make_private, touch_private
+from yumai_pipelines.local import files
 from yumai_pipelines.postgres.errors import DatabaseError
 
 if TYPE_CHECKING:
@@ -105,8 +105,8 @@ class Store:
     def _prepare(self, path: str) -> None:
         """Make the directory of a file. On a local disk, nobody but the owner may read the file."""
         if isinstance(self.filesystem, LocalFileSystem):
-            make_private(Path(path).parent)
-            touch_private(Path(path + PARTIAL))
+            files.make_directory(Path(path).parent)
+            files.replace(Path(path + PARTIAL))
         else:
             self.filesystem.makedirs(path.rpartition("/")[0], exist_ok=True)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
-from yumai_pipelines.local.private import make_private
+from yumai_pipelines.local import files
 from yumai_pipelines.postgres.errors import DatabaseError
 
 if TYPE_CHECKING:
@@ -70,10 +70,9 @@ def key_id(secret: SecretStr) -> str:
 def _kept_secret(path: Path) -> SecretStr:
     """The secret in a file. The first process that needs it creates the file, in one atomic step."""
     if not path.exists():
-        make_private(path.parent)
+        files.make_directory(path.parent)
         draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(secrets.token_hex(32))
+        files.replace(draft, secrets.token_hex(32))
         try:
             os.link(draft, path)
         except FileExistsError:

@@ -1,6 +1,7 @@
-"""Files that one program keeps for itself, where another account may have put something under their names.
+"""Directories and files for their owner alone, whatever the umask: what people said is in them, or a password.
 
-As root, a program that follows such a link reads or overwrites any file of the machine.
+Another account may have put something under their names. A program that follows such a link reads or overwrites any
+file of its account; as root, any file of the machine.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -65,10 +66,24 @@ def replaced(path: Path, text: str) -> Iterator[IO[str]]:
         FileExistsError: somebody put something there at the same moment.
     """
     path.unlink(missing_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, stat.S_IRUSR | stat.S_IWUSR), "w") as file:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, stat.S_IRUSR | stat.S_IWUSR)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         yield file
+
+
+def replace(path: Path, text: str = "") -> None:
+    """Do what `replaced` does, and close the file."""
+    with replaced(path, text):
+        pass
+
+
+def make_directory(directory: Path) -> None:
+    """Make a directory, and those above it that are missing. One that is there stays as it is: it may be shared."""
+    for missing in reversed([each for each in (directory, *directory.parents) if not each.exists()]):
+        with suppress(FileExistsError):
+            missing.mkdir(0o700)
 
 
 def take_directory(directory: Path, *, enter: bool = False) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import matplotlib as mpl
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from yumai_pipelines.local.private import make_private, touch_private
+from yumai_pipelines.local import files
 from yumai_pipelines.report import plots
 from yumai_pipelines.report.numbers import USUAL
 
@@ -57,10 +57,9 @@ def render(numbers: Numbers) -> str:
 
 def write(text: str, path: Path) -> None:
     """Write the page to a file for its owner alone. Readers see the old file or the new one, each complete."""
-    make_private(path.parent)
+    files.make_directory(path.parent)
     draft = path.with_name(f".{path.name}.part")
-    touch_private(draft)
-    draft.write_text(text, encoding="utf-8")
+    files.replace(draft, text)
     draft.replace(path)
 
 
