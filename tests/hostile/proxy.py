@@ -177,8 +177,9 @@ class _Link:
 def kill_client(port: int) -> None:
     """Kill the process, which a test started, whose connection has this port."""
     for process in psutil.Process().children(recursive=True):
-        if any(each.laddr.port == port for each in process.net_connections("tcp")):
-            process.kill()
+        with suppress(psutil.NoSuchProcess):  # of another test's, which ends at this moment
+            if any(each.laddr.port == port for each in process.net_connections("tcp")):
+                process.kill()
 
 
 def kill_server(server: LocalServer) -> None:
