@@ -97,7 +97,9 @@ def test_assets_of_each_job() -> None:
 def test_checks_of_each_job() -> None:
     everything = {f"{key.asset_key.to_user_string()}:{key.name}" for key in GRAPH.asset_check_keys}
     of_extracts = {check for check in everything if check.startswith("extracts/")}
-    assert checks_of("install_schema") == {"schema:schema_has_no_drift", "schema:only_the_pipeline_creates"}
+    assert checks_of("install_schema") == {
+        f"schema:{name}" for name in ("schema_has_no_drift", "only_the_pipeline_creates", "clocks_agree")
+    }
     assert checks_of("monthly_partitions") == {
         check for check in everything if check.startswith("chatbot/conversations:")
     }

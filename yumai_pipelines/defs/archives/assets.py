@@ -1,6 +1,5 @@
 """The asset that archives past months of the conversations. `yumai_pipelines.archives` does the work."""
 
-from datetime import datetime
 from typing import Any
 
 import dagster as dg
@@ -12,6 +11,7 @@ from yumai_pipelines.defs.metadata import ENGINEERING, asset_key, section
 from yumai_pipelines.defs.months import PAST_MONTHS, accepting, months_of
 from yumai_pipelines.defs.resources import PostgresResource
 from yumai_pipelines.model.registry import CONVERSATIONS
+from yumai_pipelines.postgres.clocks import earlier_now
 from yumai_pipelines.settings import Settings
 
 
@@ -47,7 +47,8 @@ def archived_conversations(
     Materializing a month detaches its partition, writes it to YUMAI_ARCHIVE_URL, reads the file back, and drops the
     table only if the file holds the same rows. `yumai restore-month` brings a month back; the month then stays in the
     database until a run is told to archive it `again`. Rows whose session or user is deleted later stay in the file
-    until the job erase_user removes that person's rows. Section 7.2 of the database document.
+    until the job erase_user removes that person's rows. A month is past when it is by the pipeline's clock and by the
+    server's. Section 7.2 of the database document.
     """
     with postgres.connect("archive") as connection:
         for report in archive_months(
@@ -57,7 +58,7 @@ def archived_conversations(
             zone=settings.zone,
             policy=settings.lock_policy,
             kept=settings.months_kept,
-            as_of=datetime.now(settings.zone),
+            as_of=earlier_now(connection),
             again=config.again,
         ):
             context.log.info(f"{report.month}: {report.action}")

@@ -1,6 +1,5 @@
 """The asset that deletes old sessions, by month. `yumai_pipelines.retention.purge` decides what may be deleted."""
 
-from datetime import UTC, datetime
 from functools import partial
 
 import dagster as dg
@@ -11,6 +10,7 @@ from yumai_pipelines.defs.extracts.builder import Builder
 from yumai_pipelines.defs.metadata import ENGINEERING, section
 from yumai_pipelines.defs.months import CLOSED_MONTHS, accepting, months_of
 from yumai_pipelines.defs.resources import PostgresResource, UserKeys
+from yumai_pipelines.postgres.clocks import earlier_now
 from yumai_pipelines.postgres.errors import DatabaseError
 from yumai_pipelines.retention.purge import Purge, RetentionRefusedError, UnprovenError, purge_month
 from yumai_pipelines.settings import Settings
@@ -37,17 +37,19 @@ def expired_sessions(
 ) -> dg.MaterializeResult[None]:
     """Deletes the sessions that ended in the month, with the rows that belong to them, 30 days or more after their end.
 
-    The age is set by YUMAI_SESSION_DAYS. Sessions of a month are deleted only if all extracts of the month are built,
-    have passed their checks, and agree with the rows that are there now. A month of which that is not true is built
-    first. The deletion is recorded in `extracts.ledger`, and from then on those months of the extracts are not built
-    again: what changes in their logs afterwards is counted there. Each batch is a transaction of its own. If
-    YUMAI_ARCHIVE_URL is set, conversations are deleted only after they are archived, so a month waits for that
-    (YUMAI_PURGE_ARCHIVED_ONLY). Section 7.2 of the database document.
+    The age is set by YUMAI_SESSION_DAYS. It is reached when it is by the pipeline's clock and by the server's. Sessions
+    of a month are deleted only if all extracts of the month are built, have passed their checks, and agree with the
+    rows that are there now. A month of which that is not true is built first. The deletion is recorded in
+    `extracts.ledger`, and from then on those months of the extracts are not built again: what changes in their logs
+    afterwards is counted there. Each batch is a transaction of its own. If YUMAI_ARCHIVE_URL is set, conversations are
+    deleted only after they are archived, so a month waits for that (YUMAI_PURGE_ARCHIVED_ONLY). Section 7.2 of the
+    database document.
     """
     builder = Builder(context, postgres, settings, user_keys)
     refused: list[str] = []
     purges: list[Purge] = []
     with postgres.connect("purge sessions") as connection:
+        as_of = earlier_now(connection)
         for month in months_of(context) or []:
             purge = partial(
                 purge_month,
@@ -55,7 +57,7 @@ def expired_sessions(
                 month,
                 settings.zone,
                 settings.lock_policy,
-                as_of=datetime.now(UTC),
+                as_of=as_of,
                 days=settings.session_days,
                 archived_only=settings.archives_before_purge,
             )

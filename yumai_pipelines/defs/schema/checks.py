@@ -1,4 +1,6 @@
-"""The check that the schema is what the migrations make."""
+"""The checks of the database as a whole: what is in it, who may make more, and what time it has."""
+
+from datetime import timedelta
 
 import dagster as dg
 from psycopg import sql
@@ -7,8 +9,11 @@ from yumai_pipelines.defs.evaluations import result
 from yumai_pipelines.defs.resources import PostgresResource
 from yumai_pipelines.defs.schema.assets import schema
 from yumai_pipelines.integrity.findings import SAMPLE, Block, Finding, Severity
+from yumai_pipelines.postgres.clocks import server_ahead
 from yumai_pipelines.schema.differences import drift
 from yumai_pipelines.schema.upgrade import list_creators
+
+CLOCKS_MAY_DIFFER_BY = timedelta(minutes=1)
 
 
 @dg.asset_check(asset=schema)
@@ -65,4 +70,27 @@ def only_the_pipeline_creates(postgres: PostgresResource) -> dg.AssetCheckResult
     )
 
 
-SCHEMA_CHECKS = [schema_has_no_drift, only_the_pipeline_creates]
+@dg.asset_check(asset=schema)
+def clocks_agree(postgres: PostgresResource) -> dg.AssetCheckResult:
+    """The server's clock, which dates rows, is that of the pipeline, by which schedules tick, up to a minute.
+
+    A warning: no row is lost or counted twice. At the end of a month, rows count in the month of the server's clock.
+    Months are archived and purged when it is time by both clocks.
+    """
+    with postgres.connect("compare clocks") as connection:
+        ahead = server_ahead(connection)
+    return result(
+        Finding(
+            subject=f"seconds by which the server's clock is {'ahead of' if ahead > timedelta(0) else 'behind'} the "
+            "pipeline's",
+            count=round(abs(ahead).total_seconds()),
+            limit=round(CLOCKS_MAY_DIFFER_BY.total_seconds()),
+            cause="one of the two machines does not keep its time by NTP, or it was put right a moment ago.",
+            remedy="have both keep their time by NTP. If the pipeline's clock was ahead, its schedules tick again when "
+            "the time to which they had come is over; launch their jobs by hand until then.",
+            severity=Severity.WARN,
+        )
+    )
+
+
+SCHEMA_CHECKS = [schema_has_no_drift, only_the_pipeline_creates, clocks_agree]
