@@ -329,7 +329,16 @@ def test_retention_waits_for_archives_where_there_is_somewhere_for_them(
     assert tick("monthly_retention", "2025-02-01 06:00", {}) == (
         "No month has come of age: the history begins with 2024-08."
     )
-    assert tick("monthly_retention", "2025-04-01 06:00", {}) == [("2024-08-01", "2024-09-01")]
+    waits = " waits until its conversations are archived, by the job monthly_archive."
+    archived = {"chatbot/archived_conversations": ["2024-08"]}
+    assert tick("monthly_retention", "2025-04-01 06:00", {}) == f"2024-08{waits}"
+    assert tick("monthly_retention", "2025-04-02 06:00", archived) == [("2024-08-01", "2024-08-01")]
+    done = archived | {"chatbot/expired_sessions": ["2024-08"]}
+    assert tick("monthly_retention", "2025-04-03 06:00", done) == f"2024-09{waits}"
+    archived["chatbot/archived_conversations"].append("2024-09")
+    assert tick("monthly_retention", "2025-04-04 06:00", archived) == [("2024-08-01", "2024-09-01")]
+    # Nobody archives: the run is to say so.
+    assert tick("monthly_retention", "2025-06-01 06:00", {}) == [("2024-08-01", "2024-09-01")]
     monkeypatch.setenv("YUMAI_PURGE_ARCHIVED_ONLY", "false")
     assert tick("monthly_retention", "2025-05-01 06:00", {}) == [("2024-08-01", "2025-03-01")]
 

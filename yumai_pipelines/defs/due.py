@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from yumai_pipelines.postgres.connections import Connection
+
+
+WAIT_FOR_ARCHIVES = timedelta(days=60)
+"""So long the sessions of a month wait for its archive. Then they are asked for, and the run says what is missing."""
 
 
 @dataclass(frozen=True)
@@ -91,14 +95,17 @@ def past_months(at: datetime, settings: Settings, known: Known) -> Spans | dg.Sk
 def months_of_age(at: datetime, settings: Settings, known: Known) -> Spans | dg.SkipReason:
     """Ask for the months whose sessions are old enough to be deleted, when one of them was never purged.
 
-    The range begins at an earlier month that still has sessions: they were kept when it was purged.
+    The range begins at an earlier month that still has sessions: they were kept when it was purged. It ends before a
+    month that is still to be archived: after an outage, the archive's run is due at the same time, and may come second.
     """
-    last = latest_month(at, settings.zone, settings.session_days)
-    if settings.archives_before_purge:
-        last = min(last, oldest_kept(at, settings.zone, settings.months_kept) - 1)
+    last = _last_of_age(at, settings)
     if last < settings.first:
         return dg.SkipReason(f"No month has come of age: the history begins with {settings.first}.")
+    waits = _first_to_be_archived(at, settings, known, last)
+    last = last if waits is None else waits - 1
     missing = _missing(known.made(expired_sessions.key), settings.first, last)
+    if not missing and waits:
+        return dg.SkipReason(f"{waits} waits until its conversations are archived, by the job monthly_archive.")
     if not missing:
         return dg.SkipReason(f"The sessions of every month to {last} are deleted.")
     with known.connect() as connection:
@@ -108,6 +115,23 @@ def months_of_age(at: datetime, settings: Settings, known: Known) -> Spans | dg.
             (settings.first.start(settings.zone), missing[0].start(settings.zone)),
         )
     return [(Month.of(oldest, settings.zone) if oldest else missing[0], last)]
+
+
+def _last_of_age(at: datetime, settings: Settings) -> Month:
+    """Return the last month whose sessions are old enough and, where they are to be archived first, may have been."""
+    last = latest_month(at, settings.zone, settings.session_days)
+    if settings.archives_before_purge:
+        return min(last, oldest_kept(at, settings.zone, settings.months_kept) - 1)
+    return last
+
+
+def _first_to_be_archived(at: datetime, settings: Settings, known: Known, last: Month) -> Month | None:
+    """Return the first month to `last` that waits for its archive; None if there is none, or none is needed."""
+    if not settings.archives_before_purge:
+        return None
+    missing = _missing(known.made(archived_conversations.key), settings.first, last)
+    overdue = _last_of_age(at - WAIT_FOR_ARCHIVES, settings)
+    return next((month for month in missing if month > overdue), None)
 
 
 def _missing(made: set[str], first: Month, last: Month) -> list[Month]:
