@@ -17,6 +17,8 @@ from dagster._core.workspace.load_target import WorkspaceFileTarget
 from dagster_webserver.app import create_app_from_workspace_process_context
 
 from yumai_pipelines.local.guard import OwnPagesOnly
+from yumai_pipelines.local.reports import WithReports
+from yumai_pipelines.settings import Settings
 
 HOST = "127.0.0.1"
 _SECONDS_TO_END = 5
@@ -37,7 +39,7 @@ def main(workspace: str, port: int) -> None:
     ):
         application = create_app_from_workspace_process_context(context, live_data_poll_rate=2000)
         uvicorn.run(
-            OwnPagesOnly(application),
+            OwnPagesOnly(WithReports(application, (Settings().home / "reports").resolve())),
             host=HOST,
             port=port,
             log_level="error",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from yumai_pipelines.model.months import Month
 from yumai_pipelines.postgres.connections import OWNER_ROLE, connect
 from yumai_pipelines.report import page, plots
 from yumai_pipelines.report.numbers import read_numbers
+from yumai_pipelines.report.words import ENGLISH, KOREAN, LANGUAGES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,11 +46,36 @@ def test_the_figures_are_those_of_the_extracts(demo: Connection) -> None:
     assert [row["selections"] for row in numbers.top] == sorted(
         (row["selections"] for row in numbers.top), reverse=True
     )
-    text = page.render(numbers)
+    text = page.render(numbers, ENGLISH)
     assert "Recommendations in July 2025" in text
     assert f"<b>{made:,}</b>" in text
     assert f"{numbers.this['selection_rate']:.1%} of the recommendations led to a choice" in text
+    assert "2025년 7월 추천 보고서" in page.render(numbers, KOREAN)
     assert all(row["shop_name"] in text for row in numbers.top)
+
+
+def test_it_says_first_what_changed_and_what_that_means(demo: Connection) -> None:
+    real = read_numbers(demo, JULY)
+    *earlier, (july, row) = real.trend
+    numbers = replace(
+        real,
+        trend=[*earlier, (july, row | {"selection_rate": 0.0})],
+        methods=[method | {"selections": 0} for method in real.methods],
+    )
+    changed, cause, *_ = page.lead(numbers, ENGLISH)
+    before = numbers.before or {}
+    fewer = round(before["selection_rate"] * numbers.this["rows"])
+    assert changed.startswith("Users chose less often than in June 2025: after 0.0% of the recommendations, down ")
+    assert changed.endswith(f"That is about {fewer:,} choices fewer.")
+    assert re.fullmatch(r"Most of it is \w+, which went from [\d.]+% to 0.0%\.", cause)
+    text = page.render(numbers, ENGLISH)
+    assert text.index(changed) < text.index("<svg")
+
+
+def test_both_languages_say_the_same() -> None:
+    fields = [{name: sorted(re.findall(r"\{(\w+)", text)) for name, text in each.texts.items()} for each in LANGUAGES]
+    assert fields[0] == fields[1]
+    assert all(len(each.months) == len(each.short_months) == 12 for each in LANGUAGES)
 
 
 def test_a_shop_that_sinks_is_named(connection: Connection) -> None:
@@ -71,17 +98,17 @@ def test_a_shop_that_sinks_is_named(connection: Connection) -> None:
 
 def test_the_page_needs_nothing_from_elsewhere_and_runs_nothing(demo: Connection) -> None:
     demo.execute("UPDATE extracts.shop_performance SET shop_name = '<script>alert(1)</script>'")
-    text = page.render(read_numbers(demo, JULY))
+    text = page.render(read_numbers(demo, JULY), ENGLISH)
     assert "<script" not in text
     assert "&lt;script&gt;alert(1)" in text
     assert set(re.findall(r'(?:href|src)="([^"#][^"]*)', text)) == set()
     assert "url(" not in re.sub(r"url\(#[\w-]+\)", "", text)
-    assert text.count("<svg") == 4
+    assert text.count("<svg") == 7
 
 
 def test_the_same_numbers_make_the_same_page_and_picture(demo: Connection) -> None:
     numbers = read_numbers(demo, JULY)
-    assert page.render(numbers) == page.render(numbers)
+    assert page.render(numbers, ENGLISH) == page.render(numbers, ENGLISH)
     picture = plots.preview(numbers)
     assert picture == plots.preview(numbers)
     assert picture.startswith(b"\x89PNG")
@@ -91,7 +118,7 @@ def test_the_same_numbers_make_the_same_page_and_picture(demo: Connection) -> No
 
 def test_a_month_without_anything_is_a_page_too(connection: Connection) -> None:
     numbers = read_numbers(connection, JULY)
-    assert "Nothing was recommended in this month." in page.render(numbers)
+    assert "Nothing was recommended in this month." in page.render(numbers, ENGLISH)
     assert plots.preview(numbers)
 
 
@@ -102,7 +129,7 @@ def test_dirt_is_a_page_too(connection: Connection, seed: int) -> None:
     build(connection, minimum=3)
     for month in MONTHS:
         numbers = read_numbers(connection, month)
-        text = page.render(numbers)
+        text = page.render(numbers, ENGLISH)
         assert "새 방법" in text
         assert "Groups of fewer than 3 users are merged." in text
         assert plots.preview(numbers)
@@ -117,15 +144,16 @@ def test_the_asset_writes_the_page_and_shows_a_picture(
     run = graph.materialize(monthly_report.key, tags=months("2025-02", "2025-07"))
     assert run.success
     metadata = run.materialized("extracts", "monthly_report")
-    assert [month for month, each in metadata.items() if "report" in each] == [
+    assert [month for month, each in metadata.items() if "report (en)" in each] == [
         f"2025-{number:02}-01" for number in range(4, 8)
     ]
     assert metadata["2025-02-01"] == {"summary": "Nothing was recommended in this month."}
     july = metadata["2025-07-01"]
-    assert july["report"] == str(tmp_path / "reports" / "2025-07.html")
+    assert july["report (ko)"] == str(tmp_path / "reports" / "2025-07.ko.html")
+    assert (july["open (en)"], july["open (ko)"]) == ("/report/2025-07", "/report/2025-07.ko")
     assert july["preview"].startswith("![")
     assert "](data:image/png;base64,iVBOR" in july["preview"]
-    assert july["summary"] in (tmp_path / "reports" / "2025-07.html").read_text()
+    assert july["summary"].split(". ")[0] in (tmp_path / "reports" / "2025-07.html").read_text()
     assert sorted(each.name for each in (tmp_path / "reports").iterdir()) == [
-        f"2025-{number:02}.html" for number in range(4, 8)
+        f"2025-{number:02}{language}.html" for number in range(4, 8) for language in ("", ".ko")
     ]

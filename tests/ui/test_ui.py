@@ -75,6 +75,25 @@ def test_job_shows_the_runs_of_the_demonstration(page: Page) -> None:
     expect(page.get_by_text("Success", exact=True)).to_have_count(1)
 
 
+@pytest.mark.parametrize("language", ["", ".ko"], ids=["english", "korean"])
+def test_the_report_is_served_and_fits_every_screen(page: Page, deployment: Deployment, language: str) -> None:
+    month = deployment.first + (MONTHS - 2)
+    page.goto(f"/assets/extracts/monthly_report?view=partitions&partition={month.partition_key}")
+    expect(page.get_by_role("link", name=f"/report/{month}{language}", exact=True).first).to_be_visible()
+    for width in (390, 900, 1100, 1440):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.goto(f"/report/{month}{language}")
+        title = "추천 보고서" if language else "Recommendations in"
+        expect(page.get_by_role("heading", level=1)).to_contain_text(title)
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        narrowest = "Math.min(...[...document.querySelectorAll('td:first-child')].map(each => each.clientWidth))"
+        assert page.evaluate(narrowest) > 100, "names are not broken by the syllable"
+    for path, status in (("/report", 200), ("/report/1999-01", 404)):
+        answer = page.goto(path)
+        assert answer is not None
+        assert answer.status == status
+
+
 def test_backfill_of_months_is_one_run_and_shows_them(page: Page, deployment: Deployment, tmp_path: Path) -> None:
     months = [month.partition_key for month in deployment.first.through(deployment.first + MONTHS)]
     workspace = str(deployment.instance_directory / "workspace.yaml")

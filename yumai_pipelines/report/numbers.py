@@ -38,6 +38,7 @@ class Numbers:
         month: the month.
         trend: one row for each month up to this one that has recommendations, and one for the month itself.
         methods: recommendations, selections and ratings by method.
+        methods_before: the same of the month before.
         calibration: scores and selection rates by method and tenth of the confidence score.
         top: shops that were chosen most.
         sinking: shops that lost most selections compared with their usual rate.
@@ -48,6 +49,7 @@ class Numbers:
     month: Month
     trend: Sequence[tuple[Month, Row]]
     methods: Sequence[Row]
+    methods_before: Sequence[Row]
     calibration: Sequence[Row]
     top: Sequence[Row]
     sinking: Sequence[Row]
@@ -82,6 +84,7 @@ def read_numbers(connection: Connection, month: Month) -> Numbers:
             month=month,
             trend=[(each, row) for each, row in zip(span, summaries, strict=True) if row["rows"] or each == month],
             methods=rows("report", "summarize_methods.sql", month=this),
+            methods_before=rows("report", "summarize_methods.sql", month=(month - 1).first_day),
             calibration=rows("report", "list_calibration.sql", month=this),
             top=rows("report", "list_top_shops.sql", month=this, shops=SHOPS),
             sinking=rows("report", "list_sinking_shops.sql", month=this, before=before, fewest=FEWEST, shops=SHOPS),

@@ -8,18 +8,22 @@ from __future__ import annotations
 import io
 import math
 import warnings
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from yumai_pipelines.report.words import ENGLISH
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable
 
     from matplotlib.axes import Axes
 
-    from yumai_pipelines.report.numbers import Numbers, Row
+    from yumai_pipelines.report.numbers import Numbers
+    from yumai_pipelines.report.words import Words
 
 INK, PALE, GRID = "#23313f", "#8a97a3", "#e4e9ed"
 COLORS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9")
@@ -54,80 +58,89 @@ STYLE: dict[Any, Any] = {
 }
 
 
-def trend(numbers: Numbers) -> str:
-    """Recommendations, selection rate and mean rating over the months."""
-    figure = Figure(figsize=(10.4, 2.3), layout="constrained")
-    _trend(figure.subplots(1, 3), numbers)
-    return _svg(figure)
+def trend(numbers: Numbers, words: Words) -> str:
+    """Recommendations, selection rate and mean rating over the months: three plots, which a phone shows in a column."""
+    return _svgs((3.5, 2.1), numbers, words, *(partial(_trend, column=column) for column in _TRENDS))
 
 
-def funnel(numbers: Numbers) -> str:
+def funnel(numbers: Numbers, words: Words) -> str:
     """Selections and ratings by method, as shares of its recommendations."""
-    figure = Figure(figsize=(5.1, 3.1), layout="constrained")
-    _funnel(figure.subplots(), numbers.methods)
-    return _svg(figure)
+    return _svgs((5.0, 3.4), numbers, words, _funnel)
 
 
-def calibration(numbers: Numbers) -> str:
+def calibration(numbers: Numbers, words: Words) -> str:
     """The selection rates that the confidence score predicted, against the actual ones."""
-    figure = Figure(figsize=(5.1, 3.1), layout="constrained")
-    _calibration(figure.subplots(), numbers)
-    return _svg(figure)
+    return _svgs((5.0, 4.2), numbers, words, _calibration)
 
 
-def feedback(numbers: Numbers) -> str:
+def feedback(numbers: Numbers, words: Words) -> str:
     """Numbers of feedback by kind, and of ratings by stars."""
-    figure = Figure(figsize=(10.4, 2.4), layout="constrained")
-    kinds, stars = figure.subplots(1, 2)
-    _kinds(kinds, numbers.feedback)
-    _stars(stars, numbers.feedback)
-    return _svg(figure)
+    return _svgs((4.6, 2.4), numbers, words, _kinds, _stars)
+
+
+def _svgs(
+    size: tuple[float, float], numbers: Numbers, words: Words, *parts: Callable[[Axes, Numbers, Words], None]
+) -> str:
+    """Draw each part as an SVG of its own, so that the page can put them side by side or in a column."""
+    drawn = []
+    for part in parts:
+        figure = Figure(figsize=size, layout="constrained")
+        part(figure.subplots(), numbers, words)
+        drawn.append(_svg(figure))
+    return "".join(drawn)
 
 
 def preview(numbers: Numbers) -> bytes:
-    """A small PNG of the report's main plots."""
+    """A small PNG of the report's main plots, in English: the font of the plots has no Korean letters."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(9, 4.6), layout="constrained", dpi=80)
         places = figure.subplot_mosaic(
             [["a", "a", "b", "b", "c", "c"], ["d", "d", "d", "e", "e", "e"]], height_ratios=[1, 1.4]
         )
-        _trend([places[name] for name in "abc"], numbers)
-        _funnel(places["d"], numbers.methods)
-        _calibration(places["e"], numbers)
+        for name, column in zip("abc", _TRENDS, strict=True):
+            _trend(places[name], numbers, ENGLISH, column=column)
+        _funnel(places["d"], numbers, ENGLISH)
+        _calibration(places["e"], numbers, ENGLISH)
         return _rendered(figure, "png")
 
 
-def _trend(axes: Sequence[Axes], numbers: Numbers) -> None:
-    labels = [f"{month.number}" if month.number != 1 else f"1\n{month.year}" for month, _ in numbers.trend]
-    for axis, (title, name) in zip(
-        axes,
-        (("Recommendations", "rows"), ("Selection rate", "selection_rate"), ("Mean rating", "rating_mean")),
-        strict=True,
-    ):
-        values = [math.nan if row[name] is None else row[name] for _, row in numbers.trend]
-        axis.set_title(title)
-        axis.plot(range(len(values)), values, color=COLORS[0], marker="o", markersize=3, linewidth=1.6)
-        axis.plot(len(values) - 1, values[-1], color=COLORS[0], marker="o", markersize=6)
-        axis.set_xticks(range(len(labels)), labels)
-        axis.margins(x=0.06, y=0.25)
-        axis.yaxis.set_major_locator(MaxNLocator(4))
-        axis.grid(axis="y")
-        if name == "rows":
-            axis.set_ylim(bottom=0)
-            axis.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-        if name == "selection_rate":
-            axis.yaxis.set_major_formatter(PercentFormatter(1, decimals=0 if _spread(values) > 0.04 else 1))
+_TRENDS = ("rows", "selection_rate", "rating_mean")
+
+_LEAST_SPAN = {"selection_rate": 0.05, "rating_mean": 0.5}
+"""What a plot shows at least, so that a small change does not look like a large one."""
 
 
-def _funnel(axis: Axes, methods: Sequence[Row]) -> None:
-    axis.set_title("From recommendation to rating")
-    shown = methods[: len(COLORS)]
+def _trend(axis: Axes, numbers: Numbers, words: Words, *, column: str) -> None:
+    values = [math.nan if row[column] is None else row[column] for _, row in numbers.trend]
+    axis.set_title(words(column))
+    axis.plot(range(len(values)), values, color=COLORS[0], marker="o", markersize=3, linewidth=1.6)
+    axis.plot(len(values) - 1, values[-1], color=COLORS[0], marker="o", markersize=6)
+    every = math.ceil(len(values) / 6)
+    shown = range((len(values) - 1) % every, len(values), every)
+    axis.set_xticks([*shown], [words.short_name_of(numbers.trend[place][0]) for place in shown])
+    axis.margins(x=0.06, y=0.25)
+    axis.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+    axis.grid(axis="y")
+    if column == "rows":
+        axis.set_ylim(bottom=0)
+        axis.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+        return
+    known = [value for value in values if not math.isnan(value)]
+    if known:
+        middle, span = (max(known) + min(known)) / 2, max(_LEAST_SPAN[column], 1.5 * (max(known) - min(known)))
+        axis.set_ylim(max(0, middle - span / 2), middle + span / 2)
+    if column == "selection_rate":
+        axis.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+
+
+def _funnel(axis: Axes, numbers: Numbers, words: Words) -> None:
+    shown = numbers.methods[: len(COLORS)]
     for place, row in enumerate(shown):
-        for step, (count, words) in enumerate(((row["selections"], "chosen"), (row["rated"], "rated"))):
+        for step, (count, said) in enumerate(((row["selections"], "chosen"), (row["rated"], "rated"))):
             share = count / row["recommendations"]
             y = place + step * 0.36
             axis.barh(y, share, height=0.32, color=COLORS[place], alpha=1 if step == 0 else 0.45)
-            _beside(axis, share, y, f"{share:.1%} {words}")
+            _beside(axis, share, y, f"{share:.1%} {words(said)}")
     axis.set_yticks(
         [place + 0.18 for place in range(len(shown))],
         [f"{row['method']}\n{row['recommendations']:,}" for row in shown],
@@ -138,9 +151,8 @@ def _funnel(axis: Axes, methods: Sequence[Row]) -> None:
     axis.spines["bottom"].set_visible(False)
 
 
-def _calibration(axis: Axes, numbers: Numbers) -> None:
-    axis.set_title("Does the confidence score keep its word?")
-    axis.plot([0, 1], [0, 1], color=PALE, linewidth=1, linestyle=(0, (4, 3)), label="a calibrated score")
+def _calibration(axis: Axes, numbers: Numbers, words: Words) -> None:
+    axis.plot([0, 1], [0, 1], color=PALE, linewidth=1, linestyle=(0, (4, 3)), label=words("as_promised"))
     for color, method in zip(COLORS, (row["method"] for row in numbers.methods), strict=False):
         every = [row for row in numbers.calibration if row["method"] == method]
         tenths = [row for row in every if row["recommendations"] >= FEWEST]
@@ -150,17 +162,20 @@ def _calibration(axis: Axes, numbers: Numbers) -> None:
         error = sum(abs(row["mean_score"] - row["selection_rate"]) * row["recommendations"] for row in tenths) / total
         promised, kept = ([row[name] for row in tenths] for name in ("mean_score", "selection_rate"))
         sizes = [8 + 90 * row["recommendations"] / total for row in tenths]
-        axis.plot(promised, kept, color=color, linewidth=1.4, label=f"{method}: off by {100 * error:.1f} points")
+        said = words("off_by", method=method, points=100 * error)
+        axis.plot(promised, kept, color=color, linewidth=1.4, label=said)
         axis.scatter(promised, kept, s=sizes, color=color, linewidths=0)
-    axis.set(xlim=(0, 1), ylim=(0, 1), xlabel="mean score of a tenth", ylabel="share chosen")
+    axis.set(xlim=(0, 1), ylim=(0, 1), xlabel=words("promised"), ylabel=words("kept"))
     for side in (axis.xaxis, axis.yaxis):
         side.set_major_formatter(PercentFormatter(1))
     axis.grid()
-    axis.legend(loc="lower right", fontsize=8)
+    # Below the axes, where it covers no curve.
+    axis.legend(loc="upper center", bbox_to_anchor=(0.45, -0.16), ncols=2, fontsize=8.5)
 
 
-def _kinds(axis: Axes, rows: Sequence[Row]) -> None:
-    axis.set_title("Feedback by kind")
+def _kinds(axis: Axes, numbers: Numbers, words: Words) -> None:
+    rows = numbers.feedback
+    axis.set_title(words("kinds"))
     total = sum(row["feedbacks"] for row in rows)
     shown = rows[:7]
     counts = [row["feedbacks"] for row in shown]
@@ -173,10 +188,10 @@ def _kinds(axis: Axes, rows: Sequence[Row]) -> None:
     axis.spines["bottom"].set_visible(False)
 
 
-def _stars(axis: Axes, rows: Sequence[Row]) -> None:
-    counts = [sum(row[f"rating_{star}"] for row in rows) for star in range(1, 6)]
+def _stars(axis: Axes, numbers: Numbers, words: Words) -> None:
+    counts = [sum(row[f"rating_{star}"] for row in numbers.feedback) for star in range(1, 6)]
     total = sum(counts)
-    axis.set_title(f"{total:,} ratings, 1 to 5")
+    axis.set_title(words("stars", ratings=total))
     axis.bar(range(1, 6), counts, color=COLORS[0], width=0.7)
     for star, count in enumerate(counts, 1):
         axis.text(star, count, f"{count / total:.0%}" if total else "", ha="center", va="bottom", fontsize=8)
@@ -189,11 +204,6 @@ def _stars(axis: Axes, rows: Sequence[Row]) -> None:
 def _beside(axis: Axes, x: float, y: float, words: str) -> None:
     """Write a text at the end of a bar."""
     axis.annotate(words, (x, y), (4, 0), textcoords="offset points", va="center", fontsize=8)
-
-
-def _spread(values: Sequence[float]) -> float:
-    known = [value for value in values if not math.isnan(value)]
-    return max(known, default=0) - min(known, default=0)
 
 
 def _svg(figure: Figure) -> str:

@@ -27,27 +27,32 @@ with accepting(dg.BetaWarning):
 def monthly_report(
     context: dg.AssetExecutionContext, postgres: PostgresResource, settings: dg.ResourceParam[Settings]
 ) -> dg.MaterializeResult[None]:
-    """One HTML page with charts for each month, in the directory `reports` below YUMAI_HOME.
+    """One HTML page with charts for each month and language, in the directory `reports` below YUMAI_HOME.
 
-    It shows the funnel by method, the calibration of the confidence score, the top and the sinking shops, the feedback,
-    and the trend over months. The page needs no other file, so it can be sent to others. A month without
-    recommendations has no page.
+    It says what changed and why it matters, and shows the months, the methods, the confidence score, the shops and the
+    feedback. `yumai dev` serves it at `/report`, as the metadata links it. The page needs no other file, so it can be
+    sent to others, or printed. A month without recommendations has no page.
     """
     # Imported here because matplotlib takes a second to load, and the code location does not need it.
     from yumai_pipelines.report import page, plots
     from yumai_pipelines.report.numbers import read_numbers
+    from yumai_pipelines.report.words import ENGLISH, LANGUAGES
 
     with postgres.connect("report") as connection:
         for month in months_of(context) or []:
             numbers = read_numbers(connection, month)
-            path = (settings.home / "reports" / f"{month}.html").resolve()
-            metadata: dict[str, dg.MetadataValue] = {"summary": dg.MetadataValue.text(page.lead(numbers))}
+            summary = " ".join(page.lead(numbers, ENGLISH))
+            metadata: dict[str, dg.MetadataValue] = {"summary": dg.MetadataValue.text(summary)}
+            for words in LANGUAGES:
+                path = page.path_of((settings.home / "reports").resolve(), month, words)
+                if numbers.this["rows"]:
+                    page.write(page.render(numbers, words), path)
+                    metadata[f"report ({words.language})"] = dg.MetadataValue.path(path)
+                    metadata[f"open ({words.language})"] = dg.MetadataValue.url(f"/report/{path.stem}")
+                else:
+                    path.unlink(missing_ok=True)
             if numbers.this["rows"]:
-                page.write(page.render(numbers), path)
                 picture = b64encode(plots.preview(numbers)).decode()
-                metadata["report"] = dg.MetadataValue.path(path)
-                metadata["preview"] = dg.MetadataValue.md(f"![{page.lead(numbers)}](data:image/png;base64,{picture})")
-            else:
-                path.unlink(missing_ok=True)
+                metadata["preview"] = dg.MetadataValue.md(f"![{summary}](data:image/png;base64,{picture})")
             context.add_asset_metadata(metadata, partition_key=month.partition_key)
     return dg.MaterializeResult()
