@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from tests.adoption.test_adoption import adopted, older
 from tests.graph import Graph, follow_the_advice
 from tests.hostile.life import live, plant_world
 from tests.support import every, login, one
@@ -113,6 +114,15 @@ HIDE = "ALTER TABLE {0} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY; CRE
 
 def hide_rows(connection: Connection, table: str) -> None:
     connection.execute(sql.SQL(HIDE).format(sql.Identifier(*table.split("."))))
+
+
+def test_an_adoption_tells_who_may_create(databases: Databases) -> None:
+    with older(databases) as (url, _):
+        with psycopg.connect(url, autocommit=True) as admin:
+            admin.execute("GRANT CREATE ON SCHEMA public TO PUBLIC")
+        told = adopted(url).in_words()
+    assert "PUBLIC may create objects in the schema public" in told
+    assert "REVOKE CREATE ON SCHEMA public FROM PUBLIC" in told
 
 
 def test_a_month_whose_rows_are_hidden_is_not_archived(graph: Graph, connection: Connection) -> None:

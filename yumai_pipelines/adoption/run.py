@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from yumai_pipelines.postgres.connections import Connection
     from yumai_pipelines.schema.differences import Accepted
     from yumai_pipelines.schema.snapshot import Difference
+    from yumai_pipelines.schema.upgrade import Creator
     from yumai_pipelines.settings import Settings
 
 
@@ -92,6 +93,7 @@ class AdoptionReport:
         steps: the steps that were taken, in order.
         unknown: objects that the project does not know, which were left alone.
         accepted: what stays unlike a fresh install, these objects among it.
+        creators: who may create objects where functions of YUMAI find their names, besides the pipeline.
     """
 
     shape: str
@@ -101,6 +103,7 @@ class AdoptionReport:
     steps: tuple[StepRecord, ...] = ()
     unknown: tuple[str, ...] = ()
     accepted: tuple[Accepted, ...] = ()
+    creators: tuple[Creator, ...] = ()
 
     def in_words(self) -> str:
         """The report for people: each case with its counts before and after."""
@@ -121,6 +124,7 @@ class AdoptionReport:
                 *(f"  - {each.object}: {each.why}" for each in known),
                 f"{len(self.unknown)} objects are not known and were left alone. The older application may write on; "
                 "when it is gone, run `yumai adopt --finish`.",
+                *map(str, self.creators),
             ]
         )
 
@@ -188,10 +192,19 @@ def adopt(
             ownership.take_over(steps)
             with Steps(_connecting(url, settings), policy, record) as owner:
                 _rebuild(owner, settings, as_of or datetime.now(UTC))
-    upgrade(url, settings)
+    installed = upgrade(url, settings)
     with Steps(_connecting(url, settings), policy, record) as owner:
         cases, after, accepted = _report(owner, settings, run)
-    return AdoptionReport(inventory.shape, run, cases, after, tuple(records), inventory.unknown, tuple(accepted))
+    return AdoptionReport(
+        inventory.shape,
+        run,
+        cases,
+        after,
+        tuple(records),
+        inventory.unknown,
+        tuple(accepted),
+        installed.creators,
+    )
 
 
 def finish(url: str, settings: Settings, *, tell: Callable[[StepRecord], None] | None = None) -> FinishReport:
