@@ -2,11 +2,13 @@
 
 from benchmarks.adoption import TIME, WAIT
 from benchmarks.backfill import BACKFILL
+from benchmarks.changes import BUILDS, STALE_MONTHS
 from benchmarks.extracts import EXTRACTS_BY_PANDAS, EXTRACTS_BY_SQL
 from benchmarks.integrity import CHECKS, KEYS, MONTH
 from benchmarks.months import MONTHS, MONTHS_BY_PARTMAN
-from benchmarks.purge import PURGES
+from benchmarks.purge import PURGE_NOTES, PURGES
 from benchmarks.runner import run
+from benchmarks.writers import WRITERS
 
 run(
     [
@@ -15,7 +17,11 @@ run(
         BACKFILL,
         EXTRACTS_BY_SQL,
         EXTRACTS_BY_PANDAS,
+        *STALE_MONTHS,
+        *BUILDS,
+        *WRITERS,
         *PURGES,
+        PURGE_NOTES,
         CHECKS,
         MONTH,
         KEYS,

@@ -10,6 +10,7 @@ import psycopg
 from pydantic import SecretStr
 
 from benchmarks.runner import Benchmark, Measure, Scale, seconds
+from benchmarks.writers import switch_notes_off
 from yumai_pipelines.extracts.build import Privacy, build_months
 from yumai_pipelines.model.lock_policy import LockPolicy
 from yumai_pipelines.model.months import Month
@@ -57,10 +58,12 @@ def fill(url: str, partitions: int) -> None:
             admin.execute(statement.encode(), {"sessions": SESSIONS, "start": MONTH.start(SEOUL)})
 
 
-def ours(url: str, _scale: Scale, *, partitions: int) -> Measure:
+def ours(url: str, _scale: Scale, *, partitions: int, noted: bool = True) -> Measure:
     """Purge the month as the asset does, after the month's extracts were built and proven."""
     fill(url, partitions)
     with connect(url, application_name="benchmark: purge") as owner:
+        if not noted:
+            switch_notes_off(owner)
         build_months([owner], EXTRACTS, [MONTH - 1, MONTH], SEOUL, Privacy(SecretStr("x" * 32)), LockPolicy())
         owner.execute("UPDATE extracts.ledger SET checks_passed = true")
         purges = []
@@ -94,3 +97,12 @@ PURGES = [
     )
     for partitions in (12, 60, 120)
 ]
+PURGE_NOTES = Benchmark(
+    "purge-notes",
+    f"purge of {SESSIONS:,} sessions at 12 partitions",
+    "without the triggers that note changes",
+    "the cost of noting changes, stated",
+    "s",
+    partial(ours, partitions=12),
+    partial(ours, partitions=12, noted=False),
+)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import count
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 
 from yumai_pipelines.local.server import LocalServer
 from yumai_pipelines.postgres.connections import with_database
@@ -62,6 +63,7 @@ class Benchmark:
         ours: measures our side, on a database of its own.
         theirs: measures the other side, on a database of its own.
         needs: the extension that the other side needs, if any.
+        prepare: fills a database, of which each measurement gets a copy; without it, each fills its own.
     """
 
     name: str
@@ -72,6 +74,7 @@ class Benchmark:
     ours: Callable[[str, Scale], Measure]
     theirs: Callable[[str, Scale], Measure]
     needs: str | None = None
+    prepare: Callable[[str, Scale], None] | None = None
 
 
 @dataclass
@@ -80,15 +83,34 @@ class Server:
 
     url: str
     _numbers: Iterator[int] = field(default_factory=count)
+    _prepared: dict[Callable[[str, Scale], None], str] = field(default_factory=dict)
+    _kept: ExitStack = field(default_factory=ExitStack)
+
+    def __enter__(self) -> Server:
+        """Keep what `prepared` makes until the end."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Drop the prepared databases."""
+        self._kept.close()
+
+    def prepared(self, prepare: Callable[[str, Scale], None], scale: Scale) -> str:
+        """Return the name of a database that was prepared like this. It is made once, and is there to be copied."""
+        if prepare not in self._prepared:
+            url = self._kept.enter_context(self.database())
+            prepare(url, scale)
+            self._prepared[prepare] = str(conninfo_to_dict(url)["dbname"])
+        return self._prepared[prepare]
 
     @contextmanager
-    def database(self) -> Iterator[str]:
-        """Make a database with the schema and without rows, and yield its URL. It is dropped at the end."""
+    def database(self, original: str = "template0") -> Iterator[str]:
+        """Make a database with the schema, a copy of the original, and yield its URL. It is dropped at the end."""
         name = f"yumai_benchmark_{next(self._numbers)}"
         with psycopg.connect(self.url, autocommit=True) as admin:
             drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
             admin.execute(drop)
-            admin.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
+            create = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY")
+            admin.execute(create.format(sql.Identifier(name), sql.Identifier(original)))
             try:
                 url = with_database(self.url, name)
                 upgrade(url, Settings())
@@ -107,16 +129,18 @@ class Server:
 def running_server(url: str | None) -> Iterator[Server]:
     """Yield the server at this URL, or start an embedded one for this run."""
     if url is not None:
-        yield Server(url)
+        with Server(url) as server:
+            yield server
         return
     with TemporaryDirectory(prefix="yumai-benchmarks-") as home:
         Path(home).chmod(0o755)  # the account that runs the server must be able to enter
-        server = LocalServer(Path(home))
-        server.start()
+        local = LocalServer(Path(home))
+        local.start()
         try:
-            yield Server(server.url("postgres"))
+            with Server(local.url("postgres")) as server:
+                yield server
         finally:
-            server.stop()
+            local.stop()
 
 
 def run(benchmarks: Sequence[Benchmark]) -> None:
@@ -133,7 +157,7 @@ def run(benchmarks: Sequence[Benchmark]) -> None:
     with running_server(arguments.postgres) as server:
         with psycopg.connect(server.url) as connection:
             version = connection.info.parameter_status("server_version")
-        print(f"PostgreSQL {version}, scale {arguments.scale}, medians of {arguments.rounds}\n")
+        print(f"PostgreSQL {version}, scale {arguments.scale}, medians of {arguments.rounds} (least to most)\n")
         print("| what | ours | against | theirs | ratio | to reach |")
         print("|---|---|---|---|---|---|")
         for benchmark in chosen:
@@ -145,9 +169,10 @@ def run(benchmarks: Sequence[Benchmark]) -> None:
 
 def _row(benchmark: Benchmark, server: Server, scale: Scale, rounds: int) -> str:
     sides: tuple[list[Measure], list[Measure]] = ([], [])
+    original = server.prepared(benchmark.prepare, scale) if benchmark.prepare else "template0"
     for _ in range(rounds):
         for measures, side in zip(sides, (benchmark.ours, benchmark.theirs), strict=True):
-            with server.database() as url:
+            with server.database(original) as url:
                 measures.append(side(url, scale))
     ours, theirs = (median(each.value for each in measures) for measures in sides)
     shown = [_show(measures, benchmark.unit) for measures in sides]
@@ -156,8 +181,10 @@ def _row(benchmark: Benchmark, server: Server, scale: Scale, rounds: int) -> str
 
 
 def _show(measures: Sequence[Measure], unit: str) -> str:
-    remarks = "; ".join(dict.fromkeys(each.remarks for each in measures if each.remarks))
-    return f"{median(each.value for each in measures):,.1f} {unit}" + (f" ({remarks})" if remarks else "")
+    values = [each.value for each in measures]
+    spread = [f"{min(values):,.1f} to {max(values):,.1f}"] if len(values) > 1 else []
+    remarks = "; ".join(spread + list(dict.fromkeys(each.remarks for each in measures if each.remarks)))
+    return f"{median(values):,.1f} {unit}" + (f" ({remarks})" if remarks else "")
 
 
 def seconds(work: Callable[[], object]) -> float:

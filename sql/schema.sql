@@ -1034,7 +1034,7 @@ BEGIN
         SELECT min(moment.time_stamp), max(moment.time_stamp), count(DISTINCT coalesce(n.id, o.id))
         FROM old_rows AS o
         FULL JOIN new_rows AS n ON o.id = n.id
-        CROSS JOIN LATERAL (SELECT o.time_stamp UNION SELECT n.time_stamp) AS moment
+        CROSS JOIN LATERAL (VALUES (o.time_stamp), (n.time_stamp)) AS moment (time_stamp)
         WHERE
             moment.time_stamp IS NOT NULL
             AND (
@@ -3462,8 +3462,7 @@ CREATE TABLE yumai_pipelines.source_changes (
     recommendations bigint DEFAULT 0 NOT NULL,
     feedback bigint DEFAULT 0 NOT NULL,
     shop_id bigint,
-    session_id uuid,
-    CONSTRAINT source_changes_check CHECK (((num_nonnulls(first_time, shop_id, session_id) = 1) AND ((first_time IS NULL) = (last_time IS NULL))))
+    session_id uuid
 );
 
 
@@ -3473,7 +3472,7 @@ ALTER TABLE yumai_pipelines.source_changes OWNER TO yumai_pipeline;
 -- Name: TABLE source_changes; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
 --
 
-COMMENT ON TABLE yumai_pipelines.source_changes IS 'What changed of what the extracts read, and is in no extract yet. One row per statement and day (UTC) of the rows that it changed; or per shop or session whose attributes changed. Triggers write it, whichever way the change comes; builds of the extracts take out what they have read.';
+COMMENT ON TABLE yumai_pipelines.source_changes IS 'What changed of what the extracts read, and is in no extract yet. One row per statement and day (UTC) of the rows that it changed; or per shop or session whose attributes changed. Triggers write it, whichever way the change comes; builds of the extracts take out what they have read. Each is of either times, or a shop, or a session.';
 
 
 --
