@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 pytest_plugins = ["tests.watchdog"]
 
 DOCKER_IMAGE = "postgres:17"
+DRAWN = 12
+"""How many older databases are drawn by default."""
 OF_THE_TESTS = {"YUMAI_TEST_POSTGRES", "YUMAI_CHROMIUM"}
 
 
@@ -57,6 +59,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=int,
         default=1,
         help="how many whole lives of a database are lived under foreign settings; each takes ten seconds. Default: 1.",
+    )
+
+    parser.addoption(
+        "--drawn",
+        type=int,
+        default=DRAWN,
+        help="how many older databases are drawn and adopted: the same each time by default, and others each time for "
+        f"any other number. Default: {DRAWN}.",
     )
 
 

@@ -3,15 +3,15 @@
 WITH expected AS ({query}),
 
 missing AS (
-    SELECT {compared} FROM expected AS t
+    SELECT {compared} FROM expected
     EXCEPT
-    SELECT {compared} FROM {view} AS t
+    SELECT {compared} FROM {view}
 ),
 
 unexpected AS (
-    SELECT {compared} FROM {view} AS t
+    SELECT {compared} FROM {view}
     EXCEPT
-    SELECT {compared} FROM expected AS t
+    SELECT {compared} FROM expected
 )
 
 SELECT

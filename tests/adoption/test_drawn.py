@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, given, settings
 from psycopg import sql
 
 from tests.adoption.drawn import Older, older_databases
 from tests.adoption.test_adoption import EXTENSIONS, adopted, catalogue
+from tests.conftest import DRAWN
 from tests.support import every
 from yumai_pipelines.adoption import NotToBeAdoptedError, inspect
 from yumai_pipelines.adoption.conversions import KEPT, KEPT_BESIDE
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from yumai_pipelines.adoption import AdoptionReport, Inventory
     from yumai_pipelines.model.relations import Relation
 
+MEASURED = logging.getLogger(__name__)
 SETTINGS = Settings(lock_patience_s=60)
 NO_KEY = "row "
 Rows = dict[tuple[str, str], dict[str, str | None]]
@@ -120,9 +124,9 @@ def lost(connection: Connection, before: Rows, types: dict[str, dict[str, str]])
 
     gone: list[str] = []
     for (table, key), row in before.items():
-        candidates = [now for (name, _), now in after.items() if name == table] if key.startswith(NO_KEY) else []
+        candidates = {k: now for (name, k), now in after.items() if name == table} if key.startswith(NO_KEY) else {}
         now = after.get((table, key))
-        if any(not list(is_there(table, key, row, candidate)) for candidate in candidates):
+        if any(not list(is_there(table, number, row, candidate)) for number, candidate in candidates.items()):
             continue
         gone += [f"{table} {key}: the row"] if now is None else list(is_there(table, key, row, now))
     return gone
@@ -182,15 +186,25 @@ def foretold_truly(inventory: Inventory, report: AdoptionReport) -> None:
     assert surprises == [], surprises
 
 
-@settings(
-    max_examples=12,
-    deadline=None,
-    derandomize=True,
-    phases=[Phase.generate, Phase.shrink],
-    suppress_health_check=list(HealthCheck),
-)
-@given(older=older_databases())
-def test_a_drawn_database_is_adopted_or_refused_and_loses_nothing(
-    databases: Databases, bare: str, older: Older
-) -> None:
-    check_adoption(databases, bare, older)
+def test_drawn_databases_are_adopted_or_refused(databases: Databases, bare: str, pytestconfig: pytest.Config) -> None:
+    outcomes = Counter[str]()
+    changes = dict[str, Counter[str]]()
+
+    @settings(
+        max_examples=pytestconfig.getoption("--drawn"),
+        deadline=None,
+        derandomize=pytestconfig.getoption("--drawn") == DRAWN,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(older=older_databases())
+    def check(older: Older) -> None:
+        outcome = check_adoption(databases, bare, older)
+        outcomes[outcome] += 1
+        for change in set(older.changes):
+            changes.setdefault(change, Counter())[outcome] += 1
+
+    check()
+    assert outcomes["adopted"], outcomes
+    for change, became in sorted(changes.items()):
+        MEASURED.info("%s: %s", change, dict(became))

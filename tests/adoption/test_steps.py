@@ -63,7 +63,7 @@ def test_what_is_done_at_once_ends_as_soon_as_one_task_fails(steps: Steps, conne
 
     started = time.monotonic()
     with pytest.raises(ValueError, match="it fails"):
-        steps.at_once([sleep, fail])
+        steps.at_once([sleep, fail, sleep, sleep])
     assert time.monotonic() - started < 60
     assert one(connection, asleep) == 0
 

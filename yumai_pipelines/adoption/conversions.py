@@ -121,9 +121,11 @@ def convert(steps: Steps, zone: str) -> None:
     """Convert every column that has to be."""
 
     def run(lane: Steps, table: Relation, columns: tuple[Conversion, ...]) -> None:
-        _Conversions(lane, table, columns, zone).run()
+        _Conversions(lane, table, columns, zone, there).run()
 
     found = list_conversions(steps.rulings())
+    # Read once, before the conversions change the catalogue side by side.
+    there = There.read(steps.connection)
     steps.at_once([partial(run, table=table, columns=columns) for table, columns in found.items()])
 
 
@@ -135,6 +137,7 @@ class _Conversions:
     table: Relation
     columns: tuple[Conversion, ...]
     zone: str
+    there: There
 
     def run(self) -> None:
         self._add_shadow_columns()
@@ -172,12 +175,12 @@ class _Conversions:
         """Our indexes of the columns; those of a table with partitions are built after the exchange."""
         if len(self._family) > 1:
             return []
-        there, names = There.read(self.connection), {column.name for column in self.columns}
+        names = {column.name for column in self.columns}
         return [
             each
             for each in within("index", self.table)
             if names & set(_WORD.findall(index_tail(each.definition)))
-            and index_kind(self.table, each.definition, there) == Kind.INDEX
+            and index_kind(self.table, each.definition, self.there) == Kind.INDEX
         ]
 
     def _renamed(self, index: SchemaObject) -> str:

@@ -61,9 +61,10 @@ class Foreteller:
         self._there = there
         self._zone = zone
         self._conversions = list_conversions(found)
-        self._numbered = {
-            (home(each.difference), own_name(each.difference)) for each in found if each.kind == Kind.NUMBER
-        }
+        self._types = {each.name for each in there.objects if each.kind == "type"}
+        self._no_tables = {each.name for each in found if each.kind == Kind.NO_TABLE}
+        numbered = [each.difference for each in found if each.kind == Kind.NUMBER]
+        self._numbered = {(home(each), own_name(each)) for each in numbered}
 
     def foretell(self) -> Iterator[Foretold]:
         """Yield what becomes of each difference."""
@@ -150,7 +151,7 @@ class Foreteller:
         """The rows that a ruling depends on, called `t`, and SQL of their keys."""
         if each.kind in {Kind.NULLS, Kind.CONDITION, Kind.UNIQUE, Kind.REFERENCE, Kind.BESIDE}:
             relation = home(each.difference)
-            if relation not in self._there.columns:
+            if relation not in self._there.columns or str(relation) in self._no_tables:
                 return None
             return self._question(each, relation)
         return None
@@ -209,13 +210,19 @@ class Foreteller:
             elif ours.identity:
                 parts.append(sql.SQL("row_number() OVER () AS {}").format(column))
             else:
-                default = ours.default if ours.default and (ours.is_constant or ours.not_null) else "NULL"
-                kind = adapted_type(self._there, relation, name, ours.type)
-                parts.append(sql.SQL("({})::{} AS {}").format(sql.SQL(default), sql.SQL(kind), column))
+                parts.append(sql.SQL("{} AS {}").format(self._missing(relation, name, ours), column))
         key = sql.Identifier("s", key if (key := table_of(relation).key[0]) in there else "ctid")
         return sql.SQL("(SELECT {}, {}::text AS yumai_key FROM {} AS s) AS {}").format(
             sql.SQL(", ").join(parts), key, relation.identifier, sql.SQL(alias)
         )
+
+    def _missing(self, relation: Relation, name: str, ours: ColumnShape) -> sql.Composable:
+        """SQL of what existing rows get in a column that is missing; its type may be missing, too."""
+        given = ours.default if ours.default and (ours.is_constant or ours.not_null) else None
+        kind = adapted_type(self._there, relation, name, ours.type)
+        if "." in kind and kind not in self._types:
+            return sql.SQL("NULL::text" if given is None else "''::text")
+        return sql.SQL("({})::{}").format(sql.SQL(given or "NULL"), sql.SQL(kind))
 
     def _count(self, rows: sql.Composed, key: sql.Composable) -> tuple[int, tuple[str, ...]]:
         query = sql.SQL("SELECT {key}, count(*) OVER () FROM {rows} LIMIT {sample}").format(

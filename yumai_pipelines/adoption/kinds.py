@@ -93,6 +93,7 @@ class Kind(Enum):
     OTHER_DEFAULT = (Action.KEEP, "keeps its default", _FREE)
     NUMBERED_OTHERWISE = (Action.KEEP, "is numbered in another way", _FREE)
     NULLS = (Action.TRY, "is declared NOT NULL", _SCANNED)
+    EMPTY_ALLOWED = (Action.KEEP, "may be empty: the older application may leave it out", _FREE)
     NO_NULLS = (Action.CHANGE, "may be NULL", _CATALOGUE)
     NO_NULLS_HERE = (Action.KEEP, "stays NOT NULL", _FREE)
     REFERENCE = (Action.TRY, "is added for new rows, then proven; rows that lead nowhere are repaired first", _SCANNED)
@@ -347,7 +348,8 @@ def _property_kinds(
 def _null_kinds(relation: Relation, name: str) -> Iterator[Kind]:
     """What becomes of a column that may be NULL, and is not to be."""
     given = {"session_id": Kind.SESSIONS_GIVEN, _TIMES[relation]: Kind.TIMES_GIVEN} if relation in _TIMES else {}
-    yield given.get(name, Kind.NULLS)
+    needed = (relation, name) in MACHINERY | KEYS
+    yield given.get(name, Kind.NULLS if needed else Kind.EMPTY_ALLOWED)
 
 
 def _type_kind(there: There, relation: Relation, name: str, ours: ColumnShape, theirs: ColumnShape) -> Kind | None:
@@ -381,7 +383,7 @@ def _default_kind(relation: Relation, name: str, ours: ColumnShape, theirs: Colu
         return Kind.DEFAULT
     if theirs.default is None:
         return Kind.DEFAULT if readable(ours.type, theirs.type) else Kind.OTHER_DEFAULT
-    same = ours.type == theirs.type and _SAME_DEFAULTS.get(theirs.default) == ours.default
+    same = ours.type == theirs.type and _SAME_DEFAULTS.get(theirs.default, theirs.default) == ours.default
     return Kind.DEFAULT if same else Kind.OTHER_DEFAULT
 
 

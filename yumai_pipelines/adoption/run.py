@@ -253,6 +253,7 @@ def _rebuild(steps: Steps, settings: Settings, as_of: datetime) -> None:
     structure.fit_columns(steps)
     # From here on triggers complete what the older application writes, so that constraints can be added.
     accept_older_application(steps)
+    structure.set_defaults(steps)
     # The search for sessions and the cascades of foreign keys need these indexes.
     indexes.make_indexes(steps, later=SESSIONS)
     constraints.allow_two_turns_in_one_instant(steps)

@@ -79,8 +79,13 @@ def add_columns(steps: Steps) -> None:
 
 
 def fit_columns(steps: Steps) -> None:
-    """Widen columns, and give them the defaults and NULLs that they need."""
-    by_table(steps, "fit columns of", {Kind.NARROWER: _widen, Kind.DEFAULT: _set_default, Kind.NO_NULLS: _allow_nulls})
+    """Widen columns, and let those be NULL that what is made for missing rows leaves out."""
+    by_table(steps, "fit columns of", {Kind.NARROWER: _widen, Kind.NO_NULLS: _allow_nulls})
+
+
+def set_defaults(steps: Steps) -> None:
+    """Give columns the defaults that they need; sessions that the database made up, their triggers make from now on."""
+    by_table(steps, "set defaults of", {Kind.DEFAULT: _set_default})
 
 
 def by_table(steps: Steps, step: str, alter: Mapping[Kind, Alter]) -> None:

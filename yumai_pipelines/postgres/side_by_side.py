@@ -57,7 +57,9 @@ def side_by_side(
         except BaseException:
             UNWANTED.update(map(connection_of, lanes))
             pool.shutdown(wait=False, cancel_futures=True)
-            while wait(running, timeout=SECONDS_UNTIL_TOLD_AGAIN).not_done:
+            # What never began is cancelled by now, and nobody waits for it.
+            begun = [each for each in running if not each.cancelled()]
+            while wait(begun, timeout=SECONDS_UNTIL_TOLD_AGAIN).not_done:
                 for connection in map(connection_of, lanes):
                     if not connection.closed:
                         connection.cancel_safe()

@@ -66,8 +66,7 @@ def _compared(connection: Connection, view: Relation) -> sql.Composed:
         (view.quoted,),
     )
     return sql.SQL(", ").join(
-        sql.SQL("t.{0}::text AS {0}" if is_unequal else "t.{0}").format(sql.Identifier(name))
-        for name, is_unequal in types
+        sql.SQL("{0}::text AS {0}" if is_unequal else "{0}").format(sql.Identifier(name)) for name, is_unequal in types
     )
 
 
