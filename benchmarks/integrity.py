@@ -139,8 +139,8 @@ def insert(url: str, scale: Scale, *, keys: bool) -> Measure:
                     sql.SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(key.table.identifier, sql.Identifier(key.name))
                 )
         statement = (
-            "INSERT INTO conversations (session_id, user_id, conversation_time, input_text, selected_shop_id) "
-            "SELECT session_id, user_id, session_start, '배고파요', 1 + user_id %% 1000 FROM session_master "
+            "INSERT INTO chatbot.conversations (session_id, user_id, conversation_time, input_text, selected_shop_id) "
+            "SELECT session_id, user_id, session_start, '배고파요', 1 + user_id %% 1000 FROM chatbot.session_master "
             "OFFSET %s LIMIT 1000"
         )
 

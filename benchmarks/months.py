@@ -117,7 +117,8 @@ def longest_wait(
     prepare(url)
     before = partitions(url)
     with connect(url, application_name="benchmark") as owner:
-        (session,) = owner.execute("INSERT INTO session_master DEFAULT VALUES RETURNING session_id").fetchone() or ("",)
+        insert = "INSERT INTO chatbot.session_master DEFAULT VALUES RETURNING session_id"
+        (session,) = owner.execute(insert).fetchone() or ("",)
         owner.execute(
             "INSERT INTO chatbot.conversations (session_id, conversation_time) "
             "SELECT %s, %s - n * interval '1 s' FROM generate_series(1, %s) AS n",

@@ -81,7 +81,7 @@ def in_one_statement(url: str, _scale: Scale, *, partitions: int) -> Measure:
     fill(url, partitions)
     with connect(url, application_name="benchmark: purge") as owner:
         bounds = (MONTH.start(SEOUL), MONTH.end(SEOUL))
-        delete = "DELETE FROM session_master WHERE session_end >= %s AND session_end < %s"
+        delete = "DELETE FROM chatbot.session_master WHERE session_end >= %s AND session_end < %s"
         return Measure(seconds(lambda: owner.execute(delete, bounds)))
 
 

@@ -685,26 +685,24 @@ COMMENT ON COLUMN analytics.user_feedback.context IS 'Under what circumstances.'
 -- Name: counting_time(analytics.user_feedback); Type: FUNCTION; Schema: yumai_pipelines; Owner: yumai_pipeline
 --
 
-CREATE FUNCTION yumai_pipelines.counting_time(p_feedback analytics.user_feedback) RETURNS timestamp with time zone
-    LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
+CREATE FUNCTION yumai_pipelines.counting_time(p_feedback analytics.user_feedback) RETURNS SETOF timestamp with time zone
+    LANGUAGE sql STABLE
     AS $$
-DECLARE
-    v_time timestamptz;
-BEGIN
-    IF p_feedback.related_recommendation_id IS NULL THEN
-        SELECT c.month::timestamp AT TIME ZONE yumai_pipelines.business_timezone()
-        INTO v_time
-        FROM yumai_pipelines.counted_feedback AS c
-        WHERE c.feedback_id = p_feedback.id;
-    ELSE
-        SELECT r.time_stamp
-        INTO v_time
-        FROM analytics.recommendations_log AS r
-        WHERE r.id = p_feedback.related_recommendation_id;
-    END IF;
-    RETURN coalesce(v_time, p_feedback.time_stamp);
-END
+    SELECT coalesce(
+        (
+            SELECT r.time_stamp
+            FROM analytics.recommendations_log AS r
+            WHERE r.id = (p_feedback).related_recommendation_id
+        ),
+        (
+            -- The second is within the month in every time zone.
+            SELECT (c.month + 1)::timestamp AT TIME ZONE 'UTC'
+            FROM yumai_pipelines.counted_feedback AS c
+            WHERE c.feedback_id = (p_feedback).id AND (p_feedback).related_recommendation_id IS NULL
+        ),
+        (p_feedback).time_stamp
+    )
+    OFFSET 0
 $$;
 
 
@@ -969,31 +967,32 @@ BEGIN
     IF TG_OP = 'INSERT' THEN
         INSERT INTO yumai_pipelines.source_changes (first_time, last_time, feedback)
         SELECT min(f.counts_at), max(f.counts_at), count(*)
-        FROM (SELECT yumai_pipelines.counting_time(n::analytics.user_feedback) AS counts_at FROM new_rows AS n OFFSET 0) AS f
+        FROM new_rows AS n
+        CROSS JOIN LATERAL yumai_pipelines.counting_time(n::analytics.user_feedback) AS f (counts_at)
         GROUP BY date_trunc('day', f.counts_at, 'UTC');
     ELSIF TG_OP = 'DELETE' THEN
         INSERT INTO yumai_pipelines.source_changes (first_time, last_time, feedback)
         SELECT min(f.counts_at), max(f.counts_at), count(*)
-        FROM (SELECT yumai_pipelines.counting_time(o::analytics.user_feedback) AS counts_at FROM old_rows AS o OFFSET 0) AS f
+        FROM old_rows AS o
+        CROSS JOIN LATERAL yumai_pipelines.counting_time(o::analytics.user_feedback) AS f (counts_at)
         GROUP BY date_trunc('day', f.counts_at, 'UTC');
     ELSE
         INSERT INTO yumai_pipelines.source_changes (first_time, last_time, feedback)
-        SELECT min(f.counts_at), max(f.counts_at), count(DISTINCT f.id)
-        FROM (
-            SELECT
-                coalesce(n.id, o.id) AS id,
-                unnest(ARRAY[
-                    CASE WHEN o.id IS NOT NULL THEN yumai_pipelines.counting_time(o::analytics.user_feedback) END,
-                    CASE WHEN n.id IS NOT NULL THEN yumai_pipelines.counting_time(n::analytics.user_feedback) END
-                ]) AS counts_at
-            FROM old_rows AS o
-            FULL JOIN new_rows AS n ON o.id = n.id
-            WHERE
-                o.related_recommendation_id IS DISTINCT FROM n.related_recommendation_id
-                OR yumai_pipelines.source_hash(o::analytics.user_feedback) IS DISTINCT FROM yumai_pipelines.source_hash(n::analytics.user_feedback)
-            OFFSET 0
+        SELECT min(f.counts_at), max(f.counts_at), count(DISTINCT coalesce(n.id, o.id))
+        FROM old_rows AS o
+        FULL JOIN new_rows AS n ON o.id = n.id
+        CROSS JOIN LATERAL (
+            SELECT was.counts_at
+            FROM yumai_pipelines.counting_time(o::analytics.user_feedback) AS was (counts_at)
+            WHERE o.id IS NOT NULL
+            UNION ALL
+            SELECT counting.counts_at
+            FROM yumai_pipelines.counting_time(n::analytics.user_feedback) AS counting (counts_at)
+            WHERE n.id IS NOT NULL
         ) AS f
-        WHERE f.counts_at IS NOT NULL
+        WHERE
+            o.related_recommendation_id IS DISTINCT FROM n.related_recommendation_id
+            OR yumai_pipelines.source_hash(o::analytics.user_feedback) IS DISTINCT FROM yumai_pipelines.source_hash(n::analytics.user_feedback)
         GROUP BY date_trunc('day', f.counts_at, 'UTC');
     END IF;
     RETURN NULL;
