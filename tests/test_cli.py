@@ -166,3 +166,17 @@ def test_an_older_database_is_looked_at_and_adopted(empty_database: str) -> None
     assert "nothing to do" in yumai("adopt", YUMAI_DATABASE_URL=empty_database).stdout
     assert "can no longer write to" in yumai("adopt", "--finish", YUMAI_DATABASE_URL=empty_database).stdout
     assert yumai("adopt", "--dry-run", "--finish").returncode == 2
+
+
+def test_a_difference_is_accepted_and_withdrawn_by_name(database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("ALTER TABLE chatbot.shops ADD owner_memo text")
+    name = "column chatbot.shops.owner_memo"
+    assert f"not accepted: {name}" in yumai("differences", YUMAI_DATABASE_URL=database).stdout
+    refused = yumai("differences", "--accept", name, YUMAI_DATABASE_URL=database)
+    assert (refused.returncode, "Say why" in refused.stderr) == (1, True)
+    accepted = yumai("differences", "--accept", name, "--why", "the owners write it", YUMAI_DATABASE_URL=database)
+    assert "the owners write it" in accepted.stdout
+    assert "0 differences are not accepted, 1 are." in accepted.stdout
+    withdrawn = yumai("differences", "--withdraw", name, YUMAI_DATABASE_URL=database)
+    assert "1 differences are not accepted, 0 are." in withdrawn.stdout
