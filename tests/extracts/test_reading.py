@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import sys
 from datetime import date, datetime
@@ -105,7 +106,7 @@ def test_one_month_needs_no_list(analyst: str) -> None:
         assert set(read_extract("shop_performance", months=month, url=analyst)["month"]) == {date(2025, 1, 1)}
 
 
-@pytest.mark.parametrize("suffix", [".parquet", ".csv"])
+@pytest.mark.parametrize("suffix", [".parquet", ".csv", ".csv.gz"])
 def test_a_file_holds_what_the_frame_holds(analyst: str, tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"outcomes{suffix}"
     frame = read_extract("recommendation_outcomes", months=["2024-12"], url=analyst)
@@ -116,6 +117,23 @@ def test_a_file_holds_what_the_frame_holds(analyst: str, tmp_path: Path, suffix:
     assert [each.name for each in tmp_path.iterdir()] == [path.name]
     if suffix == ".parquet":
         assert str(table.schema.field("recommended_at").type) == "timestamp[us, tz=Asia/Seoul]"
+
+
+def test_a_file_for_excel_is_read_as_it_is(analyst: str, connection: Connection, tmp_path: Path) -> None:
+    names = ["=1+1", "+82", "-", "@SUM(A1)", "밥집", "a=b"]
+    connection.execute(
+        "UPDATE extracts.shop_performance AS e SET shop_name = named.shop_name FROM ("
+        "SELECT month, shop_id, (%s::text[])[row_number() OVER (ORDER BY month, shop_id) %% 6 + 1] AS shop_name "
+        "FROM extracts.shop_performance) AS named WHERE (e.month, e.shop_id) = (named.month, named.shop_id)",
+        (names,),
+    )
+    path = tmp_path / "shops.csv"
+    export("shop_performance", path, url=analyst, for_excel=True)
+    assert path.read_bytes().startswith(codecs.BOM_UTF8)
+    shown = set(pa.csv.read_csv(path)["shop_name"].to_pylist())
+    assert shown == {"'=1+1", "'+82", "'-", "'@SUM(A1)", "밥집", "a=b"}
+    with pytest.raises(ValueError, match="Excel reads no Parquet"):
+        export("shop_performance", tmp_path / "shops.parquet", url=analyst, for_excel=True)
 
 
 def test_an_export_that_fails_leaves_the_old_file(analyst: str, tmp_path: Path) -> None:
@@ -129,7 +147,9 @@ def test_an_export_that_fails_leaves_the_old_file(analyst: str, tmp_path: Path) 
 def test_what_there_is_not_is_said(analyst: str, tmp_path: Path) -> None:
     with pytest.raises(KeyError, match="there is no extract 'shops'; there are recommendation_outcomes, "):
         read_extract("shops", url=analyst)
-    with pytest.raises(ValueError, match=r"shops.xlsx says no format that can be written; end it in .parquet or .csv"):
+    with pytest.raises(
+        ValueError, match=r"shops.xlsx says no format that can be written; end it in .parquet, .csv, .csv.gz"
+    ):
         export("shop_performance", tmp_path / "shops.xlsx", url=analyst)
 
 
@@ -166,4 +186,4 @@ def test_the_command_writes_a_file(analyst: str, tmp_path: Path) -> None:
     )
     done = export_shops("shops.xlsx")
     assert done.returncode == 1
-    assert "end it in .parquet or .csv" in done.stderr
+    assert "end it in .parquet, .csv, .csv.gz" in done.stderr

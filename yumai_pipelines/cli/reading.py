@@ -24,12 +24,16 @@ def export(
     extract: Annotated[
         str, typer.Argument(parser=_extract, metavar="EXTRACT", help=f"One of {', '.join(EXTRACT_NAMES)}.")
     ],
-    path: Annotated[Path, typer.Argument(path_type=Path, help="The file, which ends in .parquet or .csv.")],
+    path: Annotated[Path, typer.Argument(path_type=Path, help="The file, which ends in .parquet, .csv or .csv.gz.")],
     months: Months = None,
+    excel: Annotated[
+        bool, typer.Option("--excel", help="A CSV file that Excel reads as it is: Korean, and no text as a formula.")
+    ] = False,
 ) -> None:
     """Write an extract, which is a monthly table for analysts, to a file.
 
-    Example: `yumai export shop_performance shops.parquet --month 2024-08 --month 2024-09`
+    Examples: `yumai export shop_performance shops.parquet --month 2024-08 --month 2024-09`, or
+    `yumai export shop_performance shops.csv --excel`
     """
     from yumai_pipelines.extracts.as_of import in_words
     from yumai_pipelines.extracts.reading import built_months
@@ -38,7 +42,7 @@ def export(
     url = url_of(Settings())
     try:
         built = built_months(extract, months=months, url=url)
-        rows = write(extract, path, months=months, url=url)
+        rows = write(extract, path, months=months, url=url, for_excel=excel)
     except (ValueError, OSError) as error:
         fail(str(error))
     out.print(f"{rows:,} rows of {extract} are in {path}. {in_words(built)}", markup=False)

@@ -5,7 +5,9 @@ pandas, SQLAlchemy and PyArrow are imported when they are needed, since the pipe
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterable
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -22,10 +24,11 @@ from yumai_pipelines.schema import snapshot
 from yumai_pipelines.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     import pandas as pd
+    import pyarrow as pa
     from sqlalchemy import Connection as AlchemyConnection
 
     from yumai_pipelines.extracts.as_of import AsOf
@@ -110,37 +113,81 @@ def _connect(url: str | None) -> Connection:
     )
 
 
-def export(name: str, path: Path, *, months: Months = None, url: str | None = None) -> int:
-    """Write an extract to a Parquet or CSV file, depending on the suffix, and return the number of rows.
+def export(name: str, path: Path, *, months: Months = None, url: str | None = None, for_excel: bool = False) -> int:
+    """Write an extract to a file, whose suffix says the format (`FORMATS`), and return the number of rows.
 
     The file appears when it is complete. Memory does not grow with the extract.
 
+    Args:
+        name: name of the extract.
+        path: the file.
+        months: as in `read_extract`.
+        url: as in `read_extract`.
+        for_excel: begin a CSV file with a byte order mark, without which Excel takes Korean for another encoding, and
+            put an apostrophe before texts that it would take for formulas.
+
     Raises:
         KeyError: there is no such extract.
-        ValueError: the suffix is neither .parquet nor .csv, or one of the months is not a month.
+        ValueError: the suffix is none of `FORMATS`, it is not CSV and for Excel, or one of the months is not a month.
         NeverBuiltError: one of the months was never built.
     """
     import pyarrow as pa
-    import pyarrow.csv
-    import pyarrow.parquet
 
-    writers = {".parquet": pyarrow.parquet.ParquetWriter, ".csv": pyarrow.csv.CSVWriter}
-    if path.suffix not in writers:
-        raise ValueError(f"{path.name} says no format that can be written; end it in .parquet or .csv")
+    if not path.name.endswith(FORMATS):
+        raise ValueError(f"{path.name} says no format that can be written; end it in {', '.join(FORMATS)}")
+    if for_excel and path.suffix == ".parquet":
+        raise ValueError(f"Excel reads no Parquet; end {path.name} in .csv")
     extract, wanted = extract_of(name), _wanted(months)
     built_months(name, months=wanted, url=url)
     schema = pa.schema([(column, kind.pyarrow_dtype) for column, kind in _types(extract, Settings().timezone).items()])
     draft = path.with_name(f".{path.name}.part")
     rows = 0
     try:
-        with writers[path.suffix](draft, schema) as writer:
+        with _writer(draft, path.suffix, schema, for_excel=for_excel) as write:
             for chunk in _chunks(extract, wanted, url):
-                writer.write_table(pa.Table.from_pandas(chunk, schema=schema, preserve_index=False))
+                table = pa.Table.from_pandas(chunk, schema=schema, preserve_index=False)
+                write(_without_formulas(table) if for_excel else table)
                 rows += len(chunk)
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
     return rows
+
+
+FORMATS = (".parquet", ".csv", ".csv.gz")
+"""What the name of an exported file may end in."""
+
+
+@contextmanager
+def _writer(path: Path, suffix: str, schema: pa.Schema, *, for_excel: bool) -> Iterator[Callable[[pa.Table], object]]:
+    """Yield what appends a table to a file."""
+    import pyarrow as pa
+    import pyarrow.csv
+    import pyarrow.parquet
+
+    if suffix == ".parquet":
+        with pyarrow.parquet.ParquetWriter(path, schema) as parquet:
+            yield parquet.write_table
+        return
+    with pa.output_stream(path, compression="gzip" if suffix == ".gz" else None) as sink:
+        if for_excel:
+            sink.write(codecs.BOM_UTF8)
+        with pyarrow.csv.CSVWriter(sink, schema) as csv:
+            yield csv.write_table
+
+
+def _without_formulas(table: pa.Table) -> pa.Table:
+    """Return the table with an apostrophe before each text that a spreadsheet would take for a formula."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    for place, field in enumerate(table.schema):
+        if pa.types.is_string(field.type):
+            texts = table.column(place)
+            formulas = pc.match_substring_regex(texts, pattern=r"^[=+\-@\t\r]")
+            safe = pc.if_else(formulas, pc.binary_join_element_wise("'", texts, ""), texts)
+            table = table.set_column(place, field, safe)
+    return table
 
 
 def _chunks(extract: Extract, wanted: Sequence[Month] | None, url: str | None) -> Iterator[pd.DataFrame]:
