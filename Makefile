@@ -9,7 +9,7 @@ WORKERS ?= 4
 # The test files or folders to run. Empty means all.
 TESTS ?=
 
-.PHONY: help install run test check schema faults drawn bench clean reset
+.PHONY: help install run test check schema faults drawn year bench clean reset
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 10
 
@@ -45,11 +45,14 @@ FAULTS ?= all
 # How many lives are lived under settings that are drawn.
 LIVES ?= 100
 faults: install  ## break every statement of every operation in every way, and live under all kinds of settings; takes long
-	$(BIN)/pytest --numprocesses $(WORKERS) --faults $(FAULTS) --lives $(LIVES) -o timeout=86400 tests/hostile/test_{faults,settings}.py
+	$(BIN)/pytest --numprocesses $(WORKERS) --faults $(FAULTS) --lives $(LIVES) -o timeout=86400 tests/hostile/test_faults.py tests/hostile/test_settings.py
 
 DRAWN ?= 5000
 drawn: install  ## adopt DRAWN older databases of drawn designs, and say what became of each kind; this takes hours
 	$(BIN)/pytest --drawn $(DRAWN) --timeout 86400 --log-cli-level INFO tests/adoption/test_drawn.py
+
+year: install  ## let fourteen months pass, with outages, deployments and a chatbot that writes; this takes long
+	$(BIN)/pytest --year whole --timeout 7200 --log-cli-level INFO tests/year/test_year.py
 
 SCALE ?= small
 bench: install  ## measure what the project promises, and what one would do without it (SCALE=small|medium|large)

@@ -69,6 +69,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         f"any other number. Default: {DRAWN}.",
     )
 
+    parser.addoption(
+        "--year",
+        choices=["sample", "whole"],
+        default="sample",
+        help="how much of the simulated year: its first two months, or all of its fourteen. Default: sample.",
+    )
+
 
 class Server:
     """The server of the run. It is started when its URL is first needed, and stopped after the last test."""

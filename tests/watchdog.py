@@ -46,7 +46,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    limit = float(item.config.getini("timeout")) + float(item.config.getini("watchdog_grace"))
+    timeout = item.config.getoption("timeout") or item.config.getini("timeout")
+    limit = float(timeout) + float(item.config.getini("watchdog_grace"))
     reason = f"{item.nodeid} did not end within {limit:.0f} s."
     timer = threading.Timer(limit, _give_up, [reason, item.config.stash[STDERR]])
     timer.daemon = True

@@ -101,6 +101,10 @@ class Dice:
     def choice(self, values: Sequence[Value]) -> Value:
         return values[int(self._rng.integers(len(values)))]
 
+    def some(self, values: Sequence[Value], count: int) -> list[Value]:
+        """Choose different ones."""
+        return [values[int(index)] for index in self._rng.choice(len(values), count, replace=False)]
+
     def uniform(self, low: float, high: float) -> float:
         return float(self._rng.uniform(low, high))
 
