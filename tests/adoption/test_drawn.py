@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from psycopg import sql
 
 from tests.adoption.drawn import Older, older_databases
@@ -195,6 +195,8 @@ def test_drawn_databases_are_adopted_or_refused(databases: Databases, bare: str,
         deadline=None,
         derandomize=pytestconfig.getoption("--drawn") == DRAWN,
         database=None,
+        # A failure prints the whole database: to make it smaller would take an adoption for each attempt.
+        phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
     @given(older=older_databases())

@@ -315,7 +315,7 @@ def _column_kinds(mine: SchemaObject, found: SchemaObject | None, there: There) 
     if found is None:
         yield Kind.NUMBER if ours.identity else Kind.COLUMN
         if ours.not_null and not ours.identity and ours.default is None:
-            yield Kind.NULLS
+            yield from _null_kinds(relation, name)
         return
     theirs = ColumnShape.parse(found.definition)
     kind = _type_kind(there, relation, name, ours, theirs)
