@@ -19,6 +19,7 @@ from tests.year import growth
 from tests.year.life import Days, Life, Plan, at, table
 from tests.year.world import SEOUL, World
 from yumai_pipelines.model.calendar import oldest_kept
+from yumai_pipelines.model.months import Month
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
