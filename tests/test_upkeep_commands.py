@@ -67,6 +67,7 @@ def test_months_are_built_checked_repaired_and_reported(world: Connection) -> No
     assert "are of the logs as they are. Nothing to do." in yumai("build").output
     page = Settings().home.resolve() / "reports" / f"{CURRENT - 1}.html"
     assert yumai("report").output == f"{page}\n"
+    assert yumai("report", "--korean").output == f"{page.with_suffix('.ko.html')}\n"
     with dg.DagsterInstance.from_config(str(make_instance(Settings().home.resolve()))) as instance:
         months = instance.get_materialized_partitions(dg.AssetKey(["extracts", "recommendation_funnel"]))
         assert months == {(CURRENT - 2).partition_key, (CURRENT - 1).partition_key}

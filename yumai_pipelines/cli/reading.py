@@ -51,18 +51,20 @@ def export(
 def report(
     months: Months = None,
     show: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+    korean: Annotated[bool, typer.Option("--korean", help="The page in Korean.")] = False,
 ) -> None:
     """Print where the report of the last month, or of each `--month`, is, and open it with `--open`.
 
     Example: `yumai report --open`
     """
     directory = (Settings().home / "reports").resolve()
-    pages = sorted(directory.glob("[0-9]*.html"))
-    wanted = [directory / f"{month}.html" for month in months] if months else pages[-1:]
-    missing = [page.stem for page in wanted if not page.exists()]
+    ending = ".ko.html" if korean else ".html"
+    pages = sorted(directory.glob(f"????-??{ending}"))
+    wanted = [directory / f"{month}{ending}" for month in months] if months else pages[-1:]
+    missing = [page.name for page in wanted if not page.exists()]
     if missing or not wanted:
-        there = f"There are {', '.join(each.stem for each in pages)}." if pages else "There is none yet."
-        fail(f"{directory} has no report of {', '.join(missing) or 'any month'}. {there} `yumai build` makes them.")
+        there = f"There are {', '.join(each.name for each in pages)}." if pages else "There is none yet."
+        fail(f"{directory} has no {', '.join(missing) or 'report'}. {there} `yumai build` makes them.")
     for page in wanted:
         typer.echo(page)
         if show:
