@@ -92,7 +92,9 @@ $$;
 \ir functions/source_hash_of_feedback.sql
 \ir functions/source_hash_of_recommendation.sql
 \ir functions/start_session.sql
+\ir functions/watch_sources.sql
 \ir privileges/1_functions.sql
+\ir privileges/2_watch_sources.sql
 CREATE TABLE yumai_pipelines.alembic_version (
     version_num varchar(32) NOT NULL,
     CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)

@@ -956,6 +956,33 @@ COMMENT ON FUNCTION yumai_pipelines.note_archive_change() IS 'Trigger of a detac
 
 
 --
+-- Name: note_every_month(); Type: FUNCTION; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+CREATE FUNCTION yumai_pipelines.note_every_month() RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    INSERT INTO yumai_pipelines.source_changes (first_time, last_time)
+    SELECT DISTINCT month.start, month.start
+    FROM extracts.ledger AS l
+    CROSS JOIN LATERAL (SELECT l.month::timestamp AT TIME ZONE yumai_pipelines.business_timezone() AS start) AS month
+    WHERE l.purged_at IS NULL;
+END
+$$;
+
+
+ALTER FUNCTION yumai_pipelines.note_every_month() OWNER TO yumai_pipeline;
+
+--
+-- Name: FUNCTION note_every_month(); Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON FUNCTION yumai_pipelines.note_every_month() IS 'Notes in source_changes that every built month may have changed, so that each is built once more.';
+
+
+--
 -- Name: note_feedback_changes(); Type: FUNCTION; Schema: yumai_pipelines; Owner: yumai_pipeline
 --
 
@@ -1113,11 +1140,7 @@ CREATE FUNCTION yumai_pipelines.note_truncation() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    INSERT INTO yumai_pipelines.source_changes (first_time, last_time)
-    SELECT DISTINCT
-        l.month::timestamp AT TIME ZONE yumai_pipelines.business_timezone(),
-        l.month::timestamp AT TIME ZONE yumai_pipelines.business_timezone()
-    FROM extracts.ledger AS l;
+    PERFORM yumai_pipelines.note_every_month();
     RETURN NULL;
 END
 $$;
@@ -1420,6 +1443,54 @@ ALTER FUNCTION yumai_pipelines.source_hash(p_feedback analytics.user_feedback) O
 --
 
 COMMENT ON FUNCTION yumai_pipelines.source_hash(p_feedback analytics.user_feedback) IS 'Fingerprint of what the extracts read of a feedback. Without its recommendation, which decides the month that counts it.';
+
+
+--
+-- Name: watch_sources(); Type: FUNCTION; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+CREATE FUNCTION yumai_pipelines.watch_sources() RETURNS integer
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    v_trigger record;
+    v_mended integer := 0;
+BEGIN
+    -- DISABLE TRIGGER ALL and then ENABLE TRIGGER ALL, as by pg_restore --disable-triggers, leaves a trigger that fires not
+    -- always, but by session_replication_role: that tells that it was off.
+    FOR v_trigger IN
+        SELECT
+            t.tgrelid::regclass AS relation,
+            t.tgname
+        FROM pg_trigger AS t
+        INNER JOIN pg_proc AS p ON t.tgfoid = p.oid
+        WHERE
+            p.pronamespace = 'yumai_pipelines'::regnamespace
+            AND p.proname IN (
+                'note_recommendation_changes', 'note_feedback_changes', 'note_shop_change', 'note_session_change',
+                'note_truncation'
+            )
+            AND t.tgenabled <> 'A'
+        ORDER BY 1, 2
+    LOOP
+        EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', v_trigger.relation, v_trigger.tgname);
+        v_mended := v_mended + 1;
+    END LOOP;
+    IF v_mended > 0 THEN
+        PERFORM yumai_pipelines.note_every_month();
+    END IF;
+    RETURN v_mended;
+END
+$$;
+
+
+ALTER FUNCTION yumai_pipelines.watch_sources() OWNER TO yumai_pipeline;
+
+--
+-- Name: FUNCTION watch_sources(); Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON FUNCTION yumai_pipelines.watch_sources() IS 'Switches the triggers that note changes of the logs on again, and has every month of the extracts built once more if one was off. Returns how many were.';
 
 
 --
@@ -6285,6 +6356,13 @@ REVOKE ALL ON FUNCTION yumai_pipelines.note_archive_change() FROM PUBLIC;
 
 
 --
+-- Name: FUNCTION note_every_month(); Type: ACL; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+REVOKE ALL ON FUNCTION yumai_pipelines.note_every_month() FROM PUBLIC;
+
+
+--
 -- Name: FUNCTION note_feedback_changes(); Type: ACL; Schema: yumai_pipelines; Owner: yumai_pipeline
 --
 
@@ -6345,6 +6423,13 @@ REVOKE ALL ON FUNCTION yumai_pipelines.source_hash(p_recommendation analytics.re
 --
 
 REVOKE ALL ON FUNCTION yumai_pipelines.source_hash(p_feedback analytics.user_feedback) FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION watch_sources(); Type: ACL; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+REVOKE ALL ON FUNCTION yumai_pipelines.watch_sources() FROM PUBLIC;
 
 
 --

@@ -146,14 +146,23 @@ $$;
 COMMENT ON FUNCTION yumai_pipelines.note_session_change() IS
 'Trigger of the sessions: notes in source_changes which one changed in what the extracts say of it.';
 
-CREATE FUNCTION yumai_pipelines.note_truncation() RETURNS trigger
+CREATE FUNCTION yumai_pipelines.note_every_month() RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     INSERT INTO yumai_pipelines.source_changes (first_time, last_time)
-    SELECT DISTINCT
-        l.month::timestamp AT TIME ZONE yumai_pipelines.business_timezone(),
-        l.month::timestamp AT TIME ZONE yumai_pipelines.business_timezone()
-    FROM extracts.ledger AS l;
+    SELECT DISTINCT month.start, month.start
+    FROM extracts.ledger AS l
+    CROSS JOIN LATERAL (SELECT l.month::timestamp AT TIME ZONE yumai_pipelines.business_timezone() AS start) AS month
+    WHERE l.purged_at IS NULL;
+END
+$$;
+COMMENT ON FUNCTION yumai_pipelines.note_every_month() IS
+'Notes in source_changes that every built month may have changed, so that each is built once more.';
+
+CREATE FUNCTION yumai_pipelines.note_truncation() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM yumai_pipelines.note_every_month();
     RETURN NULL;
 END
 $$;
@@ -227,12 +236,9 @@ COMMENT ON COLUMN extracts.ledger.late_at IS 'When the last of these changes was
 -- What has changed since the months were built is not known up to here: each is built once more.
 DO $$
 BEGIN
+    -- A new database has no month, nor the function that says the business's time zone, which is made after this.
     IF EXISTS (SELECT FROM extracts.ledger AS l) THEN
-        INSERT INTO yumai_pipelines.source_changes (first_time, last_time)
-        SELECT DISTINCT month.start, month.start
-        FROM extracts.ledger AS l
-        CROSS JOIN LATERAL (SELECT l.month::timestamp AT TIME ZONE yumai_pipelines.business_timezone() AS start) AS month
-        WHERE l.purged_at IS NULL;
+        PERFORM yumai_pipelines.note_every_month();
     END IF;
 END
 $$;

@@ -19,6 +19,8 @@ from yumai_pipelines.extracts.ledger import entries
 from yumai_pipelines.model.calendar import spans
 from yumai_pipelines.model.registry import EXTRACTS
 from yumai_pipelines.postgres.connections import ANALYST_ROLE, connect
+from yumai_pipelines.schema.upgrade import upgrade
+from yumai_pipelines.settings import Settings
 
 if TYPE_CHECKING:
     from tests.support import Connection
@@ -164,6 +166,19 @@ def test_a_program_that_switches_triggers_off_does_not_switch_off_these(built: C
         wrong = wrong_months(built)
         assert wrong <= set(changed_months(built)), name
         build_changed(built)
+
+
+def test_where_triggers_were_disabled_every_month_is_built_once_more(database: str, built: Connection) -> None:
+    built.execute("ALTER TABLE recommendations_log DISABLE TRIGGER ALL")
+    happen(built, "scores are corrected", 2)
+    built.execute("ALTER TABLE recommendations_log ENABLE TRIGGER ALL")
+    assert changed_months(built) == []
+    upgrade(database, Settings())
+    assert changed_months(built) == list(MONTHS)
+    build_changed(built)
+    assert (wrong_months(built), changed_months(built)) == (set(), [])
+    upgrade(database, Settings())
+    assert changed_months(built) == []
 
 
 UNREAD = (

@@ -141,16 +141,18 @@ def orphan_found(table: str) -> dict[str, str]:
 
 WITH_SQL = {
     NO_ORPHANS, FOREIGN_KEYS, "times_in_order", "soft_references", "user_is_the_sessions", "indexes_on_every_partition",
-    "only_the_pipeline_creates",
+    "only_the_pipeline_creates", "selections_are_readable",
 }  # fmt: skip
 """The checks whose failure shows SQL."""
 
 WITHOUT_SQL = {
     "months_ahead", "months_tile", "reconciled", "valid_rows", "like_the_months_before", "has_the_last_month",
-    "every_month_has_its_file", "files_hold_what_was_archived", "no_table_is_left_over",
+    "every_month_has_its_file", "files_hold_what_was_archived", "no_table_is_left_over", "clocks_agree",
+    "of_the_logs_as_they_are",
 }  # fmt: skip
 """The checks that are made to fail elsewhere, and show no SQL."""
 
+UNWATCHED = {"schema:schema_has_no_drift": "Objects that differ from what the migrations make: 4 ("}
 DRIFT = {"schema:schema_has_no_drift": "Objects that differ from what the migrations make: 1 ("}
 
 
@@ -173,9 +175,10 @@ DEFECTS = [
         Defect(
             f"orphan written while the triggers of {table} were disabled",
             WITHOUT_TRIGGERS.format(table=table, statement=ORPHAN[table]),
-            orphan_found(table),
+            orphan_found(table) | drift,
         )
-        for table in ("chatbot.conversations", "analytics.user_feedback")
+        # The triggers that note changes of the logs are on again, but not always: that tells what was done.
+        for table, drift in (("chatbot.conversations", {}), ("analytics.user_feedback", UNWATCHED))
     ),
     Defect(
         "session deleted under session_replication_role",
@@ -185,7 +188,8 @@ DEFECTS = [
     Defect(
         "triggers left disabled on a table that refers",
         "ALTER TABLE analytics.user_feedback DISABLE TRIGGER ALL",
-        fails("analytics.user_feedback", foreign_keys="its triggers are disabled on analytics.user_feedback"),
+        fails("analytics.user_feedback", foreign_keys="its triggers are disabled on analytics.user_feedback")
+        | UNWATCHED,
     ),
     Defect(
         "triggers left disabled on the table that is referred to",
@@ -438,5 +442,6 @@ def test_pg_restore_without_triggers(database: str, connection: Connection, grap
     assert graph.check_everything().failed_checks() == {
         "analytics/user_feedback:no_orphans",
         "analytics/user_feedback:foreign_keys",
+        *UNWATCHED,
     }
     assert one(connection, "SELECT count(*) FROM user_feedback") == 2

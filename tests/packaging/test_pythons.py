@@ -35,7 +35,7 @@ def test_requires_python_says_the_same() -> None:
 
 
 def test_the_readme_says_the_same() -> None:
-    assert f"On Linux with {in_words(promised())} and make." in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"With {in_words(promised())} and make." in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_makefile_says_and_refuses_the_same() -> None:

@@ -122,6 +122,7 @@ MAY_EXECUTE = {
     "yumai_pipelines.make_month": set(),
     "yumai_pipelines.month_start": set(),
     "yumai_pipelines.note_archive_change": set(),
+    "yumai_pipelines.note_every_month": set(),
     "yumai_pipelines.note_feedback_changes": set(),
     "yumai_pipelines.note_recommendation_changes": set(),
     "yumai_pipelines.note_session_change": set(),
@@ -129,6 +130,7 @@ MAY_EXECUTE = {
     "yumai_pipelines.note_truncation": set(),
     "yumai_pipelines.row_as_jsonb": set(),
     "yumai_pipelines.source_hash": set(),
+    "yumai_pipelines.watch_sources": set(),
 }
 """Who may execute each function, besides its owner."""
 

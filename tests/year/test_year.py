@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 TOLD = logging.getLogger(__name__)
 
+# One worker lives the life, and looks at it.
+pytestmark = pytest.mark.xdist_group("year")
+
 
 def change_settings(world: World) -> None:
     """From now on, groups of fewer than three users are merged, and months leave as soon as they may.

@@ -360,7 +360,12 @@ def _faults(
         faults.append(Fault(relation, key, "is not validated", (block,)))
     if state.disabled_on:
         enable = tuple(
-            Block.of(f"enable the triggers of {name}", f"ALTER TABLE {name} ENABLE TRIGGER ALL")
+            # Those that note changes of the logs are to fire always, and every month is built once more.
+            Block.of(
+                f"enable the triggers of {name}",
+                f"ALTER TABLE {name} ENABLE TRIGGER ALL",
+                "SELECT yumai_pipelines.watch_sources()",
+            )
             for name in state.disabled_on
         )
         faults.append(Fault(relation, key, f"its triggers are disabled on {', '.join(state.disabled_on)}", enable))

@@ -32,7 +32,7 @@ def schema_has_no_drift(postgres: PostgresResource) -> dg.AssetCheckResult:
             sample=[{"difference": str(each)} for each in differences[:SAMPLE]],
             cause="somebody changed the schema by hand, or the database was upgraded by another version.",
             remedy="write a migration that makes what is wanted, undo it by hand, or accept it: yumai differences "
-            "--accept OBJECT --why REASON. Materializing schema puts functions right.",
+            "--accept OBJECT --why REASON. Materializing schema puts functions right, and triggers that note changes.",
             severity=Severity.WARN,
         )
     )
