@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 pytest_plugins = ["tests.watchdog"]
 
 DOCKER_IMAGE = "postgres:17"
-DRAWN = 12
+DRAWN = 6
 """How many older databases are drawn by default."""
 OF_THE_TESTS = {"YUMAI_TEST_POSTGRES", "YUMAI_CHROMIUM"}
 
