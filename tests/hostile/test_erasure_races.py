@@ -339,10 +339,10 @@ def test_a_build_whose_lock_is_gone_brings_nobody_back(world: World) -> None:
         try:
             stack.enter_context(in_background(share))
             wait_until(stop.reached.is_set)
-            # Its share is done with the summary of the last extract.
+            # Its share is done when it has taken out the notes of what has changed.
             done = "SELECT state = 'idle in transaction' AND query LIKE %s || '%%' FROM pg_stat_activity WHERE pid = %s"
-            summary = read_sql("extracts", EXTRACTS[-1].relation.name, "summarize_months.sql").splitlines()[1]
-            wait_until(lambda: one(world.admin, done, f"%{summary}", holder.info.backend_pid))
+            last = read_sql("extracts", "forget_built_changes.sql").splitlines()[1]
+            wait_until(lambda: one(world.admin, done, f"%{last}", holder.info.backend_pid))
             one(world.admin, "SELECT pg_terminate_backend(%s)", holder.info.backend_pid)
             erasure = stack.enter_context(in_background(lambda: erase(world, [eraser])))
             wait_until(lambda: erasure.done() or waits(world.admin, [eraser.info.backend_pid]))
