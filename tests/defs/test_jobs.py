@@ -99,6 +99,8 @@ def test_an_erasure_and_a_repair_end_with_the_extracts_right_again(graph: Graph,
         "(SELECT session_id FROM recommendations_log WHERE time_stamp >= '2024-12-03' LIMIT 3); "
         "RESET session_replication_role"
     )
+    dry = graph.run("repair_orphans")
+    assert (dry.success, differing() == []) == (True, False)
     assert graph.run("repair_orphans", dry_run=False, orphans="QUARANTINE").success
     assert differing() == []
     assert {each.built_because for each in entries(connection, MONTHS).values()} != {"it was never built"}

@@ -99,16 +99,24 @@ def metadata_of(summary: dict[str, Any]) -> dict[str, Any]:
 
 @dg.op(
     name="build_changed_extracts",
-    ins={"months": dg.In(list[str], description="Months to build whether or not they have changed, as in 2024-08.")},
+    ins={
+        "months": dg.In(
+            description="Months to build whether or not they have changed, as in 2024-08; None after a dry run, which "
+            "is to change nothing."
+        )
+    },
     tags={"document_section": "3.3"},
 )
 def build_changed(
     context: dg.OpExecutionContext,
-    months: list[str],
+    months: list[str] | None,
     postgres: PostgresResource,
     settings: dg.ResourceParam[Settings],
     user_keys: dg.ResourceParam[UserKeys],
 ) -> None:
     """Build the months of the extracts whose logs have changed since they were built, except purged months."""
+    if months is None:
+        context.add_output_metadata({"built": "none: this is a dry run"})
+        return
     built = Builder(context, postgres, settings, user_keys).build_changed([Month.parse(month) for month in months])
     context.add_output_metadata({"built": ", ".join(map(str, built)) or "none: every month is of the logs as they are"})

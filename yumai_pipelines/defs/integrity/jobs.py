@@ -37,10 +37,10 @@ def _repair(
     config: RepairConfig,
     postgres: PostgresResource,
     settings: dg.ResourceParam[Settings],
-) -> list[str]:
+) -> list[str] | None:
     """Give rows a session again, empty their broken references, or move them into the quarantine.
 
-    Returns no month: the changes of the logs say which extracts must be built again.
+    Returns no month, since the changes of the logs say which extracts must be built again; after a dry run, None.
     """
     with postgres.connect("repair") as connection:
         repairs = repair_orphans(
@@ -85,7 +85,7 @@ def _repair(
             ),
         }
     )
-    return []
+    return None if config.dry_run else []
 
 
 def _told(repair: Repair) -> str:
