@@ -8,6 +8,7 @@ from benchmarks.integrity import CHECKS, KEYS, MONTH
 from benchmarks.months import MONTHS, MONTHS_BY_PARTMAN
 from benchmarks.purge import PURGE_NOTES, PURGES
 from benchmarks.runner import run
+from benchmarks.workers import WORKERS
 from benchmarks.writers import WRITERS
 
 run(
@@ -17,6 +18,7 @@ run(
         BACKFILL,
         EXTRACTS_BY_SQL,
         EXTRACTS_BY_PANDAS,
+        WORKERS,
         *STALE_MONTHS,
         *BUILDS,
         *WRITERS,

@@ -38,14 +38,23 @@ def fill(url: str, scale: Scale) -> None:
 def in_a_process(module: str, url: str, scale: Scale) -> Measure:
     """Run a module in a process of its own, which reports its seconds and its peak memory."""
     fill(url, scale)
-    done = subprocess.run(
-        [sys.executable, "-m", module, url],
-        env={**os.environ, "YUMAI_USER_KEY_SECRET": SECRET},
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
+    return report_of(start(module, url), scale)
+
+
+def start(module: str, *arguments: str) -> subprocess.Popen[str]:
+    """Start a module in a process of its own."""
+    environment = {**os.environ, "YUMAI_USER_KEY_SECRET": SECRET}
+    return subprocess.Popen(
+        [sys.executable, "-m", module, *arguments], env=environment, stdout=subprocess.PIPE, text=True
     )
-    report = json.loads(done.stdout.splitlines()[-1])
+
+
+def report_of(process: subprocess.Popen[str], scale: Scale) -> Measure:
+    """Wait for a process of `start`, and return what it reports."""
+    printed, _ = process.communicate()
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, process.args)
+    report = json.loads(printed.splitlines()[-1])
     return Measure(report["seconds"], f"{RECOMMENDATIONS[scale]:,} recommendations; Python {report['peak_mib']:,} MiB")
 
 

@@ -14,12 +14,9 @@ from yumai_pipelines.defs.extracts.assets import extracts
 from yumai_pipelines.defs.resources import RESOURCES, PostgresResource
 
 
-def main(url: str) -> None:
-    """Materialize all extracts over all months, and report seconds and memory."""
-    months = {
-        "dagster/asset_partition_range_start": MONTHS[0].partition_key,
-        "dagster/asset_partition_range_end": MONTHS[-1].partition_key,
-    }
+def main(url: str, first: str = MONTHS[0].partition_key, last: str = MONTHS[-1].partition_key) -> None:
+    """Materialize all extracts over months, all of them by default, and report seconds and memory."""
+    months = {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
     with dg.DagsterInstance.ephemeral() as instance:
         started = time.monotonic()
         dg.materialize(
@@ -35,4 +32,4 @@ def main(url: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

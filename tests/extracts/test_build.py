@@ -217,7 +217,7 @@ def test_a_share_that_fails_stops_the_others_and_leaves_the_old_months(
     assert entries(dirty, MONTHS) == ledger
 
 
-def test_runs_at_once_come_one_after_the_other(database: str, dirty: Connection) -> None:
+def test_builds_of_the_same_months_come_one_after_the_other(database: str, dirty: Connection) -> None:
     def run(_: int) -> None:
         with connect(database, application_name="test") as owner:
             build(owner)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,6 +24,8 @@ from yumai_pipelines.schema.upgrade import upgrade
 from yumai_pipelines.settings import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.support import Connection
     from yumai_pipelines.model.months import Month
 
@@ -219,6 +222,43 @@ def test_who_commits_while_a_month_is_built_is_noted(database: str, built: Conne
     assert changed_months(built) == [DECEMBER]
     build_changed(built)
     assert DECEMBER not in wrong_months(built)
+
+
+@contextmanager
+def held_up_at_its_ledger(database: str, month: Month) -> Iterator[None]:
+    """Hold a build of the month up, when it has read the logs and filled the first extract; other months go on."""
+    with psycopg.connect(database) as holder:
+        holder.execute(
+            "INSERT INTO extracts.ledger (extract, month, row_count, source_recommendations, source_feedback, "
+            "source_hash, min_group_users, code_version) VALUES (%s, %s, 0, 0, 0, 0, 1, 'held up') "
+            "ON CONFLICT (extract, month) DO UPDATE SET run_id = 'held up'",
+            (EXTRACTS[0].relation.name, month.first_day),
+        )
+        yield
+        holder.rollback()
+
+
+@pytest.mark.parametrize("is_new", [False, True], ids=["months that were built", "months that were never built"])
+def test_builds_of_different_months_go_on_at_the_same_time(database: str, built: Connection, is_new: bool) -> None:
+    """One build waits at its end, with its snapshot, while rows of its months come and another begins and ends."""
+    if is_new:
+        built.execute("DELETE FROM extracts.ledger")
+    with (
+        connect(database, application_name="one builder") as first,
+        connect(database, application_name="another") as second,
+        ThreadPoolExecutor(1) as threads,
+    ):
+        with held_up_at_its_ledger(database, NOVEMBER):
+            running = threads.submit(build, first, [NOVEMBER, DECEMBER])
+            wait_until_waiting(built, first.info.backend_pid)
+            built.execute(LATE)
+            build(second, [JANUARY, FEBRUARY])
+            assert not running.done()
+        running.result()
+    assert wrong_months(built) == {DECEMBER}
+    assert changed_months(built) == [DECEMBER]
+    build_changed(built)
+    assert (wrong_months(built), changed_months(built)) == (set(), [])
 
 
 def test_a_build_that_is_killed_leaves_the_notes(database: str, built: Connection) -> None:

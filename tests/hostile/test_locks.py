@@ -13,7 +13,7 @@ import pytest
 from tests.support import every, login, one
 from yumai_pipelines.model.lock_policy import LockPolicy
 from yumai_pipelines.postgres.connections import OWNER_ROLE, connect
-from yumai_pipelines.postgres.locks import AdvisoryLock, advisory_lock, every_advisory_lock
+from yumai_pipelines.postgres.locks import AdvisoryLock, advisory_lock, every_advisory_lock, nobody_else
 from yumai_pipelines.postgres.patience import LockNotObtainedError
 
 if TYPE_CHECKING:
@@ -141,3 +141,42 @@ def test_a_lock_whose_step_failed_is_given_back(connection: Connection, owner: C
         with pytest.raises(ValueError, match="a step"), advisory_lock(owner, AdvisoryLock.REPAIR, IMPATIENT):
             raise ValueError("a step")
         assert every(connection, HELD) == []
+
+
+def test_runs_hold_different_parts_of_a_lock_at_the_same_time(database: str, owner: Connection) -> None:
+    lock = AdvisoryLock.EXTRACTS
+    with owner, connect(database, application_name="another run") as other:
+        with advisory_lock(owner, lock, IMPATIENT, ["2024-08", "2024-09"]):
+            with advisory_lock(other, lock, IMPATIENT, ["2024-10"]), nobody_else(other, lock) as alone:
+                assert not alone
+            for parts in (["2024-09", "2024-10"], []):
+                with (
+                    pytest.raises(LockNotObtainedError) as failure,
+                    advisory_lock(other, lock, IMPATIENT, parts),
+                ):
+                    raise AssertionError("two have it")
+                assert [each.application_name for each in failure.value.blockers] == ["a run"]
+        with (
+            advisory_lock(owner, lock, IMPATIENT),
+            pytest.raises(LockNotObtainedError, match="a run"),
+            advisory_lock(other, lock, IMPATIENT, ["2024-08"]),
+        ):
+            raise AssertionError("a part of what another has")
+
+
+def test_who_is_alone_with_parts_of_a_lock_lets_nobody_in(database: str, owner: Connection) -> None:
+    lock = AdvisoryLock.EXTRACTS
+    with (
+        owner,
+        connect(database, application_name="another run") as other,
+        advisory_lock(owner, lock, IMPATIENT, ["2024-08"]),
+    ):
+        with (
+            nobody_else(owner, lock) as alone,
+            pytest.raises(LockNotObtainedError),
+            advisory_lock(other, lock, IMPATIENT, ["2024-10"]),
+        ):
+            raise AssertionError("somebody came in")
+        assert alone
+        with advisory_lock(other, lock, IMPATIENT, ["2024-10"]):
+            pass

@@ -2,7 +2,8 @@
 
 Everything is read in one snapshot, so the extracts agree with each other. A reader sees a month as it was before or as
 it is afterwards, in all extracts, and a run that is killed changes nothing. A range of months is divided among
-connections, whose transactions are committed when all of them are done. No row passes through Python.
+connections, whose transactions are committed when all of them are done. Other runs may build other months at the same
+time. No row passes through Python.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from yumai_pipelines.extracts.ledger import refuse_purged
 from yumai_pipelines.extracts.user_key import key_id
 from yumai_pipelines.model.calendar import first_days
 from yumai_pipelines.model.registry import EXTRACTS
-from yumai_pipelines.postgres.locks import AdvisoryLock, advisory_lock
+from yumai_pipelines.postgres.locks import AdvisoryLock, advisory_lock, nobody_else
 from yumai_pipelines.postgres.side_by_side import side_by_side
 from yumai_pipelines.postgres.sql_files import read_sql
 from yumai_pipelines.postgres.values import read_value
@@ -105,7 +106,7 @@ def build_months(
         months: adjoining months, in order.
         zone: the business's time zone, at whose midnights months begin.
         privacy: the secret of the user keys, and the smallest group.
-        policy: how long to wait for another build, or for retention.
+        policy: how long to wait for another build of one of the months, or for retention.
         run_id: id of the run, for the ledger.
 
     Returns:
@@ -113,7 +114,7 @@ def build_months(
 
     Raises:
         PurgedError: retention has deleted some of the sources.
-        LockNotObtainedError: another build or retention did not end in time.
+        LockNotObtainedError: another build of one of the months, or retention, did not end in time.
     """
     parameters = {
         "user_key_secret": privacy.secret.get_secret_value(),
@@ -140,8 +141,10 @@ def build_months(
     size = ceil(len(months) / len(connections))
     shares = [months[first : first + size] for first in range(0, len(months), size)]
     builders = connections[: len(shares)]
-    with advisory_lock(builders[0], AdvisoryLock.EXTRACTS, policy), ExitStack() as snapshot:
-        settle(builders[0])
+    with advisory_lock(builders[0], AdvisoryLock.EXTRACTS, policy, months), ExitStack() as snapshot:
+        with nobody_else(builders[0], AdvisoryLock.EXTRACTS) as alone:
+            if alone:
+                settle(builders[0])
         why = reasons(look(builders[0], months, extracts), privacy.min_group_users)
         snapshot.enter_context(_one_snapshot(builders, extracts))
         refuse_purged(builders[0], months)

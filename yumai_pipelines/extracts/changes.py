@@ -122,7 +122,9 @@ def recent_months(connection: Connection) -> list[Month]:
 def settle(connection: Connection) -> None:
     """Sort the notes of changes: by month; without months never built; those of frozen months into the ledger.
 
-    The caller holds `AdvisoryLock.EXTRACTS`, so that no build is under way.
+    The caller lets nobody else hold `AdvisoryLock.EXTRACTS` or a part of it: a note is not to vanish while another run
+    builds a month from a snapshot that does not see the change. A build that is not alone leaves the notes as they are;
+    at worst, a month that it has built counts as changed until the next build.
     """
     with connection.transaction():
         for statement in _SETTLE:

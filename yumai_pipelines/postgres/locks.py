@@ -16,7 +16,7 @@ from yumai_pipelines.postgres.patience import Blocker, Patience
 from yumai_pipelines.postgres.sql_files import read_sql
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from yumai_pipelines.model.lock_policy import LockPolicy
     from yumai_pipelines.model.relations import Relation
@@ -72,7 +72,8 @@ class AdvisoryLock(Enum):
     """One run at a time repairs rows."""
 
     EXTRACTS = "yumai_pipelines: extracts"
-    """One run at a time builds months of the extracts, or deletes rows from which they were built."""
+    """One run at a time deletes rows from which the extracts were built. Builds hold parts of it, which are months: one
+    run at a time builds a month, and none does while rows are deleted."""
 
     ARCHIVES = "yumai_pipelines: archives of chatbot.conversations"
     """One run at a time takes months out, brings them back, or removes a person's rows from the files."""
@@ -86,7 +87,9 @@ _HELD: WeakKeyDictionary[Connection, list[AdvisoryLock]] = WeakKeyDictionary()
 
 
 @contextmanager
-def advisory_lock(connection: Connection, lock: AdvisoryLock, policy: LockPolicy) -> Iterator[None]:
+def advisory_lock(
+    connection: Connection, lock: AdvisoryLock, policy: LockPolicy, parts: Sequence[object] = ()
+) -> Iterator[None]:
     """Hold an advisory lock during the `with` block, so that no other run in this database holds the same one.
 
     PostgreSQL lets every login take every advisory lock, and shows the keys of those that are held. So each run takes a
@@ -95,20 +98,29 @@ def advisory_lock(connection: Connection, lock: AdvisoryLock, policy: LockPolicy
 
     If the session ends, PostgreSQL releases the lock.
 
+    Args:
+        connection: the session that holds it.
+        lock: the lock.
+        policy: how long to wait for other runs.
+        parts: what to hold of the lock, as months of the extracts. Runs that hold other parts go on at the same time;
+            none of them holds the whole. Without any, the whole is held.
+
     Raises:
-        LockNotObtainedError: another run held the lock until the policy's patience ended.
+        LockNotObtainedError: another run held the lock, or one of the parts, until the policy's patience ended.
         RuntimeError: the connection already holds a lock that comes after this one.
     """
     held = _HELD.setdefault(connection, [])
     if held and _ORDER.index(lock) < _ORDER.index(held[-1]):
         raise RuntimeError(f"{lock.name} is to be taken before {held[-1].name}")
+    names = [f"{lock.value}, {part}" for part in parts]
+    in_the_way = [lock.value, *(names or [_in_part(lock)])]
     patience = Patience(policy, lock.value)
     while True:
         # A run that only waits takes no key, so as not to be in the way of others that wait.
-        others = _list_runs(connection, lock)
+        others = _list_runs(connection, in_the_way)
         if not others:
-            with _key(connection, lock):
-                others = _list_runs(connection, lock)
+            with _keys(connection, [*names, _in_part(lock)] if parts else [lock.value]):
+                others = _list_runs(connection, in_the_way)
                 if not others:
                     held.append(lock)
                     try:
@@ -120,20 +132,36 @@ def advisory_lock(connection: Connection, lock: AdvisoryLock, policy: LockPolicy
 
 
 @contextmanager
-def _key(connection: Connection, lock: AdvisoryLock) -> Iterator[None]:
-    """Hold a key of the lock."""
-    key = (lock.value, randbits(31))
-    connection.execute("SELECT pg_advisory_lock(hashtext(%s), %s)", key)
+def nobody_else(connection: Connection, lock: AdvisoryLock) -> Iterator[bool]:
+    """Tell whether no other run has any part of a lock of which the connection has some, and let none in meanwhile."""
+    with _keys(connection, [lock.value]):
+        yield not _list_runs(connection, [lock.value, _in_part(lock)])
+
+
+def _in_part(lock: AdvisoryLock) -> str:
+    """The name of the keys that stand for parts of a lock, whichever they are."""
+    return f"{lock.value}, in part"
+
+
+@contextmanager
+def _keys(connection: Connection, names: Sequence[str]) -> Iterator[None]:
+    """Hold a key of each name."""
+    keys = {"names": list(names), "numbers": [randbits(31) for _ in names]}
+    change = (
+        "SELECT {}(hashtext(k.name), k.number) FROM unnest(%(names)s::text[], %(numbers)s::int[]) AS k (name, number)"
+    )
+    connection.execute(sql.SQL(change).format(sql.SQL("pg_advisory_lock")), keys)
     try:
         yield
     finally:
         if not connection.closed:
-            connection.execute("SELECT pg_advisory_unlock(hashtext(%s), %s)", key)
+            connection.execute(sql.SQL(change).format(sql.SQL("pg_advisory_unlock")), keys)
 
 
-def _list_runs(connection: Connection, lock: AdvisoryLock) -> list[Blocker]:
-    """The other sessions of the pipeline's logins that have a key of the lock."""
-    return _list_holders(connection, "advisory", {lock.value: f"advisory lock {lock.value}"})
+def _list_runs(connection: Connection, names: Sequence[str]) -> list[Blocker]:
+    """The other sessions of the pipeline's logins that have a key of one of the names, each once."""
+    holders = _list_holders(connection, "advisory", {name: f"advisory lock {name}" for name in names})
+    return list({each.pid: each for each in holders}.values())
 
 
 def list_holders(connection: Connection, tables: Iterable[Relation]) -> list[Blocker]:
