@@ -47,6 +47,7 @@ def test_the_makefile_says_and_refuses_the_same() -> None:
 
 def test_the_linters_know_the_oldest() -> None:
     assert TOOLS["ruff"]["target-version"] == f"py3{promised()[0]}"
+    assert TOOLS["mypy"]["python_version"] == f"3.{promised()[0]}"
 
 
 def test_a_warning_is_an_error_unless_it_is_named() -> None:
