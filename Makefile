@@ -47,9 +47,12 @@ LIVES ?= 100
 faults: install  ## break every statement of every operation in every way, and live under all kinds of settings; takes long
 	$(BIN)/pytest --numprocesses $(WORKERS) --faults $(FAULTS) --lives $(LIVES) -o timeout=86400 tests/hostile/test_faults.py tests/hostile/test_settings.py
 
-DRAWN ?= 5000
-drawn: install  ## adopt DRAWN older databases of drawn designs, and say what became of each kind; this takes hours
-	$(BIN)/pytest --drawn $(DRAWN) --timeout 86400 --log-cli-level INFO tests/adoption/test_drawn.py
+# The numbers of the first and the last older database that is drawn, and where what became of each is kept.
+FIRST ?= 0
+LAST ?= 4999
+DRAWN ?= .yumai/drawn
+drawn: install  ## adopt the older databases of the numbers from FIRST to LAST by WORKERS at once, and say what became of each kind
+	$(BIN)/python -m tests.adoption.many $(FIRST) $(LAST) $(WORKERS) $(DRAWN)
 
 year: install  ## let fourteen months pass, with outages, deployments and a chatbot that writes; this takes long
 	$(BIN)/pytest --year whole --timeout 7200 --log-cli-level INFO tests/year/test_year.py

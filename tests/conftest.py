@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 pytest_plugins = ["tests.watchdog"]
 
 DOCKER_IMAGE = "postgres:17"
-DRAWN = 6
-"""How many older databases are drawn by default."""
 OF_THE_TESTS = {"YUMAI_TEST_POSTGRES", "YUMAI_CHROMIUM"}
 
 
@@ -62,14 +60,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
     parser.addoption(
-        "--drawn",
-        type=int,
-        default=DRAWN,
-        help="how many older databases are drawn and adopted: the same each time by default, and others each time for "
-        f"any other number. Default: {DRAWN}.",
-    )
-
-    parser.addoption(
         "--year",
         choices=["sample", "whole"],
         default="sample",
@@ -89,7 +79,7 @@ class Server:
     def url(self) -> str:
         """The URL of a superuser of the server."""
         if self._url is None:
-            self._url = self._running.enter_context(_running_server(self.choice))
+            self._url = self._running.enter_context(running_server(self.choice))
         return self._url
 
     def description(self) -> str:
@@ -139,7 +129,7 @@ def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Ite
 
 
 @contextmanager
-def _running_server(choice: str) -> Iterator[str]:
+def running_server(choice: str) -> Iterator[str]:
     match choice:
         case "embedded":
             with server_home() as home:

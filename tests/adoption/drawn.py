@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from yumai_pipelines.adoption.core import CORE, KEYS
@@ -92,10 +93,17 @@ LATER = [table.relation for table in TABLES if table.relation not in NUCLEUS]
 
 @dataclass(frozen=True)
 class Older:
-    """A drawn older database: statements that make it, and what was changed."""
+    """A drawn older database.
+
+    Attributes:
+        statements: what makes it.
+        changes: in what it is unlike ours.
+        killed_at: the number of the statement at which its first adoption is killed; None if it is not.
+    """
 
     statements: tuple[str, ...]
     changes: tuple[str, ...]
+    killed_at: int | None
 
     def __repr__(self) -> str:
         """Print it so that it can be run again."""
@@ -135,7 +143,30 @@ def older_databases(draw: st.DrawFn) -> Older:
             statements += found
             changes += what
     own = draw(st.lists(st.sampled_from(OWN_OBJECTS), unique=True, max_size=3))
-    return Older((*statements, *own), (*changes, *(f"own object: {each[:60]}" for each in own)))
+    killed_at = draw(st.one_of(st.none(), st.none(), st.none(), st.integers(1, 1500)))
+    return Older((*statements, *own), (*changes, *(f"own object: {each[:60]}" for each in own)), killed_at)
+
+
+def draw(number: int) -> Older:
+    """Draw the older database of a number, which is the same each time."""
+    drawn: list[Older] = []
+
+    # The first is the simplest there is, whatever the number.
+    @seed(number)
+    @settings(
+        max_examples=2,
+        deadline=None,
+        derandomize=False,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(older=older_databases())
+    def take(older: Older) -> None:
+        drawn.append(older)
+
+    take()
+    return drawn[-1]
 
 
 @st.composite

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -39,8 +40,12 @@ def catalogue(url: str) -> tuple[snapshot.SchemaObject, ...]:
         return snapshot.describe(connection)
 
 
-def test_an_empty_database_gets_the_whole_schema_and_then_there_is_nothing_to_do(empty_database: str) -> None:
-    first = upgrade(empty_database, SETTINGS)
+def test_an_empty_database_gets_the_whole_schema_and_then_there_is_nothing_to_do(
+    empty_database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, logger="alembic"):
+        first = upgrade(empty_database, SETTINGS)
+    assert f"Running upgrade  -> {REVISIONS[0]}" in caplog.text
     assert (first.migrations, first.revision, first.drift) == (REVISIONS, REVISIONS[-1], ())
     assert "chatbot.end_session(p_session_id uuid)" in first.functions
     assert {"pg_trgm", "btree_gin", "pgcrypto"} <= first.extensions.keys()

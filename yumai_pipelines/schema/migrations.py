@@ -6,7 +6,6 @@ Migrations run in the order of their numbers, and only forward.
 from __future__ import annotations
 
 import re
-from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from alembic.script.revision import RevisionMap
 from yumai_pipelines.postgres.sql_files import sql_path
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     import sqlalchemy as sa
@@ -66,14 +66,19 @@ def _scripts(connection: sa.Connection, ran: list[str]) -> dict[str, Script]:
     scripts: dict[str, Script] = {}
     for revision, path in migration_files().items():
         module = ModuleType(f"migration_{revision}")
-        vars(module).update(down_revision=next(reversed(scripts), None), upgrade=partial(_run, connection, path, ran))
+        vars(module).update(down_revision=next(reversed(scripts), None), upgrade=_upgrade(connection, path, ran))
         scripts[revision] = Script(module, revision, path)
     return scripts
 
 
-def _run(connection: sa.Connection, path: Path, ran: list[str]) -> None:
-    """Run a file by the driver's cursor, because SQLAlchemy would take colons in it for parameters."""
-    cursor = connection.connection.cursor()
-    cursor.execute(path.read_bytes())
-    cursor.close()
-    ran.append(path.name[:4])
+def _upgrade(connection: sa.Connection, path: Path, ran: list[str]) -> Callable[[], None]:
+    """The function that runs a file; Alembic writes its name to the log."""
+
+    def upgrade() -> None:
+        # SQLAlchemy would take colons in the file for parameters, the driver's cursor does not.
+        cursor = connection.connection.cursor()
+        cursor.execute(path.read_bytes())
+        cursor.close()
+        ran.append(path.name[:4])
+
+    return upgrade
