@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from yumai_pipelines.adoption.compatibility import TRIGGER
 from yumai_pipelines.adoption.foretelling import Foreteller
-from yumai_pipelines.adoption.kinds import Action, There, read_rulings, rulings
-from yumai_pipelines.schema.differences import accept, all_differences, drift, forget_settled
+from yumai_pipelines.adoption.kinds import Action, There, rulings
+from yumai_pipelines.schema.differences import accept, drift, forget_settled
+from yumai_pipelines.schema.snapshot import compare, describe, shipped
 
 if TYPE_CHECKING:
     from yumai_pipelines.postgres.connections import Connection
@@ -19,11 +20,12 @@ _UNDONE = "a migration could not change it"
 
 def accept_what_is_left(connection: Connection, zone: str) -> None:
     """Accept every difference that is left, each with the reason of its kinds and the rows that are against a rule."""
-    there = There.read(connection)
+    objects = describe(connection)
+    there = There.of(connection, objects)
     reasons: dict[str, list[str]] = {}
-    for each in Foreteller(connection, read_rulings(connection), there, zone).foretell():
+    for each in Foreteller(connection, there.rulings(), there, zone).foretell():
         reasons.setdefault(each.ruling.difference.object, []).append(each.reason)
-    accept(connection, [(each, _why(each, there, reasons)) for each in all_differences(connection)])
+    accept(connection, [(each, _why(each, there, reasons)) for each in compare(shipped(), objects)])
 
 
 def accept_what_is_kept(connection: Connection) -> None:

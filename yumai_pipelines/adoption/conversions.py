@@ -123,9 +123,8 @@ def convert(steps: Steps, zone: str) -> None:
     def run(lane: Steps, table: Relation, columns: tuple[Conversion, ...]) -> None:
         _Conversions(lane, table, columns, zone, there).run()
 
-    found = list_conversions(steps.rulings())
     # Read once, before the conversions change the catalogue side by side.
-    there = There.read(steps.connection)
+    found, there = list_conversions(steps.rulings()), steps.there()
     steps.at_once([partial(run, table=table, columns=columns) for table, columns in found.items()])
 
 

@@ -14,19 +14,17 @@ import psycopg
 from psycopg import sql
 
 from yumai_pipelines.adoption.cases import Case
-from yumai_pipelines.adoption.compatibility import column_type
 from yumai_pipelines.adoption.constraints import TWO_TURNS_IN_ONE_INSTANT
 from yumai_pipelines.adoption.foretelling import SAMPLE, Foreteller, Foretold
-from yumai_pipelines.adoption.kinds import Action, Kind, There, read_rulings, rulings
+from yumai_pipelines.adoption.kinds import Action, Kind, There
 from yumai_pipelines.adoption.ownership import function_names, list_obstacles, list_possessions
 from yumai_pipelines.adoption.registry import CONVERSATIONS, SESSION_CHILDREN, SESSIONS, SHOPS, TABLES, USERS
-from yumai_pipelines.adoption.target import home, own_name, target
+from yumai_pipelines.adoption.target import NOT_VALID, home, own_name
 from yumai_pipelines.adoption.types import readable
 from yumai_pipelines.model.relations import Relation
 from yumai_pipelines.partitions.tables import describe_partitions
 from yumai_pipelines.postgres.connections import grant, schema_revision
 from yumai_pipelines.postgres.values import read_value, relation_exists
-from yumai_pipelines.schema.snapshot import compare
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -152,17 +150,17 @@ def _who_may(connection: Connection) -> str:
 def _look(connection: Connection, settings: Settings, *, count: bool) -> Inventory:
     with connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        lacking = _lacking(connection)
+        there = There.read(connection)
+        lacking = _lacking(connection, there)
         if lacking:
             return Inventory(
                 None, (f"This is no YUMAI database: it has no {', no '.join(lacking)}. Nothing was changed.",)
             )
-        shape = _shape(connection)
+        shape = _shape(connection, there)
         if shape == ADOPTED:
             return Inventory(shape, ())
         partitions = describe_partitions(connection, settings.zone)
-        there = There.read(connection)
-        found = rulings(compare(target(), there.objects), there)
+        found = there.rulings()
         unlike = list(dict.fromkeys(each.difference for each in found if each.kind != Kind.BLOCKING))
         foreteller = Foreteller(connection, found, there, settings.legacy_timezone)
         names = function_names()
@@ -174,7 +172,7 @@ def _look(connection: Connection, settings: Settings, *, count: bool) -> Invento
                 *(foreteller.refusals() if shape != UNDER_WAY else ()),
             ),
             owners=tuple(sorted({each.owner for each in list_possessions(connection)})),
-            cases=count_cases(connection, settings.legacy_timezone) if count else (),
+            cases=count_cases(connection, there, settings.legacy_timezone) if count else (),
             missing_months=missing_months(partitions),
             foretold=tuple(foreteller.foretell()) if count else (),
             unknown=tuple(
@@ -203,32 +201,29 @@ def _is_replaced(constraint: Difference, unlike: Sequence[Difference]) -> bool:
     )
 
 
-def _lacking(connection: Connection) -> list[str]:
+def _lacking(connection: Connection, there: There) -> list[str]:
     """The tables and columns that every YUMAI database has and this one lacks."""
     lacking: list[str] = []
     for relation, columns in _NUCLEUS.items():
-        kind = connection.execute(
-            "SELECT c.relkind, pg_get_partkeydef(c.oid) FROM pg_class AS c WHERE c.oid = to_regclass(%s)",
-            (relation.quoted,),
-        ).fetchone()
-        if kind is None:
+        if relation not in there.columns:
             lacking.append(f"table {relation}")
             continue
-        if relation == CONVERSATIONS and kind[1] != "RANGE (conversation_time)":
-            lacking.append(f"{relation} that is partitioned by RANGE (conversation_time)")
-        lacking += [f"column {relation}.{name}" for name in columns if column_type(connection, relation, name) is None]
+        if relation == CONVERSATIONS:
+            key = read_value(connection, "SELECT pg_get_partkeydef(to_regclass(%s))", (relation.quoted,))
+            if key != "RANGE (conversation_time)":
+                lacking.append(f"{relation} that is partitioned by RANGE (conversation_time)")
+        lacking += [f"column {relation}.{name}" for name in columns if name not in there.columns[relation]]
     return lacking
 
 
-def _shape(connection: Connection) -> str:
+def _shape(connection: Connection, there: There) -> str:
     if relation_exists(connection, Relation("yumai_pipelines", "adoption_run")):
         return UNDER_WAY
     if schema_revision(connection) is not None:
         return ADOPTED
-    if not relation_exists(connection, SESSIONS):
+    if SESSIONS not in there.columns:
         return BEFORE
-    lacks = [name for name in _LATER_COLUMNS if column_type(connection, SESSIONS, name) is None]
-    return INTERIM if lacks else PARTLY
+    return PARTLY if there.columns[SESSIONS].keys() >= {*_LATER_COLUMNS} else INTERIM
 
 
 def _wrong_bounds(connection: Connection, partitions: list[Partition], settings: Settings) -> Iterator[str]:
@@ -276,16 +271,17 @@ _SESSIONS = (
 """A common table expression for several cases: the sessions that occur in the conversations."""
 
 
-def count_cases(connection: Connection, zone: str, *, samples: bool = True) -> tuple[Case, ...]:
+def count_cases(connection: Connection, there: There, zone: str, *, samples: bool = True) -> tuple[Case, ...]:
     """Count every case, in the order of the tables. Cases that a constraint rules out are skipped.
 
     Args:
         connection: connection of a role that may read all tables.
+        there: what the database has.
         zone: the time zone of naive times.
         samples: whether to list the keys of a few rows of each case.
     """
-    queries = list(_queries(connection, zone))
-    user, _ = _pair(connection, _Place("c", CONVERSATIONS, "user_id"), _Place("u", USERS, "id"))
+    queries = list(_queries(there, zone))
+    user, _ = _pair(there, _Place("c", CONVERSATIONS, "user_id"), _Place("u", USERS, "id"))
     sessions = sql.SQL(_SESSIONS).format(user=user, conversations=CONVERSATIONS.identifier)
     # One statement, so that the sessions are computed only once.
     counts = sql.SQL(", ").join(sql.SQL("(SELECT count(*) FROM {})").format(each.rows) for each in queries)
@@ -304,19 +300,19 @@ def count_cases(connection: Connection, zone: str, *, samples: bool = True) -> t
     )
 
 
-def _queries(connection: Connection, zone: str) -> Iterator[_Query]:
-    present = [table for table in TABLES if relation_exists(connection, table.relation)]
-    for table in present:
-        numbered = column_type(connection, table.relation, table.key[0]) is not None
+def _queries(there: There, zone: str) -> Iterator[_Query]:
+    for table in [each for each in TABLES if each.relation in there.columns]:
+        columns = there.columns[table.relation]
+        numbered = table.key[0] in columns
         key = sql.SQL("t.{}::text").format(sql.Identifier(table.key[0] if numbered else "ctid"))
         name = str(table.relation)
         everything = sql.SQL("{} AS t").format(table.relation.identifier)
         yield _Query("rows", name, everything, key, "every one stays")
         for foreign_key in table.foreign_keys:
-            if column_type(connection, table.relation, foreign_key.column) is not None:
-                yield from _broken(connection, foreign_key, key)
+            if foreign_key.column in columns:
+                yield from _broken(there, foreign_key, key)
         if table in SESSION_CHILDREN:
-            if not _is_required(connection, table.relation, "session_id"):
+            if not columns["session_id"].not_null:
                 none = everything + sql.SQL(" WHERE t.session_id IS NULL")
                 yield _Query("no session", name, none, key, "each row gets a recovered session of its own")
             if table.relation != CONVERSATIONS:
@@ -324,7 +320,7 @@ def _queries(connection: Connection, zone: str) -> Iterator[_Query]:
                     " WHERE t.session_id IS NOT NULL AND NOT EXISTS (SELECT FROM sessions AS s WHERE {} = {})"
                 ).format(
                     *_pair(
-                        connection,
+                        there,
                         _Place("s", CONVERSATIONS, "session_id"),
                         _Place("t", table.relation, "session_id"),
                     )
@@ -332,7 +328,7 @@ def _queries(connection: Connection, zone: str) -> Iterator[_Query]:
                 yield _Query(
                     "session without a conversation", name, alone, key, "it keeps its session, if need be recovered"
                 )
-            if table.time and not _is_required(connection, table.relation, table.time):
+            if table.time and not columns[table.time].not_null:
                 untimed = everything + sql.SQL(" WHERE t.{} IS NULL").format(sql.Identifier(table.time))
                 yield _Query("no time", name, untimed, key, "it gets the time of the row before it")
     yield _Query(
@@ -344,7 +340,7 @@ def _queries(connection: Connection, zone: str) -> Iterator[_Query]:
     )
     nobody = sql.SQL("{} AS t WHERE t.user_id IS NULL").format(CONVERSATIONS.identifier)
     yield _Query("no user", str(CONVERSATIONS), nobody, sql.SQL("t.id::text"), "stays: somebody who has not signed in")
-    for each in read_rulings(connection):
+    for each in there.rulings():
         if each.kind == Kind.WALL_TIME:
             relation, column = home(each.difference), own_name(each.difference)
             naive = sql.SQL("{} AS t WHERE t.{} IS NOT NULL").format(relation.identifier, sql.Identifier(column))
@@ -357,18 +353,18 @@ def _queries(connection: Connection, zone: str) -> Iterator[_Query]:
             )
 
 
-def _broken(connection: Connection, key: ForeignKey, primary: sql.Composable) -> Iterator[_Query]:
+def _broken(there: There, key: ForeignKey, primary: sql.Composable) -> Iterator[_Query]:
     """The case of rows that refer to a missing row, unless a validated foreign key rules it out."""
-    if _is_proven(connection, key):
+    if _is_proven(there, key):
         return
     rows = sql.SQL("{} AS t WHERE t.{column} IS NOT NULL").format(
         key.table.identifier, column=sql.Identifier(key.column)
     )
-    if column_type(connection, key.referenced, key.referenced_column) is not None:
+    if there.type_of(key.referenced, key.referenced_column) is not None:
         rows += sql.SQL(" AND NOT EXISTS (SELECT FROM {} AS r WHERE {} = {})").format(
             key.referenced.identifier,
             *_pair(
-                connection,
+                there,
                 _Place("r", key.referenced, key.referenced_column),
                 _Place("t", key.table, key.column),
             ),
@@ -388,25 +384,19 @@ class _Place(NamedTuple):
     column: str
 
 
-def _pair(connection: Connection, *places: _Place) -> list[sql.Composed]:
+def _pair(there: There, *places: _Place) -> list[sql.Composed]:
     """SQL of two columns that are compared: as texts where their types are of different kinds."""
-    types = [column_type(connection, place.table, place.column) or "" for place in places]
+    types = [there.type_of(place.table, place.column) or "" for place in places]
     cast = sql.SQL("" if readable(*types) else "::text")
     return [sql.SQL("{}{}").format(sql.Identifier(place.alias, place.column), cast) for place in places]
 
 
-def _is_proven(connection: Connection, key: ForeignKey) -> bool:
+def _is_proven(there: There, key: ForeignKey) -> bool:
     """Whether any validated foreign key goes from the same column to the same table."""
-    if not relation_exists(connection, key.referenced):
-        return False
-    query = (
-        "SELECT EXISTS (SELECT FROM pg_constraint AS k JOIN pg_attribute AS a ON a.attrelid = k.conrelid "
-        "AND k.conkey = ARRAY[a.attnum] WHERE k.contype = 'f' AND k.convalidated AND k.conrelid = %s::regclass "
-        "AND k.confrelid = %s::regclass AND a.attname = %s)"
+    return any(
+        each.kind == "constraint"
+        and home(each) == key.table
+        and each.definition.startswith(f"FOREIGN KEY ({key.column}) REFERENCES {key.referenced}(")
+        and not each.definition.endswith(NOT_VALID)
+        for each in there.objects
     )
-    return bool(read_value(connection, query, (key.table.quoted, key.referenced.quoted, key.column)))
-
-
-def _is_required(connection: Connection, relation: Relation, column: str) -> bool:
-    query = "SELECT attnotnull FROM pg_attribute WHERE attrelid = %s::regclass AND attname = %s"
-    return bool(read_value(connection, query, (relation.quoted, column)))

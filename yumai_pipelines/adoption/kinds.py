@@ -17,7 +17,6 @@ from yumai_pipelines.adoption.target import (
     AWARE,
     NAIVE,
     ColumnShape,
-    describe_older,
     home,
     indexed,
     own_name,
@@ -26,7 +25,7 @@ from yumai_pipelines.adoption.target import (
 from yumai_pipelines.adoption.types import becomes, comparable, is_exact, ordered, readable, widens
 from yumai_pipelines.model.relations import Relation
 from yumai_pipelines.postgres.sql_files import read_sql
-from yumai_pipelines.schema.snapshot import SchemaObject, compare, loosely, spelled_once
+from yumai_pipelines.schema.snapshot import SchemaObject, compare, describe, loosely, spelled_once
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -168,7 +167,12 @@ class There:
     @classmethod
     def read(cls, connection: Connection) -> There:
         """Read the catalogue."""
-        objects = describe_older(connection)
+        return cls.of(connection, describe(connection))
+
+    @classmethod
+    def of(cls, connection: Connection, described: Iterable[SchemaObject]) -> There:
+        """Sort what was described, without who may execute a function: the upgrade after an adoption decides that."""
+        objects = [each for each in described if each.kind != "function grant"]
         columns: dict[Relation, dict[str, ColumnShape]] = {}
         primary: dict[Relation, tuple[str, ...]] = {}
         for each in objects:
@@ -181,6 +185,10 @@ class There:
             what: frozenset(name for kind, name in facts if kind == what) for what in ("read by a view", "in public")
         }
         return cls(tuple(objects), columns, primary, named["read by a view"], named["in public"])
+
+    def rulings(self) -> list[Ruling]:
+        """The kinds of all differences from the target."""
+        return rulings(compare(target(), self.objects), self)
 
     def type_of(self, relation: Relation, column: str) -> str | None:
         """The type of a column, None where it is not there."""
@@ -233,12 +241,6 @@ def rulings(differences: Iterable[Difference], there: There) -> list[Ruling]:
         and not (each.kind == "index" and each.expected and str(indexed(each.expected.definition)) in whole)
         for kind in _kinds(each, there)
     ]
-
-
-def read_rulings(connection: Connection) -> list[Ruling]:
-    """The kinds of all differences of a database from the target."""
-    there = There.read(connection)
-    return rulings(compare(target(), there.objects), there)
 
 
 def _kinds(each: Difference, there: There) -> Iterator[Kind]:

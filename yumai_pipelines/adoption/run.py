@@ -29,7 +29,7 @@ from yumai_pipelines.adoption.inventory import (
     missing_months,
     take_inventory,
 )
-from yumai_pipelines.adoption.kinds import Action, Kind
+from yumai_pipelines.adoption.kinds import Action, Kind, There
 from yumai_pipelines.adoption.numbers import number_rows
 from yumai_pipelines.adoption.references import repair
 from yumai_pipelines.adoption.registry import SESSIONS
@@ -187,7 +187,7 @@ def adopt(
             raise NotToBeAdoptedError(inventory)
         if schema_revision(login) is None:
             if inventory.shape != UNDER_WAY:
-                cases = take_inventory(login, settings).cases
+                cases = count_cases(login, There.read(login), settings.legacy_timezone)
                 ownership.prepare(steps, inventory.shape, cases)
             ownership.take_over(steps)
             with Steps(_connecting(url, settings), policy, record) as owner:
@@ -300,7 +300,7 @@ def _report(steps: Steps, settings: Settings, run_id: str) -> tuple[tuple[Case, 
         )
     )
     keep_in_quarantine(steps)
-    after = count_cases(connection, settings.legacy_timezone, samples=False)
+    after = count_cases(connection, steps.there(), settings.legacy_timezone, samples=False)
     counted = json.dumps([{"what": each.what, "relation": each.relation, "found": each.found} for each in after])
 
     def work() -> None:

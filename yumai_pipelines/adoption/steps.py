@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 import psycopg
 from psycopg import sql
 
-from yumai_pipelines.adoption.kinds import Kind, Ruling, read_rulings
+from yumai_pipelines.adoption.kinds import Kind, Ruling, There
 from yumai_pipelines.adoption.target import relations
 from yumai_pipelines.model.lock_policy import LockPolicy
 from yumai_pipelines.model.relations import Relation
@@ -89,7 +89,8 @@ class Steps:
         self._connect = connect
         self._tell_others = tell
         self._alone = alone or threading.RLock()
-        self._rulings: list[Ruling] | None = None
+        self._there: There | None = None
+        self._rulings: list[Ruling] = []
 
     def __enter__(self) -> Steps:
         """Return the steps, whose connection is open already."""
@@ -108,7 +109,9 @@ class Steps:
         Returns:
             What the tasks returned, in their order.
         """
-        self._rulings = None
+        if not tasks:
+            return []
+        self._there = None
         with ExitStack() as stack:
             lanes = [
                 stack.enter_context(Steps(self._connect, self.policy, self._tell_others, alone=self._alone))
@@ -116,10 +119,16 @@ class Steps:
             ]
             return side_by_side(lanes, tasks, lambda lane: lane.connection)
 
+    def there(self) -> There:
+        """What the database has now; looked up again only after a step."""
+        if self._there is None:
+            self._there = There.read(self.connection)
+            self._rulings = self._there.rulings()
+        return self._there
+
     def rulings(self) -> list[Ruling]:
-        """How the database differs from the target now, by kind; looked up again only after a step."""
-        if self._rulings is None:
-            self._rulings = read_rulings(self.connection)
+        """How the database differs from the target now, by kind."""
+        self.there()
         return self._rulings
 
     def of_kind(self, *kinds: Kind) -> list[Ruling]:
@@ -147,7 +156,7 @@ class Steps:
         Raises:
             LockNotObtainedError: others held the locks for as long as the policy's patience.
         """
-        self._rulings = None
+        self._there = None
         do = work if callable(work) else _statements(self.connection, list(work))
         orders = [locks, otherwise] if otherwise else [locks]
         each = LockPolicy(self.policy.lock_timeout, ONE_ORDER) if otherwise else self.policy
@@ -176,7 +185,7 @@ class Steps:
         Raises:
             LockNotObtainedError: others held the locks for that long.
         """
-        self._rulings = None
+        self._there = None
         sys.audit(STEP_EVENT, step)
         started = time.monotonic()
         with self._patiently(step):
@@ -192,7 +201,7 @@ class Steps:
 
     def in_batches(self, step: str, batches: Iterable[Callable[[], T]]) -> list[T]:
         """Run short transactions, each repeatable, that are reported as one step; return the result of each."""
-        self._rulings = None
+        self._there = None
         started, transactions = time.monotonic(), PatientTransactions(self.connection, self.policy)
         done = [transactions.run(step, [], batch) for batch in batches]
         self._tell(step, started, timedelta())
@@ -203,10 +212,9 @@ class Steps:
 
         This lock stops no reader or writer, and the server cancels an autovacuum that it waits for.
         """
-        lock = sql.SQL("LOCK TABLE ONLY {} IN SHARE UPDATE EXCLUSIVE MODE")
+        tables = sql.SQL(", ").join(sql.SQL("ONLY {}").format(each.relation.identifier) for each in locks)
         with self._patiently(step), self.connection.transaction():
-            for each in locks:
-                self.connection.execute(lock.format(each.relation.identifier))
+            self.connection.execute(sql.SQL("LOCK TABLE {} IN SHARE UPDATE EXCLUSIVE MODE").format(tables))
 
     @contextmanager
     def _patiently(self, step: str) -> Iterator[None]:

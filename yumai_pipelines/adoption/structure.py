@@ -61,7 +61,7 @@ def make_types_and_functions(steps: Steps) -> None:
 
 def make_tables(steps: Steps) -> None:
     """Create missing tables with all their parts but the foreign keys, which are added with those of other tables."""
-    there = There.read(steps.connection)
+    there = steps.there()
     for each in steps.of_kind(Kind.TABLE):
         relation = Relation(*each.name.split("."))
         types = {
@@ -74,7 +74,7 @@ def make_tables(steps: Steps) -> None:
 
 def add_columns(steps: Steps) -> None:
     """Add missing columns. Existing rows get the default when it is a constant, and NULL when it calls a function."""
-    there = There.read(steps.connection)
+    there = steps.there()
     by_table(steps, "add columns to", {Kind.COLUMN: partial(_add_column, there)})
 
 

@@ -16,13 +16,12 @@ from psycopg import sql
 
 from yumai_pipelines.model.relations import Relation
 from yumai_pipelines.postgres.sql_files import read_sql
-from yumai_pipelines.schema.snapshot import SchemaObject, compare, describe
+from yumai_pipelines.schema.snapshot import SchemaObject
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from yumai_pipelines.adoption.steps import Statement
-    from yumai_pipelines.postgres.connections import Connection
     from yumai_pipelines.schema.snapshot import Difference
 
 BASE = "0004"
@@ -60,16 +59,6 @@ def wanted(kind: str, name: str) -> SchemaObject:
 def relations() -> list[Relation]:
     """The tables and views of the target."""
     return [Relation(*each.name.split(".")) for each in target() if each.kind == "relation"]
-
-
-def describe_older(connection: Connection) -> list[SchemaObject]:
-    """The objects of a database, without who may execute a function: the upgrade after an adoption decides that."""
-    return [each for each in describe(connection) if each.kind != "function grant"]
-
-
-def differences(connection: Connection) -> list[Difference]:
-    """How a database's objects differ from the target's; this includes objects that the target does not have."""
-    return compare(target(), describe_older(connection))
 
 
 def home(item: SchemaObject | Difference) -> Relation:
