@@ -119,7 +119,7 @@ def test_a_run_that_did_nothing_in_its_transaction_is_called_frozen(database: st
 
     with (
         connect(database, application_name="test") as owner,
-        pytest.raises(FrozenError, match="did nothing in its transaction"),
+        pytest.raises(FrozenError, match="its run did nothing in a transaction"),
     ):
         PatientTransactions(owner, POLICY).run("a step", USERS, work)
 

@@ -40,6 +40,7 @@ from yumai_pipelines.postgres.connections import OWNER_ROLE, connect, schema_rev
 from yumai_pipelines.postgres.errors import DatabaseError
 from yumai_pipelines.postgres.locks import AdvisoryLock, advisory_lock
 from yumai_pipelines.postgres.sql_files import read_sql
+from yumai_pipelines.postgres.transactions import carry_on
 from yumai_pipelines.postgres.values import read_value
 from yumai_pipelines.schema.differences import list_accepted
 from yumai_pipelines.schema.upgrade import upgrade
@@ -167,7 +168,6 @@ def adopt(
         AdoptionIncompleteError: somebody has changed meanwhile what it had made; everything else is done.
         LockNotObtainedError: others held locks for as long as the policy's patience; run again.
     """
-    policy = settings.lock_policy
     run, records = run_id or uuid4().hex, list[StepRecord]()
 
     def record(step: StepRecord) -> None:
@@ -175,6 +175,18 @@ def adopt(
         if tell:
             tell(step)
 
+    return carry_on(lambda: _adopt(url, settings, as_of or datetime.now(UTC), run, records, record))
+
+
+def _adopt(
+    url: str,
+    settings: Settings,
+    as_of: datetime,
+    run: str,
+    records: list[StepRecord],
+    record: Callable[[StepRecord], None],
+) -> AdoptionReport:
+    policy = settings.lock_policy
     with (
         Steps(_connecting(url, settings, role=None), policy, record) as steps,
         advisory_lock(steps.connection, AdvisoryLock.SCHEMA, policy),
@@ -191,7 +203,7 @@ def adopt(
                 ownership.prepare(steps, inventory.shape, cases)
             ownership.take_over(steps)
             with Steps(_connecting(url, settings), policy, record) as owner:
-                _rebuild(owner, settings, as_of or datetime.now(UTC))
+                _rebuild(owner, settings, as_of)
     installed = upgrade(url, settings)
     with Steps(_connecting(url, settings), policy, record) as owner:
         cases, after, accepted = _report(owner, settings, run)
@@ -219,6 +231,10 @@ def finish(url: str, settings: Settings, *, tell: Callable[[StepRecord], None] |
         AdoptionError: the database is not adopted yet; nothing was changed.
         LockNotObtainedError: others held locks for as long as the policy's patience; run again.
     """
+    return carry_on(lambda: _finish(url, settings, tell or (lambda _: None)))
+
+
+def _finish(url: str, settings: Settings, tell: Callable[[StepRecord], None]) -> FinishReport:
     policy = settings.lock_policy
     with (
         _connecting(url, settings, role=None)() as login,
@@ -231,7 +247,7 @@ def finish(url: str, settings: Settings, *, tell: Callable[[StepRecord], None] |
             raise AdoptionError(
                 "The database is not adopted yet, so nothing was switched off. Run `yumai adopt` first."
             )
-        with Steps(_connecting(url, settings), policy, tell or (lambda _: None)) as owner:
+        with Steps(_connecting(url, settings), policy, tell) as owner:
             report = switch_off(owner, settings.legacy_timezone)
             accept_what_is_kept(owner.connection)
             return report

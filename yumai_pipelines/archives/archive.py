@@ -144,6 +144,8 @@ def archive_months(
             try:
                 report = departure.run(again=again)
             except DatabaseError as error:
+                if connection.closed:
+                    raise
                 failures.append(error)
             except psycopg.Error as error:
                 if connection.closed:

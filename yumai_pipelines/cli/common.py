@@ -6,7 +6,7 @@ No command stands here.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
 
 import typer
 from rich.console import Console
@@ -15,10 +15,16 @@ from yumai_pipelines.local.server import LocalServer
 from yumai_pipelines.model.calendar import in_ranges
 from yumai_pipelines.model.months import Month
 from yumai_pipelines.postgres.connections import Connection, connect
+from yumai_pipelines.postgres.transactions import carry_on
 from yumai_pipelines.schema.time_zone import refuse_other_zone
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from yumai_pipelines.partitions.ensure import MonthReport
     from yumai_pipelines.settings import Settings
+
+T = TypeVar("T")
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C, the same as that of a shell's own commands."""
@@ -76,6 +82,16 @@ def connect_as_owner(settings: Settings, purpose: str) -> Connection:
     return connection
 
 
+def work_as_owner(settings: Settings, purpose: str, work: Callable[[Connection], T]) -> T:
+    """Connect as the pipeline does, and do what can be done again; again, where a transaction of it was frozen."""
+
+    def run() -> T:
+        with connect_as_owner(settings, purpose) as connection:
+            return work(connection)
+
+    return carry_on(run)
+
+
 def start_server(settings: Settings) -> None:
     """Start the embedded server, unless the settings name another."""
     if settings.database_url is not None:
@@ -104,15 +120,14 @@ def _make_months(settings: Settings) -> None:
     """Make the months of the history and those to be kept ahead, but those that are archived."""
     from yumai_pipelines.partitions.ensure import archived_months, ensure_months
 
-    with connect_as_owner(settings, "months") as connection:
-        wanted = [*settings.first.through(Month.of(datetime.now(UTC), settings.zone) + settings.months_ahead)]
+    wanted = [*settings.first.through(Month.of(datetime.now(UTC), settings.zone) + settings.months_ahead)]
+
+    def make(connection: Connection) -> list[MonthReport]:
         archived = archived_months(connection, settings.zone)
-        reports = ensure_months(
-            connection,
-            [month for month in wanted if month not in archived],
-            zone=settings.zone,
-            policy=settings.lock_policy,
-        )
+        present = [month for month in wanted if month not in archived]
+        return ensure_months(connection, present, zone=settings.zone, policy=settings.lock_policy)
+
+    reports = work_as_owner(settings, "months", make)
     made = in_ranges([report.month for report in reports if report.action != "recognized"])
     done = f"{made} made" if made else "nothing to do"
     out.print(f"The conversations have a partition for each month up to {wanted[-1]}: {done}.")

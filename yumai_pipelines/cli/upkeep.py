@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, TypeVar
 from uuid import uuid4
 
@@ -22,6 +23,7 @@ from yumai_pipelines.cli.common import (
     start_server,
     tell,
     url_of,
+    work_as_owner,
 )
 from yumai_pipelines.model.calendar import in_ranges, spans
 from yumai_pipelines.model.months import Month
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
+    from yumai_pipelines.erasure.erase import Erasure
+    from yumai_pipelines.postgres.connections import Connection
     from yumai_pipelines.runs import Job
 
 Choice = TypeVar("Choice", bound=StrEnum)
@@ -148,9 +152,9 @@ def erase(
     def secrets() -> Sequence[SecretStr]:
         return user_key_secrets(settings, embedded=settings.database_url is None)
 
-    with connect_as_owner(settings, "erase") as connection:
+    def work(connection: Connection) -> Erasure:
         if yes:
-            erasure = erase_user(
+            return erase_user(
                 connection,
                 reason=reason,
                 run_id=f"yumai erase {uuid4()}",
@@ -161,15 +165,16 @@ def erase(
                 user_id=user_id,
                 external_user_id=external_user_id,
             )
-        else:
-            erasure = preview_erasure(
-                connection,
-                reason=reason,
-                zone=settings.zone,
-                user_key_secrets=secrets,
-                user_id=user_id,
-                external_user_id=external_user_id,
-            )
+        return preview_erasure(
+            connection,
+            reason=reason,
+            zone=settings.zone,
+            user_key_secrets=secrets,
+            user_id=user_id,
+            external_user_id=external_user_id,
+        )
+
+    erasure = work_as_owner(settings, "erase", work)
     for table, rows in erasure.counts.items():
         tell(f"{table}: {rows:,} rows")
     months = [Month.of_day(day) for day in erasure.months]
@@ -197,8 +202,8 @@ def restore_month(
     from yumai_pipelines.archives.restore import restore_month as restore
 
     settings = Settings()
-    with connect_as_owner(settings, "restore") as connection:
-        report = restore(connection, month, zone=settings.zone, policy=settings.lock_policy)
+    work = partial(restore, month=month, zone=settings.zone, policy=settings.lock_policy)
+    report = work_as_owner(settings, "restore", work)
     out.print(report.in_words(), markup=False)
 
 

@@ -6,7 +6,8 @@ A run has one object of each. The environment is read only when a run or a sched
 Dagster reads the annotations at run time, so this module must not use `from __future__ import annotations`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from pydantic import Field, SecretStr
 from yumai_pipelines.archives.store import Store
 from yumai_pipelines.extracts.user_key import user_key_secret, user_key_secrets
 from yumai_pipelines.postgres.connections import Connection, connect, database_url
+from yumai_pipelines.postgres.transactions import PAUSES_OF_FROZEN, FrozenError
 from yumai_pipelines.schema.time_zone import refuse_other_zone
 from yumai_pipelines.settings import Settings
 
@@ -87,6 +89,20 @@ class PostgresResource(dg.ConfigurableResource[Any]):
             connection.close()
             raise
         return connection
+
+    @contextmanager
+    def working(self, purpose: str) -> Iterator[Connection]:
+        """Connect for a step that can be run again; Dagster does, if a machine that was too slow lost a transaction.
+
+        Args:
+            purpose: as of `connect`, which raises the same errors.
+        """
+        try:
+            with self.connect(purpose) as connection:
+                yield connection
+        except FrozenError as error:
+            pauses = [pause.total_seconds() for pause in PAUSES_OF_FROZEN]
+            raise dg.RetryRequested(max_retries=len(pauses), seconds_to_wait=max(pauses)) from error
 
 
 @dg.resource(required_resource_keys={"settings"})

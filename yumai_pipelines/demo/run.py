@@ -15,6 +15,7 @@ from yumai_pipelines.model.months import Month
 from yumai_pipelines.partitions.ensure import ensure_months
 from yumai_pipelines.postgres.connections import connect, database_url
 from yumai_pipelines.postgres.errors import DatabaseError
+from yumai_pipelines.postgres.transactions import carry_on
 from yumai_pipelines.runs import Job, Run, have_run, run_jobs
 from yumai_pipelines.schema.upgrade import upgrade
 
@@ -75,7 +76,8 @@ def run_demo(settings: Settings, size: Size, *, until: datetime, console: Consol
             if have_run(wanted, settings.home):
                 return True
         else:
-            _fill(connection, settings, size, until, months, console)
+            carry_on(lambda: _make_months(url, settings, months))
+            _fill(connection, settings, size, until, console)
         begun = time.monotonic()
         runs = _run_pipeline(settings, wanted, console)
         summary = summarize(connection, settings, months, current, runs)
@@ -114,16 +116,19 @@ def _progress(console: Console) -> Progress:
     return Progress(*columns, TimeElapsedColumn(), console=console)
 
 
+def _make_months(url: str, settings: Settings, months: Sequence[Month]) -> None:
+    with connect(url, application_name="yumai: demo", zone=settings.timezone) as connection:
+        ensure_months(connection, months, zone=settings.zone, policy=settings.lock_policy)
+
+
 def _fill(
     connection: Connection,
     settings: Settings,
     size: Size,
     until: datetime,
-    months: Sequence[Month],
     console: Console,
 ) -> None:
     begun = time.monotonic()
-    ensure_months(connection, months, zone=settings.zone, policy=settings.lock_policy)
     with _progress(console) as progress:
         task = progress.add_task("sessions made and loaded", total=size.sessions)
         chunks = generate(size, until=until, zone=settings.zone)

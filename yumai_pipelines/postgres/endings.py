@@ -25,7 +25,8 @@ _SAID = {
     "57P05": "the connection was ended, since it did nothing for as long as idle_session_timeout allows",
     "25P03": "the connection was ended, since its run did nothing in a transaction for longer than "
     "idle_in_transaction_session_timeout allows: it was stopped, or its machine was too busy",
-    "25P04": "the connection was ended, since a transaction took longer than transaction_timeout allows",
+    "25P04": "the connection was ended, since a transaction took longer than transaction_timeout allows: its run was "
+    "stopped, or the server or its machine was too busy",
 }
 
 UNWANTED = WeakSet["Connection"]()
@@ -51,11 +52,31 @@ class ExplainedConnection(psycopg.Connection[Any]):
             EndedError: somebody else ended a statement, or the connection.
         """
         super().__exit__(exc_type, exc_val, exc_tb)
-        if isinstance(exc_val, psycopg.Error) and (said := explain(exc_val)) is not None:
-            raise EndedError(f"{said} Run again: what is done stays done.") from exc_val
+        if isinstance(exc_val, psycopg.Error):
+            refuse_ended(exc_val)
+
+
+def refuse_ended(error: psycopg.Error) -> None:
+    """Say who ended a statement or a connection, if somebody did.
+
+    Raises:
+        EndedError: somebody did.
+    """
+    if (said := explain(error)) is not None:
+        raise EndedError(f"{said} Run again: what is done stays done.") from error
 
 
 def explain(error: psycopg.Error) -> str | None:
     """A sentence for people about who ended a statement or a connection; None of another kind of error."""
     said = _SAID.get(error.sqlstate or "")
     return f"{said[0].upper()}{said[1:]} (PostgreSQL: {error.diag.message_primary})." if said else None
+
+
+def first_error(error: BaseException) -> psycopg.Error | None:
+    """The first error of PostgreSQL in a chain: what came after it, such as a rollback, failed because of it."""
+    found = None
+    each: BaseException | None = error
+    while each is not None:
+        found = each if isinstance(each, psycopg.Error) else found
+        each = each.__context__
+    return found

@@ -135,6 +135,8 @@ _SET = """
 _SET_IF_KNOWN = f"""{_SET}
     WHERE pg_catalog.current_setting(s.name, true) IS NOT NULL
 """
+SET_LOCALLY = _SET_IF_KNOWN.replace("s.value, false", "s.value, true")
+"""Sets, until the transaction ends, settings of two arrays, of names and of values, that the server knows."""
 _LIST_DIFFERENT = """
     SELECT s.name, s.value, pg_catalog.current_setting(s.name)
     FROM ROWS FROM (

@@ -20,6 +20,7 @@ import psycopg
 from psycopg import sql
 
 from yumai_pipelines.model.lock_policy import LockPolicy
+from yumai_pipelines.postgres import session
 from yumai_pipelines.postgres.endings import UNWANTED, EndedError, explain
 from yumai_pipelines.postgres.errors import DatabaseError
 from yumai_pipelines.postgres.locks import LockMode, TableLock, list_holders
@@ -39,16 +40,30 @@ STEP_EVENT = "yumai_pipelines.step"
 """The audit event that is raised before every transaction, with the step's name. Tests end the process there."""
 
 STOPPING_WRITERS_IDLE = timedelta(seconds=1)
-"""How long a run may do nothing in a transaction that stops writers.
+"""How long a run may do nothing in a transaction that stops writers, beside its lock timeout.
 
-A busy machine pauses a sound run for less. One was ended on two cores at a load of 17, with its own priority lowered.
+A machine that is very busy pauses a sound run for longer, so `carry_on` runs it again.
 """
 
+STOPPING_WRITERS_STATEMENT = timedelta(seconds=5)
+"""How long each statement of such a transaction may take: it changes the catalogue, and scans nothing."""
+
+STOPPING_WRITERS = timedelta(seconds=10)
+"""How long such a transaction may take as a whole, where the server counts it: from PostgreSQL 17 on."""
+
 IDLE = timedelta(minutes=1)
-"""The same of a transaction that stops nobody, but may hold rows."""
+"""How long a run may do nothing in a transaction that stops nobody, but may hold rows."""
+
+PAUSES_OF_FROZEN = (timedelta(seconds=1), timedelta(seconds=5), timedelta(seconds=15))
+"""How long writers have to themselves before a run that was frozen is run again, once for each."""
 
 PAUSE_BETWEEN_ASKING = timedelta(milliseconds=2)
 """How long an attempt that strengthens a lock waits before it asks for it again."""
+
+IDLE_TIMEOUT = "idle_in_transaction_session_timeout"
+
+_FROZEN = ("25P03", "25P04")
+"""The states of errors by which the server says that it ended an idle, or a long, transaction."""
 
 _UPGRADES_NOWAIT = 170000
 
@@ -87,7 +102,40 @@ class LockStatistics:
 
 
 class FrozenError(DatabaseError):
-    """The server ended a transaction since its run did nothing in it for too long: it was stopped, or cut off."""
+    """The server ended a transaction that others would have waited for too long: its run, or the server, was too slow.
+
+    The run was stopped or cut off, or the machine was too busy. The transaction was undone.
+    """
+
+
+def refuse_frozen(step: str, error: psycopg.Error) -> None:
+    """Say that the server has ended a transaction in which its run was too slow, if that is what an error says.
+
+    Raises:
+        FrozenError: it is.
+    """
+    if error.sqlstate in _FROZEN:
+        raise FrozenError(f"Step '{step}' was undone. {explain(error)} Run again: what is done stays done.") from error
+
+
+def limit_transaction(connection: Connection, limits: dict[str, timedelta]) -> None:
+    """Set timeouts for the rest of a transaction; those that this version of the server does not know are left out."""
+    values = [f"{round(limit.total_seconds() * 1000)}ms" for limit in limits.values()]
+    connection.execute(session.SET_LOCALLY, (list(limits), values))
+
+
+def carry_on(run: Callable[[], T]) -> T:
+    """Run something that opens its own connections, and can be run again; again, if a transaction of it was frozen.
+
+    Raises:
+        FrozenError: it was frozen each time.
+    """
+    for pause in PAUSES_OF_FROZEN:
+        try:
+            return run()
+        except FrozenError:
+            time.sleep(pause.total_seconds())
+    return run()
 
 
 class PatientTransactions:
@@ -118,15 +166,18 @@ class PatientTransactions:
 
         Raises:
             LockNotObtainedError: patience ended.
+            FrozenError: the server ended the transaction, so that others need not wait any longer.
             EndedError: somebody ended the connection.
         """
         patience = Patience(self.policy, step)
         give_way: tuple[type[psycopg.Error], ...] = (*_GIVE_WAY, *transient)
         while True:
             sys.audit(STEP_EVENT, step)
+            begun = time.monotonic()
             try:
                 return self._attempt(locks, work)
             except give_way as error:
+                self._refuse_long(step, locks, begun, error)
                 self._pause(patience, locks, error)
             except psycopg.DatabaseError as error:
                 self._explain(step, error)
@@ -174,13 +225,20 @@ class PatientTransactions:
         except LockNotObtainedError as final:
             raise final from error
 
+    def _refuse_long(self, step: str, locks: Sequence[TableLock], begun: float, error: psycopg.Error) -> None:
+        """Tell a statement that took too long from one that somebody cancelled."""
+        limit = self._limits(locks).get("statement_timeout")
+        took = timedelta(seconds=time.monotonic() - begun)
+        if limit is not None and took >= limit and isinstance(error, psycopg.errors.QueryCanceled):
+            raise FrozenError(
+                f"Step '{step}' was ended, since a statement of it took {limit.total_seconds():g} s, and writers may "
+                "have waited for it: the server is too busy. The step was undone. Run again when the server is less "
+                "busy: what is done stays done."
+            ) from error
+
     def _explain(self, step: str, error: psycopg.DatabaseError) -> None:
         """Say who ended the connection, where it is gone."""
-        if isinstance(error, psycopg.errors.IdleInTransactionSessionTimeout):
-            raise FrozenError(
-                f"Step '{step}' did nothing in its transaction for so long that the server ended it: the run was "
-                "stopped, or its machine was too busy. The step was undone. Run again: what is done stays done."
-            ) from error
+        refuse_frozen(step, error)
         if self.connection.closed:
             raise EndedError(
                 f"Step '{step}' lost its connection. {explain(error) or str(error).strip()} The step was undone, "
@@ -193,7 +251,7 @@ class PatientTransactions:
         try:
             with self.connection.transaction():
                 self.connection.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
-                self._limit_idleness(locks)
+                limit_transaction(self.connection, self._limits(locks))
                 for lock in locks:
                     self._take(lock, deadline)
                     if lock.mode.stops_writers:
@@ -223,12 +281,16 @@ class PatientTransactions:
         self._limit_lock_wait(deadline)
         self.connection.execute(statement)
 
-    def _limit_idleness(self, locks: Sequence[TableLock]) -> None:
-        """Have the server end the transaction of a run that is stopped, or cut off, while others wait for its locks."""
-        limit = STOPPING_WRITERS_IDLE if any(lock.mode.stops_writers for lock in locks) else IDLE
-        limit = max(limit, self.policy.lock_timeout)
-        milliseconds = f"{round(limit.total_seconds() * 1000)}ms"
-        self.connection.execute("SELECT set_config('idle_in_transaction_session_timeout', %s, true)", (milliseconds,))
+    def _limits(self, locks: Sequence[TableLock]) -> dict[str, timedelta]:
+        """After how long the server is to end an attempt whose run is stopped, cut off or slow, while others wait."""
+        wait = self.policy.lock_timeout
+        if not any(lock.mode.stops_writers for lock in locks):
+            return {IDLE_TIMEOUT: max(IDLE, wait)}
+        return {
+            IDLE_TIMEOUT: max(STOPPING_WRITERS_IDLE, wait),
+            "statement_timeout": STOPPING_WRITERS_STATEMENT + wait,
+            "transaction_timeout": STOPPING_WRITERS + wait,
+        }
 
     def _limit_lock_wait(self, deadline: float) -> None:
         """Let the next lock wait only for the rest of the attempt's time, at least 1 ms because 0 means no limit."""

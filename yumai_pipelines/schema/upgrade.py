@@ -19,10 +19,18 @@ from sqlalchemy.exc import DBAPIError
 from yumai_pipelines.model.registry import CONVERSATIONS
 from yumai_pipelines.model.relations import Relation
 from yumai_pipelines.postgres.connections import OWNER_ROLE, REVISION, connect, grant, schema_revision
+from yumai_pipelines.postgres.endings import first_error, refuse_ended
 from yumai_pipelines.postgres.errors import DatabaseError
 from yumai_pipelines.postgres.locks import AdvisoryLock, advisory_lock, list_holders
 from yumai_pipelines.postgres.patience import Patience
 from yumai_pipelines.postgres.sql_files import read_sql, sql_path
+from yumai_pipelines.postgres.transactions import (
+    IDLE_TIMEOUT,
+    STOPPING_WRITERS_IDLE,
+    carry_on,
+    limit_transaction,
+    refuse_frozen,
+)
 from yumai_pipelines.postgres.values import read_value, relation_exists
 from yumai_pipelines.schema import snapshot
 from yumai_pipelines.schema.differences import drift, list_accepted
@@ -108,6 +116,12 @@ def upgrade(url: str, settings: Settings) -> SchemaReport:
         LockNotObtainedError: somebody was in the way for as long as the policy's patience.
         UnsupportedServerError: the server is older than 16.
     """
+    ran = carry_on(lambda: _upgrade(url, settings))
+    with connect(url, application_name="yumai: schema") as owner:
+        return _report(owner, ran)
+
+
+def _upgrade(url: str, settings: Settings) -> _Ran:
     policy = settings.lock_policy
     with (
         connect(url, application_name="yumai: schema lock", role=None) as connection,
@@ -116,16 +130,16 @@ def upgrade(url: str, settings: Settings) -> SchemaReport:
         patience = Patience(policy, "upgrade the schema")
         while True:
             try:
-                ran = _attempt(url, settings)
-            except (psycopg.errors.LockNotAvailable, DBAPIError) as error:
-                orig = getattr(error, "orig", None) or error
-                if not isinstance(orig, psycopg.errors.LockNotAvailable):
-                    raise orig from error
+                return _attempt(url, settings)
+            except (psycopg.Error, DBAPIError) as error:
+                first = first_error(error)
+                if first is None:
+                    raise
+                if not isinstance(first, psycopg.errors.LockNotAvailable):
+                    refuse_frozen(patience.step, first)
+                    refuse_ended(first)
+                    raise first from error
                 patience.pause(list_holders(connection, _relations()))
-            else:
-                break
-    with connect(url, application_name="yumai: schema") as owner:
-        return _report(owner, ran)
 
 
 def list_creators(connection: Connection) -> list[Creator]:
@@ -159,6 +173,8 @@ def _attempt(url: str, settings: Settings) -> _Ran:
         _run_files(connection, "bootstrap")
         before = _functions(connection)
         connection.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(OWNER_ROLE)))
+        # From here on tables may be locked, until all is done.
+        limit_transaction(connection, {IDLE_TIMEOUT: max(STOPPING_WRITERS_IDLE, settings.lock_policy.lock_timeout)})
         ran = _Ran(_migrate(alembic_connection))
         _run_files(connection, "functions")
         _run_files(connection, "privileges")

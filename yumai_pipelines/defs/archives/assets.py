@@ -50,7 +50,7 @@ def archived_conversations(
     until the job erase_user removes that person's rows. A month is past when it is by the pipeline's clock and by the
     server's. Section 7.2 of the database document.
     """
-    with postgres.connect("archive") as connection:
+    with postgres.working("archive") as connection:
         for report in archive_months(
             connection,
             months_of(context) or [],

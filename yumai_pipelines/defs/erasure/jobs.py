@@ -36,7 +36,7 @@ def _erase(
 
     Returns the months of the extracts that must be built again.
     """
-    with postgres.connect("erase a user") as connection:
+    with postgres.working("erase a user") as connection:
         erasure = erase_user(
             connection,
             reason=config.reason,

@@ -38,7 +38,7 @@ def conversations(
     the database document.
     """
     months = months_of(context) or []
-    with postgres.connect("partitions") as connection:
+    with postgres.working("partitions") as connection:
         archives = archived_months(connection, settings.zone)
         archived = [archives[month] for month in months if month in archives]
         reports = ensure_months(

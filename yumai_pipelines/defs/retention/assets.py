@@ -48,7 +48,7 @@ def expired_sessions(
     builder = Builder(context, postgres, settings, user_keys)
     refused: list[str] = []
     purges: list[Purge] = []
-    with postgres.connect("purge sessions") as connection:
+    with postgres.working("purge sessions") as connection:
         as_of = earlier_now(connection)
         for month in months_of(context) or []:
             purge = partial(
