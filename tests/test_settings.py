@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
+from tests.processes import finished
 from yumai_pipelines.settings import Settings
 
 
@@ -84,3 +88,47 @@ def test_variables_of_the_tests_are_known(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("YUMAI_TEST_POSTGRES", "embedded")
     monkeypatch.setenv("YUMAI_CHROMIUM", "/usr/bin/chromium")
     assert Settings().timezone == "Asia/Seoul"
+
+
+OF_A_WORKER = {
+    "YUMAI_WORKER": "true",
+    "YUMAI_DATABASE_URL": "postgresql://yumai@db/yumai",
+    "YUMAI_USER_KEY_SECRET": "of the tests, which nobody has to guess",
+    "YUMAI_ARCHIVE_URL": "s3://yumai/archive",
+}
+
+
+def test_a_worker_that_is_told_every_place_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in OF_A_WORKER.items():
+        monkeypatch.setenv(name, value)
+    assert Settings().worker
+    monkeypatch.setenv("YUMAI_ARCHIVE_URL", "file:///mnt/archive")
+    assert Settings().worker
+
+
+def test_a_worker_needs_what_other_hosts_reach(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("YUMAI_WORKER", "true")
+    with pytest.raises(ValidationError) as refusal:
+        Settings()
+    wrong = {f"YUMAI_{str(error['loc'][0]).upper()}": error["msg"] for error in refusal.value.errors()}
+    assert set(wrong) == set(OF_A_WORKER) - {"YUMAI_WORKER"}
+    assert "it starts no embedded server" in wrong["YUMAI_DATABASE_URL"]
+
+
+def test_a_worker_keeps_nothing_in_a_directory_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {**OF_A_WORKER, "YUMAI_ARCHIVE_URL": "/var/archive"}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ValidationError, match="which the other hosts do not have"):
+        Settings()
+    monkeypatch.delenv("YUMAI_WORKER")
+    assert Settings().archive == "/var/archive"
+
+
+def test_a_worker_starts_no_embedded_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a command nor a run does: settings without a server are refused before anything is made."""
+    monkeypatch.setenv("YUMAI_WORKER", "true")
+    monkeypatch.setenv("YUMAI_HOME", str(tmp_path / "home"))
+    refused = finished([str(Path(sys.executable).parent / "yumai"), "up"])
+    assert refused.returncode == 1
+    assert "it starts no embedded server" in refused.stderr
+    assert not (tmp_path / "home").exists()

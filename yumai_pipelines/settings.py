@@ -28,6 +28,14 @@ PREFIX = "YUMAI_"
 OF_OTHER_TOOLS = {"YUMAI_TEST_POSTGRES", "YUMAI_CHROMIUM"}
 """Variables that the tests read."""
 
+_NEEDED_BY_WORKERS = {
+    "database_url": "it starts no embedded server",
+    "user_key_secret": "the pseudonyms of all workers must be the same",
+    "archive_url": "what it would keep below YUMAI_HOME is lost with its host",
+}
+_PLACES = ("archive_url",)
+"""Settings that name a directory of files."""
+
 LONGEST_PATIENCE_S = 7 * 24 * 3600.0
 
 _NO_PLACES = {"localtime", "posixrules", "Factory"}
@@ -55,6 +63,17 @@ class Settings(BaseSettings):
         description="Directory of the embedded server and of Dagster's instance.",
     )
     timezone: str = Field(default="Asia/Seoul", description="Time zone of the business; months begin at its midnights.")
+    worker: bool = Field(
+        default=False,
+        description="Whether this is one of several hosts, of which none keeps anything: every place must then be "
+        "named by a URL that all of them reach, and no embedded server is started.",
+    )
+    ui_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[A-Za-z0-9.:\[\]-]+/?$",
+        description="URL under which people open Dagster's UI, as in https://pipelines.example.com; without it, the UI "
+        "answers under 127.0.0.1 and localhost only.",
+    )
     first_month: str = Field(default="2024-08", description="The first month of the history, YYYY-MM.")
     months_ahead: int = Field(default=3, ge=1, le=24, description="Partitions kept ready after the current month.")
     months_kept: int = Field(
@@ -134,6 +153,7 @@ class Settings(BaseSettings):
         settings = None
         try:
             settings = handler(values)
+            wrong = _wrong_for_a_worker(settings) if settings.worker else []
         except ValidationError as error:
             wrong = [
                 InitErrorDetails(type=_custom(each["msg"]), loc=each["loc"], input=None) for each in error.errors()
@@ -219,6 +239,21 @@ class Settings(BaseSettings):
     def lock_policy(self) -> LockPolicy:
         """How long DDL may make other sessions wait, and how long it is retried."""
         return LockPolicy(timedelta(milliseconds=self.lock_timeout_ms), timedelta(seconds=self.lock_patience_s))
+
+
+def _wrong_for_a_worker(settings: Settings) -> list[InitErrorDetails]:
+    missing = {
+        name: f"a worker needs it, since {why}. Set it, or unset YUMAI_WORKER on a host that works alone"
+        for name, why in _NEEDED_BY_WORKERS.items()
+        if getattr(settings, name) is None
+    }
+    local = {
+        name: "it is a directory of this host, which the other hosts do not have. Give a URL that all of them reach, "
+        "as in s3://bucket/folder, or file:///mnt/… where all of them have mounted the same directory"
+        for name in _PLACES
+        if "://" not in (getattr(settings, name) or "://")
+    }
+    return [InitErrorDetails(type=_custom(said), loc=(name,), input=None) for name, said in (missing | local).items()]
 
 
 def _custom(message: str) -> PydanticCustomError:

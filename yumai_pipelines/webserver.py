@@ -1,6 +1,7 @@
-"""Dagster's webserver on this machine, behind the guard: `python -m yumai_pipelines.webserver WORKSPACE PORT`.
+"""Dagster's webserver behind the guard: `python -m yumai_pipelines.webserver WORKSPACE PORT [ADDRESS]`.
 
-`yumai dev` starts it. The guard is put in front here, and not by an option, so that no version of Dagster can lose it.
+`yumai dev` starts it on 127.0.0.1. In a container it listens on 0.0.0.0, and people reach it by `YUMAI_UI_URL`. The
+guard is put in front here, and not by an option, so that no version of Dagster can lose it.
 """
 
 from __future__ import annotations
@@ -25,8 +26,9 @@ _SECONDS_TO_END = 5
 """Browsers keep connections open for as long as they show a page."""
 
 
-def main(workspace: str, port: int) -> None:
-    """Serve the code locations of a workspace.yaml on 127.0.0.1 until a signal, with the instance of DAGSTER_HOME."""
+def main(workspace: str, port: int, address: str = HOST) -> None:
+    """Serve the code locations of a workspace.yaml until a signal, with the instance of DAGSTER_HOME."""
+    settings = Settings()
     logging.getLogger("dagster").setLevel(logging.ERROR)
     # The code servers end with the context, so a request to end must not end this process at once.
     signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
@@ -39,8 +41,8 @@ def main(workspace: str, port: int) -> None:
     ):
         application = create_app_from_workspace_process_context(context, live_data_poll_rate=2000)
         uvicorn.run(
-            OwnPagesOnly(WithReports(application, (Settings().home / "reports").resolve())),
-            host=HOST,
+            OwnPagesOnly(WithReports(application, (settings.home / "reports").resolve()), settings.ui_url),
+            host=address,
             port=port,
             log_level="error",
             # The guard judges what the browser sent, and not what a header says of it.
@@ -50,4 +52,4 @@ def main(workspace: str, port: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], int(sys.argv[2]), *sys.argv[3:])

@@ -18,7 +18,9 @@ JSON = {"content-type": "application/json"}
 LINK = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
 
 
-def status(method: str, url: str, headers: list[tuple[str, str]], kind: str = "http") -> int:
+def status(
+    method: str, url: str, headers: list[tuple[str, str]], kind: str = "http", served_at: str | None = None
+) -> int:
     """Return the status of the guard's answer; the application behind it answers everything with 200."""
     sent: list[Message] = []
 
@@ -39,7 +41,8 @@ def status(method: str, url: str, headers: list[tuple[str, str]], kind: str = "h
         "query_string": query.encode(),
         "headers": [(name.encode(), value.encode()) for name, value in headers],
     }
-    asyncio.run(OwnPagesOnly(application)(scope | ({"method": method} if kind == "http" else {}), receive, send))
+    guard = OwnPagesOnly(application, served_at)
+    asyncio.run(guard(scope | ({"method": method} if kind == "http" else {}), receive, send))
     answer: int = sent[0].get("status", {"websocket.accept": 200, "websocket.close": 403}.get(sent[0]["type"]))
     return answer
 
@@ -131,3 +134,17 @@ def test_a_header_that_stands_there_twice_is_refused(twice: str) -> None:
 @pytest.mark.parametrize("headers", [{}, {"origin": "null"}, {"origin": "https://evil.example"}])
 def test_a_websocket_is_for_own_pages(headers: dict[str, str]) -> None:
     assert status("", "/graphql", [*(HOST | headers).items()], kind="websocket") == 403
+
+
+def test_behind_a_proxy_the_name_that_people_use_is_its_own() -> None:
+    served_at = "https://pipelines.example.com/"
+
+    def answer(host: str, origin: str) -> int:
+        return status("POST", "/graphql", [("host", host), ("origin", origin), *JSON.items()], served_at=served_at)
+
+    assert answer("pipelines.example.com", "https://pipelines.example.com") == 200
+    assert answer("pipelines.example.com", "http://pipelines.example.com") == 403
+    assert answer("pipelines.example.com", "https://evil.example") == 403
+    assert answer("evil.example", "https://evil.example") == 403
+    assert status("GET", "/", [("host", "pipelines.example.com")]) == 403, "without the setting, it is another's name"
+    assert status("GET", "/server_info", [("host", "127.0.0.1:3000")], served_at=served_at) == 200

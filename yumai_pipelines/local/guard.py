@@ -1,4 +1,4 @@
-"""A layer in front of a web application on 127.0.0.1, which lets only its own pages change something.
+"""A layer in front of a web application, which lets only its own pages change something.
 
 A browser sends requests to this machine for any web page that asks it to. Dagster's webserver would take them: it has
 no login, and its GraphQL answers GET requests and bodies of any type. What the application does is not known here.
@@ -41,16 +41,22 @@ class OwnPagesOnly:
     - GraphQL in a GET request.
     """
 
-    def __init__(self, application: Application) -> None:
-        """Guard an application."""
+    def __init__(self, application: Application, url: str | None = None) -> None:
+        """Guard an application.
+
+        Args:
+            application: it answers what is let through.
+            url: where people reach it, if that is through a proxy; the proxy must hand on the Host it was asked for.
+        """
         self._application = application
+        self._url = (url or "").rstrip("/").lower()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one request, or serve one WebSocket, or follow the life of the server."""
         if scope["type"] not in {"http", "websocket"}:
             await self._application(scope, receive, send)
             return
-        refusal = _refusal(scope)
+        refusal = _refusal(scope, self._url)
         if refusal is None:
             await self._application(scope, receive, _with_headers(send) if scope["type"] == "http" else send)
         elif scope["type"] == "websocket":
@@ -64,7 +70,7 @@ class OwnPagesOnly:
             await send({"type": "http.response.body", "body": f"{reason}\n".encode()})
 
 
-def _refusal(scope: Message) -> tuple[int, str] | None:
+def _refusal(scope: Message, url: str) -> tuple[int, str] | None:
     """Return the status and the reason why a request is refused, or None if it is let through."""
     headers: dict[str, str] = {}
     for raw_name, raw_value in scope["headers"]:
@@ -73,9 +79,12 @@ def _refusal(scope: Message) -> tuple[int, str] | None:
             return 403, f"The header {name} stands there twice."
         headers[name] = raw_value.decode("latin-1").strip()
     host = headers.get("host", "").lower()
-    if _OWN_HOST.fullmatch(host) is None:
-        return 403, "This server answers under 127.0.0.1 and localhost only."
-    own = f"http://{host}"
+    if url and host == url.partition("://")[2]:
+        own = url
+    elif _OWN_HOST.fullmatch(host):
+        own = f"http://{host}"
+    else:
+        return 403, f"This server answers under {url or '127.0.0.1'} and localhost only."
     if scope["type"] == "websocket":
         # A browser always names the origin of a WebSocket.
         own_page = headers.get("origin", "").lower() == own
