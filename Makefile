@@ -40,11 +40,11 @@ check: install  ## lint, check types and what may import what, lint the SQL
 schema: install  ## write the files that are made from the migrations, the functions and the registry
 	$(BIN)/python -m scripts.write_schema
 
-# How many statements of each operation are broken in each way: a number, or all.
-FAULTS ?= all
+# How many statements of each operation are broken in each way: a number, one of each class (classes), or all.
+FAULTS ?= classes
 # How many lives are lived under settings that are drawn.
 LIVES ?= 100
-faults: install  ## break every statement of every operation in every way, and live under all kinds of settings; takes long
+faults: install  ## break each kind of statement of every operation in every way, and live in many hostile worlds; takes long
 	$(BIN)/pytest --numprocesses $(WORKERS) --faults $(FAULTS) --lives $(LIVES) -o timeout=86400 tests/hostile/test_faults.py tests/hostile/test_settings.py
 
 # The numbers of the first and the last older database that is drawn, and where what became of each is kept.

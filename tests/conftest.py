@@ -48,9 +48,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
     parser.addoption(
         "--faults",
-        metavar="NUMBER|all",
+        metavar="NUMBER|classes|all",
         default="2",
-        help="how many statements of each operation are broken in each way; all takes many hours. Default: 2.",
+        help="how many statements of each operation are broken in each way: so many, one of each class, or all, which "
+        "takes many hours. Default: 2.",
     )
     parser.addoption(
         "--lives",

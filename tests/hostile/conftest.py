@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 
 from tests.hostile.life import plant_world
+from yumai_pipelines.defs import resources
+from yumai_pipelines.postgres import transactions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,17 +20,30 @@ if TYPE_CHECKING:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print how many statements of each operation were broken in each way, and whether all was well."""
-    lines = [
-        f"{operation:10} {fault:15} {drawn:5} of {statements:5} statements: {outcome}"
+    """Print, of each operation and fault, at how many statements it was tried, and what became of them."""
+    properties = [
+        value
         for outcome in ("passed", "failed")
         for report in terminalreporter.getreports(outcome)
-        for name, (operation, fault, drawn, statements) in report.user_properties
+        for name, value in report.user_properties
         if name == "faults"
     ]
-    if lines:
-        terminalreporter.section("faults")
-        terminalreporter.write_line("\n".join(sorted(lines)))
+    if not properties:
+        return
+    terminalreporter.section("faults")
+    terminalreporter.write_line("| operation | fault | tried | whole | finished | classes | statements |")
+    terminalreporter.write_line("|---|---|--:|--:|--:|--:|--:|")
+    for (operation, fault), parts in groupby(sorted(properties), key=lambda each: tuple(each[:2])):
+        tried, whole, finished, classes, statements = zip(*(each[2:] for each in parts), strict=True)
+        counts = sum(tried), sum(whole), sum(finished), max(classes), max(statements)
+        terminalreporter.write_line(" | ".join(map(str, ("", operation, fault, *counts, ""))).strip())
+
+
+@pytest.fixture
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that was frozen is run again soon."""
+    for module in (transactions, resources):
+        monkeypatch.setattr(module, "PAUSES_OF_FROZEN", (timedelta(milliseconds=1),) * 3)
 
 
 @pytest.fixture(scope="module")

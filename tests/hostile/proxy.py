@@ -44,7 +44,7 @@ class Proxy:
         self._fault = fault
         self._at = at
         self._server = server
-        self.statements = 0
+        self.statements = list[str]()
         self._lock = threading.Lock()
         self._killing = threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -86,7 +86,7 @@ class Proxy:
             link.server.sendall(link.startup())
             while True:
                 kind, message = link.message()
-                if kind not in b"SQ" or not self._is_the_one():
+                if kind not in b"SQ" or not self._is_the_one(link):
                     link.server.sendall(message)
                     continue
                 match self._fault:
@@ -120,10 +120,10 @@ class Proxy:
                     link.client.sendall(data)
         link.close()
 
-    def _is_the_one(self) -> bool:
+    def _is_the_one(self, link: _Link) -> bool:
         with self._lock:
-            self.statements += 1
-            return self.statements == self._at
+            self.statements.append(link.text)
+            return len(self.statements) == self._at
 
     def _wait_until_done(self, link: _Link) -> None:
         """Until the server's process waits for the next statement."""
@@ -148,6 +148,8 @@ class _Link:
     def __init__(self, client: socket.socket, server: socket.socket) -> None:
         self.client, self.server = client, server
         self.deaf = threading.Event()
+        self.text = ""
+        self._prepared: dict[bytes, str] = {}
 
     def startup(self) -> bytes:
         """The first packet, which has a length and no kind."""
@@ -157,7 +159,19 @@ class _Link:
     def message(self) -> tuple[bytes, bytes]:
         """A message, by its kind."""
         head = self._read(5)
-        return head[:1], head + self._read(int.from_bytes(head[1:]) - 4)
+        body = self._read(int.from_bytes(head[1:]) - 4)
+        self._note_text(head[:1], body)
+        return head[:1], head + body
+
+    def _note_text(self, kind: bytes, body: bytes) -> None:
+        """Keep the text of the statement that the client is about to run: one that is new, or was prepared before."""
+        if kind == b"Q":
+            self.text = body[:-1].decode()
+        elif kind == b"P":
+            name, text, _ = body.split(b"\0", 2)
+            self._prepared[name] = text.decode()
+        elif kind == b"B":
+            self.text = self._prepared[body.split(b"\0", 2)[1]]
 
     def close(self) -> None:
         for each in (self.client, self.server):

@@ -1,13 +1,14 @@
 """Each operation, broken at a statement in each way, and run again: nothing is lost, doubled or half done.
 
-`make faults` breaks every statement; otherwise some are drawn. A table at the end says how many were.
+`make faults` breaks one statement of each class (`classes.py`); otherwise some of these are drawn. A table at the end
+says how many were.
 """
 
 from __future__ import annotations
 
 import shutil
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -15,13 +16,14 @@ import pytest
 from psycopg import sql
 
 from tests.conftest import Databases
+from tests.hostile.classes import one_of_each_class
 from tests.hostile.life import plant_world, rows_of
 from tests.hostile.operations import BEFORE, adopt
 from tests.hostile.proxy import Fault, failing
 from tests.processes import forked
 from tests.support import every, server_home
 from yumai_pipelines.local.server import LocalServer
-from yumai_pipelines.postgres.transactions import FrozenError
+from yumai_pipelines.postgres.transactions import carry_on
 from yumai_pipelines.schema.upgrade import upgrade
 from yumai_pipelines.settings import Settings
 
@@ -118,6 +120,27 @@ def ground(request: pytest.FixtureRequest, fault: Fault) -> Ground:
     return Ground(request.getfixturevalue("databases"), request.getfixturevalue("world"))
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Divide what is broken whole into parts, which workers share."""
+    if "part" in metafunc.fixturenames:
+        parts = 1 if metafunc.config.getoption("faults").isdecimal() else PARTS
+        metafunc.parametrize("part", [(each, parts) for each in range(parts)], ids=str)
+
+
+PARTS = 6
+
+
+@dataclass
+class Outcome:
+    """What became of the faults of an operation: the statements that were broken, and what is wrong after some."""
+
+    tried: int = 0
+    whole: int = 0
+    finished: int = 0
+    different: list[str] = field(default_factory=list)
+
+
+@pytest.mark.usefixtures("short_pauses")
 @pytest.mark.parametrize("fault", Fault, ids=lambda each: each.name)
 @pytest.mark.parametrize("operation", BEFORE, ids=lambda each: each.__name__)
 def test_an_operation_that_was_broken_is_finished_by_the_next_run(
@@ -127,8 +150,9 @@ def test_an_operation_that_was_broken_is_finished_by_the_next_run(
     record_property: Callable[[str, object], None],
     operation: Operation,
     fault: Fault,
+    part: tuple[int, int],
 ) -> None:
-    store, kept = tmp_path / STORE, tmp_path / "kept"
+    store, kept, outcome = tmp_path / STORE, tmp_path / "kept", Outcome()
     with ground.databases.create("template0" if operation is adopt else ground.world) as ready:
         for each in BEFORE[operation]:
             each(ground.databases.url(ready), store)
@@ -138,9 +162,9 @@ def test_an_operation_that_was_broken_is_finished_by_the_next_run(
             operation(counting.url, store)
             statements = counting.statements
             expected = contents(url)
-        different = []
-        drawn = spread(statements, pytestconfig.getoption("faults"), operation, fault)
-        for at in drawn:
+        classes = one_of_each_class(fault, statements)
+        chosen = choose(len(statements), classes, pytestconfig.getoption("faults"), operation, fault)
+        for at in chosen[part[0] :: part[1]]:
             shutil.rmtree(store, ignore_errors=True)
             if kept.exists():
                 shutil.copytree(kept, store)
@@ -151,31 +175,52 @@ def test_an_operation_that_was_broken_is_finished_by_the_next_run(
                     else:
                         with suppress(Exception):
                             operation(broken, store)
-                different += [f"at statement {at}: {each}" for each in differences(operation, url, store, expected)]
-    record_property("faults", (operation.__name__, fault.name, len(drawn), statements))
-    assert different == []
+                note(outcome, f"at statement {at}", operation, url, store, expected)
+    counts = (outcome.tried, outcome.whole, outcome.finished, len(classes), len(statements))
+    record_property("faults", (operation.__name__, fault.name, *counts))
+    assert outcome.different == []
 
 
 def finish(operation: Operation, url: str, store: Path) -> None:
     """Run an operation again, and once more where it says so: a machine that is too busy pauses a sound run, too."""
-    try:
-        operation(url, store)
-    except FrozenError:
-        operation(url, store)
+    carry_on(lambda: operation(url, store))
 
 
-def differences(operation: Operation, url: str, store: Path, expected: dict[str, Any]) -> list[str]:
-    """Run an operation again, and return in what the database differs from one in which it was undisturbed."""
+def note(outcome: Outcome, where: str, operation: Operation, url: str, store: Path, expected: dict[str, Any]) -> None:
+    """Look whether the broken run has done all of its work; if not, run the operation again, and look what differs."""
+    outcome.tried += 1
+    with suppress(psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn):  # of an adoption that has just begun
+        outcome.whole += not differences(url, expected)
     try:
         finish(operation, url, store)
     except Exception as error:  # What is said of one statement must not hide the next.
-        return [repr(error)]
+        outcome.different.append(f"{where}: {error!r}")
+        return
+    different = differences(url, expected)
+    outcome.finished += not different
+    outcome.different += [f"{where}: {each}" for each in different]
+
+
+def differences(url: str, expected: dict[str, Any]) -> list[str]:
+    """In what the database differs from one in which the operation was undisturbed."""
     found = contents(url)
     return [what for what in expected if found[what] != expected[what]]
 
 
-def spread(statements: int, wanted: str, operation: Operation, fault: Fault) -> list[int]:
-    """As many statements as are wanted, or all; other ones for each operation and fault."""
-    drawn = statements if wanted == "all" else int(wanted)
-    seed = sum(f"{operation.__name__} {fault.name}".encode())
-    return sorted({1 + (seed * 7 + each * statements // drawn) % statements for each in range(drawn)})
+def choose(statements: int, classes: list[int], wanted: str, operation: Operation, fault: Fault) -> list[int]:
+    """One statement of each class, or all; or as many of the classes as are wanted, others for each kind of fault."""
+    if wanted == "all":
+        return [*range(1, statements + 1)]
+    if wanted == "classes":
+        return classes
+    seed, drawn = sum(f"{operation.__name__} {fault.name}".encode()), int(wanted)
+    return sorted({classes[(seed * 7 + each * len(classes) // drawn) % len(classes)] for each in range(drawn)})
+
+
+def test_a_class_is_a_statement_and_what_was_committed_before_it() -> None:
+    batch = ["BEGIN", 'LOCK TABLE "a"', 'INSERT INTO "a" VALUES (1)', "COMMIT"]
+    again = [each.replace("1", "2") for each in batch]
+    run = ["SELECT 1", *batch, *again, *again, 'DROP TABLE "a"', "SELECT 2"]
+    assert one_of_each_class(Fault.CUT, run) == [1, 2, 3, 4, 5, 10, 11, 12, 13, 14, 15]
+    assert one_of_each_class(Fault.FROZEN, run) == [2, 3, 4, 5, 10, 11, 12, 13, 14]
+    assert one_of_each_class(Fault.SERVER_KILLED, run) == [5, 13, 14]
