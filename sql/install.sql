@@ -87,6 +87,7 @@ $$;
 \ir functions/make_month.sql
 \ir functions/month_start.sql
 \ir functions/note_archive_change.sql
+\ir functions/others_run.sql
 \ir functions/rating_of.sql
 \ir functions/row_as_jsonb.sql
 \ir functions/source_hash_of_feedback.sql

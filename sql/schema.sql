@@ -730,6 +730,7 @@ DECLARE
     c_patience CONSTANT interval := '300 seconds';
     c_most_rows CONSTANT bigint := 10000;
     c_most_bytes CONSTANT bigint := 8 * 1024 * 1024;
+    c_lock CONSTANT text := 'yumai_pipelines: partitions of chatbot.conversations';
     c_parent CONSTANT regclass := 'chatbot.conversations';
     v_month CONSTANT date := date_trunc('month', p_month::timestamp)::date;
     v_lower CONSTANT timestamptz := yumai_pipelines.month_start(p_month);
@@ -737,6 +738,7 @@ DECLARE
     v_name CONSTANT text := format('conversations_%s', to_char(v_month, 'YYYY_MM'));
     v_bounds CONSTANT text := format('(conversation_time >= %L AND conversation_time < %L)', v_lower, v_upper);
     v_give_up CONSTANT timestamptz := clock_timestamp() + c_patience;
+    v_key CONSTANT integer := ('x' || left(gen_random_uuid()::text, 7))::bit(28)::integer;
     v_tablespace text;
     v_default regclass;
     v_lock record;
@@ -754,8 +756,19 @@ BEGIN
         RAISE 'make_month: a run on the partitions is at work, or was killed.' USING HINT = '`yumai up` completes it.';
     END IF;
 
-    -- Of the runs of Dagster and this, one works at a time. `AdvisoryLock.PARTITIONS` has the name of the lock.
-    WHILE NOT pg_try_advisory_xact_lock(hashtextextended('yumai_pipelines: partitions of chatbot.conversations', 0)) LOOP
+    -- Of the runs of Dagster and this, one works at a time. `AdvisoryLock.PARTITIONS` has the name of the lock, and
+    -- yumai_pipelines/postgres/locks.py says how it is taken: by a key of one's own, which is given back where another
+    -- session of the pipeline has one.
+    LOOP
+        BEGIN
+            IF NOT yumai_pipelines.others_run(c_lock) THEN
+                PERFORM pg_advisory_xact_lock(hashtext(c_lock), v_key);
+                EXIT WHEN NOT yumai_pipelines.others_run(c_lock);
+                RAISE lock_not_available;
+            END IF;
+        EXCEPTION
+            WHEN lock_not_available THEN NULL;
+        END;
         IF clock_timestamp() > v_give_up THEN
             RAISE lock_not_available USING MESSAGE = 'make_month: another run is making partitions. Nothing was changed.';
         END IF;
@@ -1153,6 +1166,38 @@ ALTER FUNCTION yumai_pipelines.note_truncation() OWNER TO yumai_pipeline;
 --
 
 COMMENT ON FUNCTION yumai_pipelines.note_truncation() IS 'Trigger of what the extracts are built from: notes in source_changes that every month has changed.';
+
+
+--
+-- Name: others_run(text); Type: FUNCTION; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+CREATE FUNCTION yumai_pipelines.others_run(p_lock text) RETURNS boolean
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT EXISTS (
+        SELECT FROM pg_locks AS l
+        LEFT JOIN pg_stat_activity AS a ON l.pid = a.pid
+        WHERE
+            l.locktype = 'advisory'
+            AND l.classid = hashtext(p_lock)::oid
+            AND l.objsubid = 2
+            AND l.granted
+            AND l.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
+            AND l.pid <> pg_backend_pid()
+            AND coalesce(a.usename = session_user OR pg_has_role(a.usesysid, 'yumai_pipeline', 'MEMBER'), true)
+    )
+$$;
+
+
+ALTER FUNCTION yumai_pipelines.others_run(p_lock text) OWNER TO yumai_pipeline;
+
+--
+-- Name: FUNCTION others_run(p_lock text); Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON FUNCTION yumai_pipelines.others_run(p_lock text) IS 'Whether another session of the pipeline''s logins has the advisory lock of this name.';
 
 
 --
@@ -6395,6 +6440,13 @@ REVOKE ALL ON FUNCTION yumai_pipelines.note_shop_change() FROM PUBLIC;
 --
 
 REVOKE ALL ON FUNCTION yumai_pipelines.note_truncation() FROM PUBLIC;
+
+
+--
+-- Name: FUNCTION others_run(p_lock text); Type: ACL; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+REVOKE ALL ON FUNCTION yumai_pipelines.others_run(p_lock text) FROM PUBLIC;
 
 
 --

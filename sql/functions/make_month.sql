@@ -8,6 +8,7 @@ DECLARE
     c_patience CONSTANT interval := '300 seconds';
     c_most_rows CONSTANT bigint := 10000;
     c_most_bytes CONSTANT bigint := 8 * 1024 * 1024;
+    c_lock CONSTANT text := 'yumai_pipelines: partitions of chatbot.conversations';
     c_parent CONSTANT regclass := 'chatbot.conversations';
     v_month CONSTANT date := date_trunc('month', p_month::timestamp)::date;
     v_lower CONSTANT timestamptz := yumai_pipelines.month_start(p_month);
@@ -15,6 +16,7 @@ DECLARE
     v_name CONSTANT text := format('conversations_%s', to_char(v_month, 'YYYY_MM'));
     v_bounds CONSTANT text := format('(conversation_time >= %L AND conversation_time < %L)', v_lower, v_upper);
     v_give_up CONSTANT timestamptz := clock_timestamp() + c_patience;
+    v_key CONSTANT integer := ('x' || left(gen_random_uuid()::text, 7))::bit(28)::integer;
     v_tablespace text;
     v_default regclass;
     v_lock record;
@@ -32,8 +34,19 @@ BEGIN
         RAISE 'make_month: a run on the partitions is at work, or was killed.' USING HINT = '`yumai up` completes it.';
     END IF;
 
-    -- Of the runs of Dagster and this, one works at a time. `AdvisoryLock.PARTITIONS` has the name of the lock.
-    WHILE NOT pg_try_advisory_xact_lock(hashtextextended('yumai_pipelines: partitions of chatbot.conversations', 0)) LOOP
+    -- Of the runs of Dagster and this, one works at a time. `AdvisoryLock.PARTITIONS` has the name of the lock, and
+    -- yumai_pipelines/postgres/locks.py says how it is taken: by a key of one's own, which is given back where another
+    -- session of the pipeline has one.
+    LOOP
+        BEGIN
+            IF NOT yumai_pipelines.others_run(c_lock) THEN
+                PERFORM pg_advisory_xact_lock(hashtext(c_lock), v_key);
+                EXIT WHEN NOT yumai_pipelines.others_run(c_lock);
+                RAISE lock_not_available;
+            END IF;
+        EXCEPTION
+            WHEN lock_not_available THEN NULL;
+        END;
         IF clock_timestamp() > v_give_up THEN
             RAISE lock_not_available USING MESSAGE = 'make_month: another run is making partitions. Nothing was changed.';
         END IF;

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import psycopg
 import pytest
 
-from tests.support import Connection, every, one, wait_until
+from tests.support import Connection, every, login, one, wait_until
 from yumai_pipelines.model.lock_policy import LockPolicy
 from yumai_pipelines.model.months import Month
 from yumai_pipelines.partitions.ensure import ensure_months
 from yumai_pipelines.postgres.connections import connect
+from yumai_pipelines.postgres.locks import AdvisoryLock, advisory_lock
+from yumai_pipelines.postgres.patience import LockNotObtainedError
 from yumai_pipelines.schema.upgrade import configure_database
 
 if TYPE_CHECKING:
@@ -125,15 +128,33 @@ def test_it_gives_way_to_a_writer_and_lets_others_pass(database: str, connection
 
 
 def test_one_works_at_a_time(database: str, connection: Connection) -> None:
-    key = "hashtextextended('yumai_pipelines: partitions of chatbot.conversations', 0)"
-    connection.execute(f"SELECT pg_advisory_lock({key})".encode())
-    with psycopg.connect(database, autocommit=True) as dba, ThreadPoolExecutor(1) as pool:
-        made = pool.submit(one, dba, MAKE, "2025-04-01")
-        waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()"
-        wait_until(lambda: one(connection, waits))
-        assert every(connection, LOOK) == []
-        connection.execute(f"SELECT pg_advisory_unlock({key})".encode())
+    waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()"
+    with (
+        connect(database, application_name="a run") as run,
+        psycopg.connect(database, autocommit=True) as dba,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        with advisory_lock(run, AdvisoryLock.PARTITIONS, LockPolicy()):
+            made = pool.submit(one, dba, MAKE, "2025-04-01")
+            wait_until(lambda: one(connection, waits))
+            assert every(connection, LOOK) == []
         assert made.result(60) == "created"
+        impatient = LockPolicy(timedelta(milliseconds=5), timedelta(milliseconds=50))
+        with dba.transaction():
+            assert one(dba, MAKE, "2025-05-01") == "created"
+            with (
+                pytest.raises(LockNotObtainedError, match=r"partitions of chatbot\.conversations"),
+                advisory_lock(run, AdvisoryLock.PARTITIONS, impatient),
+            ):
+                raise AssertionError("two work")
+
+
+def test_a_stranger_does_not_keep_it_from_its_work(database: str, connection: Connection) -> None:
+    with login(connection, database, "IN ROLE yumai_analyst") as url, psycopg.connect(url, autocommit=True) as stranger:
+        for key in ("hashtextextended(%s, 0)", "hashtext(%s), 1"):
+            query = f"SELECT pg_advisory_lock({key})"
+            stranger.execute(query.encode(), (AdvisoryLock.PARTITIONS.value,))
+        assert one(connection, MAKE, "2025-04-01") == "created"
 
 
 # In these, midnight of some month does not exist, or comes twice.

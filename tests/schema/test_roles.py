@@ -120,6 +120,7 @@ MAY_EXECUTE = {
     "yumai_pipelines.configure_database": set(),
     "yumai_pipelines.counting_time": set(),
     "yumai_pipelines.make_month": set(),
+    "yumai_pipelines.others_run": set(),
     "yumai_pipelines.month_start": set(),
     "yumai_pipelines.note_archive_change": set(),
     "yumai_pipelines.note_every_month": set(),

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +17,10 @@ import pyarrow as pa
 import pyarrow.csv
 from psycopg import sql
 
+from yumai_pipelines.model.lock_policy import LockPolicy
 from yumai_pipelines.postgres.errors import DatabaseError
+from yumai_pipelines.postgres.locks import AdvisoryLock, advisory_lock
+from yumai_pipelines.postgres.patience import LockNotObtainedError
 from yumai_pipelines.postgres.values import read_value
 from yumai_pipelines.schema.tables import TABLES
 
@@ -26,7 +31,7 @@ if TYPE_CHECKING:
     from yumai_pipelines.model.relations import Relation
     from yumai_pipelines.postgres.connections import Connection
 
-_LOCK = "yumai_pipelines: demo"
+_AT_ONCE = LockPolicy(timedelta(milliseconds=1), timedelta())
 
 
 class NotEmptyError(DatabaseError):
@@ -58,8 +63,8 @@ def fill(
         NotEmptyError: some tables have rows, which the message names, or another fill is running.
     """
     counts: Counter[Relation] = Counter()
-    with connection.transaction():
-        _refuse_rows(connection)
+    with _alone(connection), connection.transaction():
+        refuse_rows(connection)
         for chunk, copies in _one_ahead((chunk, [*_render(chunk)]) for chunk in chunks):
             for copy in copies:
                 _copy(connection, copy)
@@ -95,12 +100,22 @@ def refuse_rows(connection: Connection) -> None:
         )
 
 
-def _refuse_rows(connection: Connection) -> None:
-    if not read_value(connection, "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", (_LOCK,)):
-        raise NotEmptyError(
-            f"Another `yumai demo` is filling the database {connection.info.dbname}. Nothing was changed. Wait for it."
-        )
-    refuse_rows(connection)
+@contextmanager
+def _alone(connection: Connection) -> Iterator[None]:
+    """Keep out other fills during the block.
+
+    Raises:
+        NotEmptyError: another one is running.
+    """
+    with ExitStack() as lock:
+        try:
+            lock.enter_context(advisory_lock(connection, AdvisoryLock.DEMO, _AT_ONCE))
+        except LockNotObtainedError as error:
+            raise NotEmptyError(
+                f"Another `yumai demo` is filling the database {connection.info.dbname}. Nothing was changed. Wait for "
+                "it."
+            ) from error
+        yield
 
 
 def _one_ahead(items: Iterable[Any]) -> Iterator[Any]:

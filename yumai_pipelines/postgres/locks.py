@@ -65,6 +65,9 @@ class TableLock:
 class AdvisoryLock(Enum):
     """All advisory locks of the project. A run that needs several of them takes them in this order."""
 
+    DEMO = "yumai_pipelines: demo"
+    """One run at a time fills an empty database with rows that are made up."""
+
     SCHEMA = "yumai_pipelines: schema"
     """One run at a time installs, upgrades or adopts."""
 
