@@ -19,6 +19,7 @@ from yumai_pipelines.postgres.connections import connect
 from yumai_pipelines.schema.snapshot import columns
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     import dagster as dg
@@ -53,8 +54,17 @@ class Life:
         return [job for job, run in self.runs.items() if not run.success]
 
 
-def live(url: str, admin: Connection, instance: dg.DagsterInstance, directory: Path) -> Life:
-    """Months, extracts, upkeep, archive, restore, export and an erasure, in a database in which `plant_world` was."""
+def live(
+    url: str,
+    admin: Connection,
+    instance: dg.DagsterInstance,
+    directory: Path,
+    trouble: AbstractContextManager[None] | None = None,
+) -> Life:
+    """Months, extracts, upkeep, archive, restore, export and an erasure, in a database in which `plant_world` was.
+
+    During `trouble` nothing can be archived: that is tried first, and the month stays where it is.
+    """
     graph = Graph.on(url, instance)
     span = months(f"{FIRST}", f"{LAST}")
     runs = {
@@ -62,8 +72,12 @@ def live(url: str, admin: Connection, instance: dg.DagsterInstance, directory: P
         "monthly_partitions": graph.run("monthly_partitions", span),
         "monthly_extracts": graph.run("monthly_extracts", span),
         "daily_upkeep": graph.run("daily_upkeep"),
-        "monthly_archive": graph.run("monthly_archive", months(f"{FIRST}")),
     }
+    if trouble is not None:
+        with trouble:
+            assert not graph.run("monthly_archive", months(f"{FIRST}")).success
+        assert one(admin, "SELECT to_regclass('chatbot.conversations_2024_08') IS NOT NULL")
+    runs["monthly_archive"] = graph.run("monthly_archive", months(f"{FIRST}"))
     left: dict[str, Any] = {"archived": every(admin, "SELECT month, row_count, checksum FROM yumai_pipelines.archives")}
     with connect(url, application_name="test: restore") as owner:
         left["restored"] = restore_month(owner, FIRST, zone=SEOUL, policy=LockPolicy()).rows

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.conftest import Databases
+    from tests.hostile.life import Life
     from tests.support import Connection
 
 TEXTS = {
@@ -95,10 +96,10 @@ def values_of_settings(connection: Connection) -> dict[str, st.SearchStrategy[st
     return strategies
 
 
-def some(lives: int, times: int = 1) -> Callable[[Test], Test]:
+def some(lives: int, times: int = 1, more: int = 0) -> Callable[[Test], Test]:
     """How much is drawn: for one life the same each time; of several that fail, a small one is sought."""
     return settings(
-        max_examples=lives * times,
+        max_examples=lives * times + more,
         derandomize=lives == 1,
         phases=[Phase.generate] if lives == 1 else [Phase.generate, Phase.shrink],
         database=None,
@@ -127,14 +128,19 @@ def bent_login(admin: Connection, url: str, values: Drawn) -> Iterator[str]:
             owner.execute(sql.SQL("DROP ROLE {}").format(role))
 
 
+@pytest.mark.xdist_group("lives")
+@pytest.mark.usefixtures("_environment")
 def test_the_whole_life_is_the_same_whatever_a_login_has_set(
-    databases: Databases, world: str, instance: dg.DagsterInstance, tmp_path: Path, pytestconfig: pytest.Config
+    databases: Databases,
+    world: str,
+    undisturbed: Life,
+    server_url: str,
+    tmp_path: Path,
+    pytestconfig: pytest.Config,
 ) -> None:
     lives = pytestconfig.getoption("lives")
-    with databases.clone(world) as url, psycopg.connect(url, autocommit=True) as admin:
-        undisturbed = live(url, admin, instance, tmp_path)
+    with psycopg.connect(server_url, autocommit=True) as admin:
         values = values_of_settings(admin)
-    assert undisturbed.failed == []
 
     @some(lives)
     @given(drawn=st.fixed_dictionaries(values) if lives == 1 else st.fixed_dictionaries({}, optional=values))

@@ -128,7 +128,7 @@ def connect(
     Args:
         url: libpq URL or connection string.
         application_name: the name that `pg_stat_activity` shows, which tells people what this session is for.
-        role: the role to work as after logging in; None keeps the login's own.
+        role: the role to work as after logging in; None is the login's own, whatever its settings say.
         autocommit: whether each statement is a transaction of its own, unless one is opened.
         zone: the session's time zone.
         read_only: nothing is going to be written, so that a standby will do.
@@ -150,7 +150,10 @@ def connect(
         if not read_only:
             _refuse_standby(connection, place, VARIABLE)
         session.pin(connection, zone)
-        if role is not None:
+        if role is None:
+            # A login may have another role set for its new connections (ALTER ROLE … SET role).
+            connection.execute("SET ROLE NONE")
+        else:
             _work_as(connection, role, place)
         connection.autocommit = autocommit
     except BaseException:
