@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from tests.adoption.test_adoption import SETTINGS, adopted, catalogue, older
 from tests.support import every, one
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.conftest import Databases
+    from tests.support import Connection
 
 
 @pytest.fixture
@@ -24,6 +26,97 @@ def other(databases: Databases) -> Iterator[tuple[str, str]]:
     """An older database whose order side has another design, with every defect of the rows."""
     with older(databases, "other_orders") as urls:
         yield urls
+
+
+HISTORY = b"""
+    CREATE TABLE public.history (what text);
+    CREATE FUNCTION public.note() RETURNS trigger LANGUAGE plpgsql AS
+    'BEGIN INSERT INTO public.history VALUES (TG_TABLE_NAME || $$ $$ || TG_OP); RETURN NULL; END';
+    CREATE FUNCTION public.mark() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.touched := now(); RETURN NEW; END';
+"""
+WITH_TRIGGERS = (
+    "chatbot.conversations",
+    "chatbot.orders_coupons",
+    "ml_features.user_interactions",
+    "analytics.recommendations_log",
+    "analytics.user_feedback",
+)
+
+
+def add_triggers(connection: Connection) -> None:
+    """Let triggers note each change of a row, and when a row was changed."""
+    connection.execute(HISTORY)
+    for name in WITH_TRIGGERS:
+        for statement in (
+            "ALTER TABLE {} ADD touched timestamptz DEFAULT '2024-01-01 00:00+09'",
+            "CREATE TRIGGER zz_touch BEFORE UPDATE ON {} FOR EACH ROW EXECUTE FUNCTION public.mark()",
+            "CREATE TRIGGER note AFTER UPDATE OR DELETE ON {} FOR EACH ROW EXECUTE FUNCTION public.note()",
+        ):
+            connection.execute(sql.SQL(statement).format(sql.Identifier(*name.split("."))))
+
+
+def test_triggers_of_theirs_notice_nothing_and_go_on_afterwards(databases: Databases) -> None:
+    with (
+        older(databases, "other_orders", "lost_keys") as (url, owner),
+        psycopg.connect(owner, autocommit=True) as application,
+    ):
+        add_triggers(application)
+        rewritten = [name for name in WITH_TRIGGERS if name != "chatbot.conversations"]
+        expected = {f"{name}: {trigger}" for name in rewritten for trigger in ("note", "zz_touch")}
+        assert {*inspect(url, SETTINGS).silent} == expected
+        adopted(url)
+        assert every(application, "SELECT DISTINCT what FROM public.history") == []
+        for name in WITH_TRIGGERS:
+            count = sql.SQL("SELECT count(*) FROM {} WHERE touched <> '2024-01-01 00:00+09'")
+            assert application.execute(count.format(sql.Identifier(*name.split(".")))).fetchone() == (0,), name
+        application.execute("UPDATE ml_features.user_interactions SET conversation_turn = 7 WHERE id = 11")
+        assert every(application, "SELECT what FROM public.history") == [("user_interactions UPDATE",)]
+
+
+@pytest.mark.usefixtures("template")
+def test_a_login_that_cannot_keep_triggers_from_firing_is_refused_and_told_how(databases: Databases) -> None:
+    with (
+        older(databases, "other_orders") as (url, owner),
+        psycopg.connect(owner, autocommit=True) as application,
+        psycopg.connect(url, autocommit=True) as admin,
+    ):
+        role = sql.Identifier(application.info.user)
+        admin.execute(sql.SQL("GRANT yumai_pipeline TO {0} WITH INHERIT TRUE, SET TRUE").format(role))
+        admin.execute(sql.SQL("GRANT yumai_app TO {}").format(role))
+        add_triggers(application)
+        with pytest.raises(NotToBeAdoptedError, match="GRANT SET ON PARAMETER session_replication_role TO"):
+            adopted(owner)
+        admin.execute(sql.SQL("GRANT SET ON PARAMETER session_replication_role TO {}").format(role))
+        try:
+            adopted(owner)
+        finally:
+            admin.execute(sql.SQL("REVOKE SET ON PARAMETER session_replication_role FROM {}").format(role))
+        assert every(application, "SELECT what FROM public.history") == []
+
+
+def test_foreign_keys_of_unknown_tables_to_persons_and_sessions_are_told_with_what_they_do(
+    databases: Databases,
+) -> None:
+    with older(databases, "interim_sessions") as (url, owner), psycopg.connect(owner, autocommit=True) as application:
+        application.execute(
+            "CREATE TABLE chatbot.notes (user_id int NOT NULL REFERENCES chatbot.users (id), "
+            'session_id uuid CONSTRAINT "of which" REFERENCES chatbot.session_master, '
+            "log_id bigint REFERENCES analytics.user_feedback (id) ON DELETE CASCADE)"
+        )
+        inventory = inspect(url, SETTINGS)
+        told = {line.partition(":")[0].partition(" (")[0]: line for line in inventory.referring}
+        assert told.keys() == {
+            "chatbot.notes.user_id → chatbot.users",
+            "chatbot.notes.session_id → chatbot.session_master",
+            "chatbot.notes.log_id → analytics.user_feedback",
+        }
+        assert "such rows are deleted" in told["chatbot.notes.log_id → analytics.user_feedback"]
+        assert all(line in inventory.in_words() for line in told.values())
+        for line in told.values():
+            if "refuses" in line:
+                application.execute(line.partition("for example: ")[2].encode())
+        after = [line for line in inspect(url, SETTINGS).referring if "refuses" in line]
+        assert after == []
 
 
 REFUSED = {
@@ -52,6 +145,12 @@ REFUSED = {
         "ALTER TABLE chatbot.users ADD tenant int; UPDATE chatbot.users SET tenant = 1; "
         "ALTER TABLE chatbot.users ALTER tenant SET NOT NULL",
         r"ALTER TABLE chatbot\.users ALTER tenant SET DEFAULT …",
+    ),
+    "a trigger that fires for a replica": (
+        "CREATE FUNCTION public.f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW;END'; "
+        "CREATE TRIGGER t BEFORE UPDATE ON analytics.user_feedback FOR EACH ROW EXECUTE FUNCTION public.f(); "
+        "ALTER TABLE analytics.user_feedback ENABLE ALWAYS TRIGGER t",
+        "ALTER TABLE analytics.user_feedback DISABLE TRIGGER t until the adoption has ended",
     ),
     "a user whose number is too large": (
         "ALTER TABLE analytics.recommendations_log ALTER user_id TYPE bigint; "

@@ -23,6 +23,7 @@ from yumai_pipelines.model.lock_policy import LockPolicy
 from yumai_pipelines.model.months import Month
 from yumai_pipelines.model.registry import EXTRACTS
 from yumai_pipelines.postgres.connections import connect
+from yumai_pipelines.postgres.references import StillReferredToError
 from yumai_pipelines.schema.tables import TABLES
 
 if TYPE_CHECKING:
@@ -213,6 +214,22 @@ def test_all_or_nothing(world: Connection, owner: Connection) -> None:
     with pytest.raises(psycopg.errors.UndefinedTable):
         erase(owner, 1)
     assert traces(world) == before
+
+
+def test_who_is_still_referred_to_by_a_table_of_others_is_kept_and_that_table_is_named(
+    world: Connection, owner: Connection
+) -> None:
+    world.execute("CREATE TABLE public.notes (user_id int CONSTRAINT of_whom REFERENCES chatbot.users (id))")
+    world.execute("INSERT INTO public.notes VALUES (1)")
+    before = traces(world)
+    with pytest.raises(
+        StillReferredToError, match=r"Rows of public\.notes .* foreign key of_whom .* Nothing was changed"
+    ):
+        erase(owner, 1)
+    assert traces(world) == before
+    world.execute("DELETE FROM public.notes")
+    erase(owner, 1)
+    assert traces(world) == {}
 
 
 def test_somebody_unknown_is_refused(world: Connection, owner: Connection) -> None:

@@ -31,6 +31,7 @@ from yumai_pipelines.model.registry import EXTRACTS
 from yumai_pipelines.partitions.ensure import ensure_months
 from yumai_pipelines.postgres.connections import connect
 from yumai_pipelines.postgres.endings import EndedError
+from yumai_pipelines.postgres.references import StillReferredToError
 from yumai_pipelines.retention.purge import Purge, RetentionRefusedError, purge_month
 
 if TYPE_CHECKING:
@@ -123,6 +124,16 @@ def test_a_month_is_purged_in_batches_and_its_extracts_stay(logs: Connection) ->
     assert entries(logs, SPAN)["shop_performance", JULY].purged_at is None
     check(logs)
     assert {entry.checks_passed for entry in entries(logs, SPAN).values()} == {True}
+
+
+def test_sessions_that_a_table_of_others_refers_to_stay_and_that_table_is_named(logs: Connection) -> None:
+    built(logs)
+    logs.execute("CREATE TABLE public.notes (session_id uuid REFERENCES chatbot.session_master)")
+    logs.execute("INSERT INTO public.notes SELECT session_id FROM session_master")
+    before = sessions(logs)
+    with pytest.raises(StillReferredToError, match=r"Rows of public\.notes .* foreign key notes_session_id_fkey"):
+        purge(logs, JUNE)
+    assert sessions(logs) == before
 
 
 def test_purged_again_there_is_nothing_to_do(logs: Connection) -> None:

@@ -50,7 +50,13 @@ def paced(steps: Steps) -> Pace:
 
 
 def in_batches(
-    steps: Steps, step: str, table: Relation, key: str, statement: Callable[[sql.Composable], sql.Composed]
+    steps: Steps,
+    step: str,
+    table: Relation,
+    key: str,
+    statement: Callable[[sql.Composable], sql.Composed],
+    *,
+    silently: bool = False,
 ) -> int:
     """Run a statement on all rows of a table, in batches along its key.
 
@@ -60,6 +66,7 @@ def in_batches(
         table: the table, which the statement calls `t`.
         key: the column of its primary key.
         statement: returns the statement to run, given the condition of a batch; it may run more than once.
+        silently: whether it writes rows again that nobody has changed.
 
     Returns:
         The number of rows that were changed.
@@ -79,7 +86,7 @@ def in_batches(
     def change(last: Key, end: Key) -> int:
         return steps.connection.execute(statement(scope(last, end))).rowcount
 
-    return sum(steps.in_batches(step, walk(paced(steps), upper, change)))
+    return sum(steps.in_batches(step, walk(paced(steps), upper, change), silently=silently))
 
 
 def walk(pace: Pace, upper: Callable[[Key, int], Key], work: Callable[[Key, Key], int]) -> Iterator[Callable[[], int]]:

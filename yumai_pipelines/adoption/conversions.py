@@ -103,7 +103,7 @@ def _guess_times(steps: Steps, table: Relation, column: str) -> None:
         )
 
     if read_value(steps.connection, lacks):
-        in_batches(steps, f"guess missing times of {table}", table, key, guess)
+        in_batches(steps, f"guess missing times of {table}", table, key, guess, silently=True)
 
 
 def list_conversions(rulings: Iterable[Ruling]) -> dict[Relation, tuple[Conversion, ...]]:
@@ -246,7 +246,7 @@ class _Conversions:
                 self.table.identifier, sql.SQL(", ").join(sets), scope, sql.SQL(" OR ").join(lacking)
             )
 
-        in_batches(self.steps, f"fill the columns of our types of {self.table}", self.table, key, fill)
+        in_batches(self.steps, f"fill the columns of our types of {self.table}", self.table, key, fill, silently=True)
         for column in self._times:
             _guess_times(self.steps, self.table, column.shadow)
 

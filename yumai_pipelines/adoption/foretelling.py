@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 from psycopg import sql
 
+from yumai_pipelines.adoption.bystanders import list_triggers, obstacles
 from yumai_pipelines.adoption.constraints import key_column
 from yumai_pipelines.adoption.conversions import list_conversions
-from yumai_pipelines.adoption.core import REFERENCES
-from yumai_pipelines.adoption.kinds import NUCLEUS, Action, Kind, There, adapted_type
-from yumai_pipelines.adoption.registry import SESSIONS, USERS, table_of
+from yumai_pipelines.adoption.core import CORE, REFERENCES
+from yumai_pipelines.adoption.kinds import CONVERSIONS, NUCLEUS, Action, Kind, There, adapted_type
+from yumai_pipelines.adoption.registry import CONVERSATIONS, SESSIONS, USERS, table_of
 from yumai_pipelines.adoption.target import ColumnShape, home, own_name, within
 from yumai_pipelines.adoption.types import family
 from yumai_pipelines.postgres.sql_files import read_sql
@@ -23,11 +24,14 @@ from yumai_pipelines.postgres.sql_files import read_sql
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from yumai_pipelines.adoption.bystanders import Trigger
     from yumai_pipelines.adoption.kinds import Ruling
     from yumai_pipelines.model.relations import Relation
     from yumai_pipelines.postgres.connections import Connection
 
 SAMPLE = 5
+_WRITING = {*CONVERSIONS, Kind.NUMBER, Kind.TIMES_GIVEN, Kind.SESSIONS_GIVEN}
+"""Kinds for which the rows of their tables are written again."""
 _LARGEST = {"smallint": 2**15 - 1, "integer": 2**31 - 1}
 
 
@@ -106,6 +110,27 @@ class Foreteller:
             return True
         return self._count(*self._repetitions(relation, f"({column})"))[0] == 0
 
+    def silenced(self) -> list[Trigger]:
+        """The triggers of theirs on tables whose rows are written again."""
+        triggers = list_triggers(self._connection, CORE)
+        written = {home(each.difference) for each in self._rulings if each.kind in _WRITING}
+        return [each for each in triggers if self._table_of(each) in written or self._empties(self._table_of(each))]
+
+    @staticmethod
+    def _table_of(trigger: Trigger) -> Relation:
+        """The table of a trigger; what is no table of ours is a partition of the conversations."""
+        return next((relation for relation in CORE if str(relation) == trigger.relation), CONVERSATIONS)
+
+    def _empties(self, relation: Relation) -> bool:
+        """Whether references of a table lead nowhere and will be emptied."""
+        return any(
+            each.kind == Kind.REFERENCE
+            and home(each.difference) == relation
+            and (question := self._rows_against(each)) is not None
+            and self._count(*question)[0] > 0
+            for each in self._rulings
+        )
+
     def refusals(self) -> Iterator[str]:
         """Reasons of the catalogue and of the rows for which the database cannot be adopted as it is."""
         for each in self._rulings:
@@ -113,6 +138,7 @@ class Foreteller:
                 yield f"{each.difference}: it {each.kind.done}."
         yield from self._repeated_keys()
         yield from self._too_large()
+        yield from obstacles(self._connection, self.silenced())
         for relation, column in self._connection.execute(
             read_sql("adoption", "list_required_columns.sql"),
             {"known": [str(each.name) for table in (USERS, SESSIONS) for each in within("column", table)]},

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 import psycopg
 from psycopg import sql
 
+from yumai_pipelines.adoption.bystanders import list_referring
 from yumai_pipelines.adoption.cases import Case
 from yumai_pipelines.adoption.constraints import TWO_TURNS_IN_ONE_INSTANT
 from yumai_pipelines.adoption.foretelling import SAMPLE, Foreteller, Foretold
@@ -62,6 +63,8 @@ class Inventory:
         cases: kinds of rows, with their counts.
         missing_months: months without a partition between months that have one.
         foretold: what becomes of each difference, rows included.
+        silent: triggers of theirs that do not fire while the adoption writes rows again.
+        referring: foreign keys of unknown tables to what the pipeline deletes, each with what it does then.
         unknown: objects that the project does not know, which adoption leaves alone.
     """
 
@@ -71,6 +74,8 @@ class Inventory:
     cases: tuple[Case, ...] = ()
     missing_months: tuple[Month, ...] = ()
     foretold: tuple[Foretold, ...] = ()
+    silent: tuple[str, ...] = ()
+    referring: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
 
     @property
@@ -105,6 +110,8 @@ class Inventory:
             _listed(f"Objects that are made or changed ({len(changed)}, and {comments} comments):", changed),
             _listed(f"Columns that are converted while the application writes ({len(converted)}):", converted),
             _listed(f"What stays unlike a fresh install, and is accepted ({len(kept)}):", kept),
+            _listed("Triggers that do not fire while the adoption writes rows again:", self.silent),
+            _listed("Foreign keys of unknown tables, at an erasure and the retention of sessions:", self.referring),
             _listed(f"Objects that are not known, and left alone ({len(self.unknown)}):", self.unknown),
         ]
         return "\n".join(part for part in parts if part)
@@ -175,6 +182,8 @@ def _look(connection: Connection, settings: Settings, *, count: bool) -> Invento
             cases=count_cases(connection, there, settings.legacy_timezone) if count else (),
             missing_months=missing_months(partitions),
             foretold=tuple(foreteller.foretell()) if count else (),
+            silent=tuple(f"{each.relation}: {each.name}" for each in foreteller.silenced()) if count else (),
+            referring=tuple(map(str, list_referring(connection))),
             unknown=tuple(
                 f"{each.kind} {each.name}"
                 for each in unlike

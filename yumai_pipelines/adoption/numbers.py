@@ -52,7 +52,7 @@ def _number(steps: Steps, table: Relation, column: str, shape: ColumnShape) -> N
             partial(_number_pages, steps, table, aside, sequence, page)
             for page in range(0, _pages(steps, table) + 1, PAGES)
         ]
-        steps.in_batches(f"number the rows of {table}", batches)
+        steps.in_batches(f"number the rows of {table}", batches, silently=True)
     prove_values(steps, table, [f"yumai_{column}"])
 
     def exchange() -> None:

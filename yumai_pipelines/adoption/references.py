@@ -14,10 +14,13 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from yumai_pipelines.adoption.batches import in_batches
+from yumai_pipelines.adoption.compatibility import TRIGGER as OLDER_APPLICATION
 from yumai_pipelines.adoption.constraints import PendingKey, find_violated, list_pending_keys, may_be_null
 from yumai_pipelines.adoption.registry import CONVERSATIONS, SESSION_CHILDREN, SESSIONS, TABLES, USERS, table_of
+from yumai_pipelines.adoption.steps import stopping_writers
 from yumai_pipelines.model.relations import Relation
 from yumai_pipelines.postgres.sql_files import read_sql
+from yumai_pipelines.postgres.values import read_value
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 
 BY_TRIGGER = "written by an application that opens no sessions"
 EMPTIED_AT_ONCE = 1000
+_WITHOUT_SESSION = sql.SQL("SELECT EXISTS (SELECT FROM {} WHERE session_id IS NULL)")
 NEW_SESSIONS = Relation("yumai_pipelines", "adoption_sessions")
 
 
@@ -108,10 +112,18 @@ def _recover_sessions(steps: Steps, as_of: datetime, why: str) -> None:
 
 
 def _give_sessions(steps: Steps, table: Table) -> None:
+    if not read_value(steps.connection, _WITHOUT_SESSION.format(table.relation.identifier)):
+        return
+    # It makes the sessions, and has to fire where the others do not.
+    fire = sql.SQL("ALTER TABLE {} ENABLE ALWAYS TRIGGER {}").format(
+        table.relation.identifier, sql.Identifier(OLDER_APPLICATION)
+    )
+    steps.briefly(f"let sessions be made for rows of {table.relation}", stopping_writers(table.relation), [fire])
+
     def give(scope: sql.Composable) -> sql.Composed:
         return sql.SQL(read_sql("adoption", "give_sessions.sql")).format(table=table.relation.identifier, scope=scope)
 
-    in_batches(steps, f"give sessions to rows of {table.relation}", table.relation, table.key[0], give)
+    in_batches(steps, f"give sessions to rows of {table.relation}", table.relation, table.key[0], give, silently=True)
 
 
 def _empty(steps: Steps, key: PendingKey) -> None:
@@ -131,5 +143,5 @@ def _empty(steps: Steps, key: PendingKey) -> None:
     )
     work = partial(steps.connection.execute, statement, {"rows": EMPTIED_AT_ONCE})
     step = f"empty {key.column} of {key.table} where it leads nowhere"
-    while any(done.rowcount for done in steps.in_batches(step, [work])):
+    while any(done.rowcount for done in steps.in_batches(step, [work], silently=True)):
         pass

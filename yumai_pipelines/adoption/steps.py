@@ -12,12 +12,14 @@ import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from itertools import cycle
 from typing import TYPE_CHECKING, TypeVar
 
 import psycopg
 from psycopg import sql
 
+from yumai_pipelines.adoption.bystanders import be_silent, may_be_silent
 from yumai_pipelines.adoption.kinds import Kind, Ruling, There
 from yumai_pipelines.adoption.target import relations
 from yumai_pipelines.model.lock_policy import LockPolicy
@@ -199,11 +201,24 @@ class Steps:
         """
         self.gently(f"vacuum {table}", sql.SQL("VACUUM (ANALYZE, TRUNCATE FALSE) {}").format(table.identifier))
 
-    def in_batches(self, step: str, batches: Iterable[Callable[[], T]]) -> list[T]:
-        """Run short transactions, each repeatable, that are reported as one step; return the result of each."""
+    def in_batches(self, step: str, batches: Iterable[Callable[[], T]], *, silently: bool = False) -> list[T]:
+        """Run short transactions, each repeatable, that are reported as one step; return the result of each.
+
+        Args:
+            step: name of the step.
+            batches: the work of each transaction.
+            silently: whether rows are written again that nobody has changed, which triggers are not to notice.
+        """
         self._there = None
         started, transactions = time.monotonic(), PatientTransactions(self.connection, self.policy)
-        done = [transactions.run(step, [], batch) for batch in batches]
+        silent = silently and may_be_silent(self.connection)
+
+        def do(batch: Callable[[], T]) -> T:
+            if silent:
+                be_silent(self.connection)
+            return batch()
+
+        done = [transactions.run(step, [], partial(do, batch)) for batch in batches]
         self._tell(step, started, timedelta())
         return done
 

@@ -22,6 +22,7 @@ from yumai_pipelines.partitions import archived
 from yumai_pipelines.partitions.default import clean_up
 from yumai_pipelines.postgres.errors import DatabaseError
 from yumai_pipelines.postgres.locks import every_advisory_lock
+from yumai_pipelines.postgres.references import explaining_references
 from yumai_pipelines.postgres.sql_files import read_sql
 from yumai_pipelines.postgres.transactions import STEP_EVENT, PatientTransactions
 from yumai_pipelines.postgres.values import read_value, relation_exists
@@ -44,6 +45,9 @@ if TYPE_CHECKING:
 OF_THE_PERSON = tuple(table for table in TABLES if table.user_key)
 KEPT = tuple(table for table in OF_THE_PERSON if table.user_key and table.user_key.on_delete is OnDelete.SET_NULL)
 """Tables of business records: their rows outlive the user, and no longer say whose they were."""
+
+
+_UNDONE = "Nothing was changed in the database; from the files of archived months, the person is gone."
 
 
 class UnknownUserError(DatabaseError):
@@ -109,6 +113,8 @@ def erase_user(
         TellingReasonError: the reason contains an id, a name, an address or a number of the person. Nothing was
             changed.
         UserKeySecretError: there are pseudonyms, but no secret to compute the person's with. Nothing was changed.
+        StillReferredToError: rows of a table that this version does not know refer to the person's. Nothing was changed
+            in the database.
         ArchiveError: a file cannot be read or written, or does not hold what it should. The file and everything in the
             database still exist.
         LockNotObtainedError: another run went on for as long as the policy's patience. Nothing was changed.
@@ -129,7 +135,7 @@ def erase_user(
         audit.note({f"archive of {month}": rows for month, rows in rewritten.rows.items()})
         remove_replaced(store, rewritten.replaced)
         sys.audit(STEP_EVENT, "erase from the database")
-        with connection.transaction():
+        with explaining_references(_UNDONE), connection.transaction():
             _wait_for_builds(connection)
             _find(connection, user, None)
             months = _months(connection, user, zone)
@@ -170,7 +176,7 @@ def preview_erasure(
     The rows are deleted in a transaction that is rolled back, so that they are counted as they would be. Files of
     archived months are not read.
     """
-    with connection.transaction(force_rollback=True):
+    with explaining_references("Nothing was changed."), connection.transaction(force_rollback=True):
         user, names = _find(connection, user_id, external_user_id)
         _refuse_telling(reason, [str(user), *names])
         months = _months(connection, user, zone)

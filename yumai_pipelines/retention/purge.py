@@ -30,6 +30,7 @@ from yumai_pipelines.model.registry import EXTRACTS
 from yumai_pipelines.partitions import archived as archives
 from yumai_pipelines.postgres.errors import DatabaseError
 from yumai_pipelines.postgres.locks import AdvisoryLock, advisory_lock
+from yumai_pipelines.postgres.references import explaining_references
 from yumai_pipelines.postgres.sql_files import read_sql
 from yumai_pipelines.postgres.transactions import PatientTransactions
 
@@ -113,6 +114,7 @@ def purge_month(
     Raises:
         UnprovenError: its extracts do not match its rows.
         RetentionRefusedError: the month is too young, or its conversations are not archived although they are to be.
+        StillReferredToError: rows of a table that this version does not know refer to a session or its rows.
         LockNotObtainedError: others held locks for as long as the policy's patience.
     """
     if month > latest_month(as_of, zone, days):
@@ -130,7 +132,8 @@ def purge_month(
         try:
             settle(connection)
             _remember_known_rows(connection, month, zone)
-            return _purge(PatientTransactions(connection, policy), month, zone, batch, archived_only=archived_only)
+            with explaining_references("What other batches deleted stays deleted; this one was undone."):
+                return _purge(PatientTransactions(connection, policy), month, zone, batch, archived_only=archived_only)
         finally:
             if not connection.closed:
                 connection.execute(

@@ -49,6 +49,8 @@ def adoption_inventory(postgres: PostgresResource, settings: dg.ResourceParam[Se
             "made_or_changed": dg.MetadataValue.md(_bullets(inventory.of_action(Action.MAKE, Action.CHANGE))),
             "converted": dg.MetadataValue.md(_bullets(inventory.of_action(Action.CONVERT))),
             "stays_unlike_ours": dg.MetadataValue.md(_bullets(inventory.of_action(Action.KEEP))),
+            "silent_triggers": dg.MetadataValue.md(_bullets(inventory.silent)),
+            "unknown_foreign_keys": dg.MetadataValue.md(_bullets(inventory.referring)),
             "left_alone": dg.MetadataValue.md(_bullets(inventory.unknown)),
         }
     )
