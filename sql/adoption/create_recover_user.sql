@@ -23,9 +23,9 @@ DECLARE
 BEGIN
     IF p_id BETWEEN 1 AND 1000000000 AND v_sequence IS NOT NULL THEN
         PERFORM pg_advisory_xact_lock(hashtextextended('yumai_pipelines: numbers of users', 0));
-        SELECT s.last_value INTO v_last FROM pg_sequences AS s
-        WHERE format('%I.%I', s.schemaname, s.sequencename) = v_sequence;
-        IF p_id > coalesce(v_last, 0) THEN
+        -- One that was never called says in last_value what it will give first.
+        EXECUTE format('SELECT s.last_value - (NOT s.is_called)::integer FROM %s AS s', v_sequence) INTO v_last;
+        IF p_id > v_last THEN
             PERFORM setval(v_sequence, p_id);
         END IF;
     END IF;

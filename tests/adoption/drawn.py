@@ -53,6 +53,7 @@ OTHER = {
         "character(40)",
         "bigint",
         "public.mood",
+        "public.label",
         "jsonb",
         "uuid",
     ],
@@ -76,6 +77,35 @@ OWN_OBJECTS = (
     "ALTER TABLE chatbot.shops ADD owner_memo text DEFAULT 'theirs', ADD twice int GENERATED ALWAYS AS (7) STORED",
     "CREATE INDEX theirs ON ml_features.user_interactions (time_stamp, user_id)",
     "CREATE TABLE chatbot.campaigns (id int PRIMARY KEY, title xml)",
+    "CREATE TABLE public.notes (user_id int REFERENCES chatbot.users (id)); INSERT INTO public.notes VALUES (1)",
+    "CREATE TABLE public.ratings (log_id bigint REFERENCES analytics.user_feedback (id) ON DELETE CASCADE)",
+    "ALTER TABLE chatbot.users ADD CONSTRAINT theirs CHECK (email <> 'never')",
+    "ALTER TABLE analytics.recommendations_log ADD CONSTRAINT theirs CHECK (request_budget::text <> '4711')",
+    "ALTER TABLE analytics.user_feedback ADD CONSTRAINT theirs CHECK (time_stamp IS NOT NULL) NOT VALID",
+    "ALTER TABLE chatbot.orders ADD FOREIGN KEY (shop_id) REFERENCES chatbot.shops (id) ON DELETE CASCADE NOT VALID",
+    "ALTER TABLE analytics.user_feedback ADD FOREIGN KEY (user_id) REFERENCES chatbot.users (id) NOT VALID",
+    "CREATE INDEX by_session ON ml_features.user_interactions (session_id)",
+    "CREATE INDEX by_intent ON chatbot.conversations (extracted_intent)",
+    "CREATE INDEX by_user ON chatbot.conversations_default (user_id)",
+    "CREATE UNIQUE INDEX by_email ON chatbot.users (email)",
+    "CREATE FUNCTION chatbot.end_session(uuid) RETURNS text LANGUAGE sql AS $$SELECT 'theirs'$$",
+    "CREATE FUNCTION chatbot.get_shop_hours(shop_id int, day_name varchar) RETURNS int LANGUAGE sql AS 'SELECT 1'; "
+    "CREATE VIEW chatbot.hours AS SELECT chatbot.get_shop_hours(1, 'mon')",
+    "CREATE PROCEDURE chatbot.clean_inactive_sessions() LANGUAGE sql AS ''",
+    "CREATE MATERIALIZED VIEW analytics.times AS SELECT time_stamp, session_id FROM analytics.recommendations_log",
+    "ALTER TABLE analytics.recommendations_log ADD doubled text GENERATED ALWAYS AS (confidence_score * 2) STORED",
+    "CREATE PUBLICATION theirs FOR TABLE analytics.user_feedback, chatbot.orders",
+    "ALTER TABLE chatbot.users ENABLE ROW LEVEL SECURITY",
+    "ALTER TABLE ml_features.user_interactions ADD touched timestamptz DEFAULT '2024-01-01 00:00+09'; "
+    "CREATE TRIGGER zz BEFORE UPDATE ON ml_features.user_interactions FOR EACH ROW EXECUTE FUNCTION public.mark()",
+    *(
+        f"CREATE TRIGGER note AFTER UPDATE ON {name} FOR EACH {each} EXECUTE FUNCTION public.note()"
+        for name, each in (
+            ("chatbot.conversations", "ROW"),
+            ("chatbot.orders_coupons", "STATEMENT"),
+            ("analytics.recommendations_log", "ROW"),
+        )
+    ),
     "CREATE FUNCTION chatbot.start_session(int) RETURNS text LANGUAGE sql AS $$SELECT 'theirs'$$",
     "CREATE TRIGGER set_updated_at BEFORE UPDATE ON chatbot.users FOR EACH ROW EXECUTE FUNCTION public.touch()",
     "CREATE VIEW chatbot.names AS SELECT shop_name FROM chatbot.shops",
@@ -92,17 +122,28 @@ LATER = [table.relation for table in TABLES if table.relation not in NUCLEUS]
 
 
 @dataclass(frozen=True)
+class Row:
+    """A row: its table, its number, and the statement that inserts it."""
+
+    relation: Relation
+    number: int
+    statement: str
+
+
+@dataclass(frozen=True)
 class Older:
     """A drawn older database.
 
     Attributes:
         statements: what makes it.
         changes: in what it is unlike ours.
+        later: rows that are written while it is adopted, each with its table and key.
         killed_at: the number of the statement at which its first adoption is killed; None if it is not.
     """
 
     statements: tuple[str, ...]
     changes: tuple[str, ...]
+    later: tuple[Row, ...]
     killed_at: int | None
 
     def __repr__(self) -> str:
@@ -126,9 +167,17 @@ def older_databases(draw: st.DrawFn) -> Older:
     statements = [
         "CREATE SCHEMA chatbot; CREATE SCHEMA ml_features; CREATE SCHEMA analytics",
         "CREATE TYPE public.mood AS ENUM ('good', 'bad')",
+        "CREATE DOMAIN public.label AS text CHECK (value <> 'never')",
+        "CREATE SEQUENCE public.numbers START 1000",
         "CREATE FUNCTION public.touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
+        "CREATE FUNCTION public.mark() RETURNS trigger LANGUAGE plpgsql AS "
+        "'BEGIN NEW.touched := now(); RETURN NEW; END'",
+        "CREATE TABLE public.history (what text)",
+        "CREATE FUNCTION public.note() RETURNS trigger LANGUAGE plpgsql AS "
+        "'BEGIN INSERT INTO public.history VALUES (TG_TABLE_NAME); RETURN NULL; END'",
     ]
     changes: list[str] = []
+    later: list[Row] = []
     for each in target():
         if each.kind == "type":
             changed = draw(st.sampled_from(["", "", "less", "more"]))
@@ -139,12 +188,19 @@ def older_databases(draw: st.DrawFn) -> Older:
     changes += ["table missing"] if missing else []
     for table in TABLES:
         if table.relation not in missing:
-            found, what = draw(_tables(table.relation))
+            found, rows, what = draw(_tables(table.relation))
             statements += found
+            later += rows
             changes += what
     own = draw(st.lists(st.sampled_from(OWN_OBJECTS), unique=True, max_size=3))
     killed_at = draw(st.one_of(st.none(), st.none(), st.none(), st.integers(1, 1500)))
-    return Older((*statements, *own), (*changes, *(f"own object: {each[:60]}" for each in own)), killed_at)
+    is_written = draw(st.sampled_from([False, False, True]))
+    return Older(
+        (*statements, *own),
+        (*changes, *(f"own object: {each[:60]}" for each in own)),
+        tuple(draw(st.permutations(later))) if is_written else (),
+        killed_at,
+    )
 
 
 def draw(number: int) -> Older:
@@ -170,16 +226,14 @@ def draw(number: int) -> Older:
 
 
 @st.composite
-def _tables(draw: st.DrawFn, relation: Relation) -> tuple[list[str], list[str]]:
-    """Draw one table with its rows, and say what is unlike ours."""
+def _tables(draw: st.DrawFn, relation: Relation) -> tuple[list[str], list[Row], list[str]]:
+    """Draw one table with its rows, and rows that are written later, and say what is unlike ours."""
     changes: list[str] = []
     columns: list[_Column] = []
     likely = draw(st.sampled_from([0, 0, 1, 3]))
     for each in within("column", relation):
         change = "" if draw(st.integers(0, 9)) >= likely else draw(st.sampled_from(CHANGES))
         if change in {"drop", "rename"} and own_name(each) in _needed(relation):
-            change = ""
-        if change == "type" and (relation, own_name(each)) in KEYS:
             change = ""
         place = "core column" if own_name(each) in CORE[relation] else "column"
         if change == "drop":
@@ -193,9 +247,13 @@ def _tables(draw: st.DrawFn, relation: Relation) -> tuple[list[str], list[str]]:
     partitions, months = draw(_months()) if relation == CONVERSATIONS else ([], ["2024-08"])
     by = " PARTITION BY RANGE (conversation_time)" if relation == CONVERSATIONS else ""
     rows = [draw(_rows(relation, columns, number, months)) for number in range(1, draw(st.integers(1, 5)))]
-    return [f"CREATE TABLE {relation} ({body}){by}", *partitions, *rows], changes
+    later = [Row(relation, number, draw(_rows(relation, columns, number, months))) for number in (101, 102)]
+    # Without its number, a row that was written could not be found again.
+    later = later if table_of(relation).key[0] in {column.name for column in columns} else []
+    return [f"CREATE TABLE {relation} ({body}){by}", *partitions, *rows], later, changes
 
 
+PLAIN_SEQUENCE = "DEFAULT nextval('public.numbers')"
 CHANGES = ("drop", "type", "type", "null", "default", "rename")
 
 
@@ -211,13 +269,15 @@ def _columns(draw: st.DrawFn, relation: Relation, name: str, ours: ColumnShape, 
     changes: list[str] = []
     kind = ours.type
     if change == "type":
-        kind = draw(st.sampled_from(OTHER.get(family(kind), [kind])))
+        others = ["bigint", "smallint"] if (relation, name) in KEYS else OTHER.get(family(kind), [kind])
+        kind = kind if (relation, name) in KEYS and kind == "uuid" else draw(st.sampled_from(others))
         changes.append(f"{family(ours.type)} as {kind}")
     written = f"{name}_of_theirs" if change == "rename" else name
     changes += ["renamed"] if change == "rename" else []
     parts = [written, kind]
-    if kind == ours.type and ours.identity:
-        way = draw(st.sampled_from([ours.identity, ours.identity, "GENERATED BY DEFAULT AS IDENTITY", ""]))
+    if family(kind) == "integer" and ours.identity:
+        ways = [ours.identity, ours.identity, "GENERATED BY DEFAULT AS IDENTITY", PLAIN_SEQUENCE, ""]
+        way = draw(st.sampled_from(ways))
         changes += [f"numbered: {way or 'by nobody'}"] if way != ours.identity else []
         parts.append(way)
     elif kind == ours.type and ours.default:

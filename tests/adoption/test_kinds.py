@@ -28,6 +28,27 @@ def other(databases: Databases) -> Iterator[tuple[str, str]]:
         yield urls
 
 
+def test_users_of_a_plain_sequence_and_sessions_in_wall_time_are_adopted(databases: Databases) -> None:
+    with older(databases, "interim_sessions") as (url, owner), psycopg.connect(owner, autocommit=True) as application:
+        for statement in (
+            b"CREATE SEQUENCE chatbot.numbers START 30000",
+            b"ALTER TABLE chatbot.users ALTER id DROP IDENTITY",
+            b"ALTER TABLE chatbot.users ALTER id SET DEFAULT nextval('chatbot.numbers')",
+            b"SET TimeZone = 'Asia/Seoul'",
+            b"ALTER TABLE chatbot.session_master ALTER session_start TYPE timestamp",
+        ):
+            application.execute(statement)
+        times = "SELECT session_id, session_start::text FROM chatbot.session_master"
+        before = dict(every(application, times))
+        inventory = inspect(url, SETTINGS)
+        assert [case.found for case in inventory.cases if case.relation.endswith("session_start")] == [len(before)]
+        adopted(url)
+        now = dict(every(application, times))
+        assert {key: f"{value}+09" for key, value in before.items()}.items() <= now.items()
+        assert one(application, "INSERT INTO chatbot.users (nickname) VALUES ('new') RETURNING id") >= 30000
+        assert one(application, "SELECT count(*) FROM chatbot.users WHERE external_user_id LIKE 'recovered:%'") > 0
+
+
 HISTORY = b"""
     CREATE TABLE public.history (what text);
     CREATE FUNCTION public.note() RETURNS trigger LANGUAGE plpgsql AS

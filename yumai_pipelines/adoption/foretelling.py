@@ -19,6 +19,7 @@ from yumai_pipelines.adoption.kinds import CONVERSIONS, NUCLEUS, Action, Kind, T
 from yumai_pipelines.adoption.registry import CONVERSATIONS, SESSIONS, USERS, table_of
 from yumai_pipelines.adoption.target import ColumnShape, home, own_name, within
 from yumai_pipelines.adoption.types import family
+from yumai_pipelines.model.relations import Relation
 from yumai_pipelines.postgres.sql_files import read_sql
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
     from yumai_pipelines.adoption.bystanders import Trigger
     from yumai_pipelines.adoption.kinds import Ruling
-    from yumai_pipelines.model.relations import Relation
     from yumai_pipelines.postgres.connections import Connection
 
 SAMPLE = 5
@@ -79,7 +79,7 @@ class Foreteller:
         kind = each.kind
         question = self._rows_against(each)
         if question is None:
-            return kind.action if kind.action != Action.TRY else Action.MAKE, kind.done
+            return kind.action if kind.action != Action.TRY else Action.MAKE, kind.done + self._adapted(each)
         if kind == Kind.REFERENCE and not self._is_unique(*self._pointed_to(each)):
             return Action.KEEP, "is not added: what it refers to is not unique"
         count, sample = self._count(*question)
@@ -94,6 +94,21 @@ class Foreteller:
         if shape and shape.not_null:
             return Action.KEEP, f"is added for new rows alone: {rows} lead nowhere, and may not be emptied"
         return Action.MAKE, f"{kind.done}; {rows} lead nowhere"
+
+    def _adapted(self, each: Ruling) -> str:
+        """Which columns that are made get another type than ours, that of what they refer to."""
+        if each.kind == Kind.TABLE:
+            columns = within("column", Relation(*each.name.split(".")))
+        else:
+            columns = [each.expected] if each.kind == Kind.COLUMN else []
+        types = {
+            own_name(column): (ours, adapted_type(self._there, home(column), own_name(column), ours))
+            for column in columns
+            if (ours := ColumnShape.parse(column.definition).type)
+        }
+        return "".join(
+            f"; {name} is {theirs}, as what it refers to" for name, (ours, theirs) in types.items() if ours != theirs
+        )
 
     def _pointed_to(self, each: Ruling) -> tuple[Relation, str]:
         return REFERENCES[home(each.difference), key_column(each.expected)]

@@ -19,7 +19,7 @@ from yumai_pipelines.adoption.constraints import TWO_TURNS_IN_ONE_INSTANT
 from yumai_pipelines.adoption.foretelling import SAMPLE, Foreteller, Foretold
 from yumai_pipelines.adoption.kinds import Action, Kind, There
 from yumai_pipelines.adoption.ownership import function_names, list_obstacles, list_possessions
-from yumai_pipelines.adoption.registry import CONVERSATIONS, SESSION_CHILDREN, SESSIONS, SHOPS, TABLES, USERS
+from yumai_pipelines.adoption.registry import CONVERSATIONS, SESSION_CHILDREN, SESSIONS, SHOPS, TABLES, USERS, table_of
 from yumai_pipelines.adoption.target import NOT_VALID, home, own_name
 from yumai_pipelines.adoption.types import readable
 from yumai_pipelines.model.relations import Relation
@@ -312,8 +312,7 @@ def count_cases(connection: Connection, there: There, zone: str, *, samples: boo
 def _queries(there: There, zone: str) -> Iterator[_Query]:
     for table in [each for each in TABLES if each.relation in there.columns]:
         columns = there.columns[table.relation]
-        numbered = table.key[0] in columns
-        key = sql.SQL("t.{}::text").format(sql.Identifier(table.key[0] if numbered else "ctid"))
+        key = _row_key(there, table.relation)
         name = str(table.relation)
         everything = sql.SQL("{} AS t").format(table.relation.identifier)
         yield _Query("rows", name, everything, key, "every one stays")
@@ -357,9 +356,15 @@ def _queries(there: There, zone: str) -> Iterator[_Query]:
                 "wall time",
                 f"{relation}.{column}",
                 naive,
-                sql.SQL("t.id::text"),
+                _row_key(there, relation),
                 f"read in {zone}, and made an instant",
             )
+
+
+def _row_key(there: There, relation: Relation) -> sql.Composed:
+    """SQL of the key of a row, called `t`: its number, or its place where it has none."""
+    key = table_of(relation).key[0]
+    return sql.SQL("t.{}::text").format(sql.Identifier(key if key in there.columns[relation] else "ctid"))
 
 
 def _broken(there: There, key: ForeignKey, primary: sql.Composable) -> Iterator[_Query]:

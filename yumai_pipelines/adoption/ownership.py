@@ -104,7 +104,20 @@ def _take_schemas(connection: Connection, possessions: list[Possession]) -> None
 
 
 def take_over(steps: Steps) -> None:
-    """Make the pipeline's role the owner of every known object, each in its own transaction."""
+    """Make the pipeline's role the owner of every known object, each in its own transaction.
+
+    A plain sequence stays theirs: it may number rows elsewhere. The pipeline's role may set it, to make a missing user.
+    """
+    tables = {"tables": [relation.quoted for relation in relations()]}
+    for name in steps.connection.execute(read_sql("adoption", "list_sequences.sql"), tables).fetchall():
+        sequence = Relation(*name)
+        share = sql.SQL("GRANT USAGE, SELECT, UPDATE ON SEQUENCE {} TO {}, yumai_app").format(
+            sequence.identifier, sql.Identifier(OWNER_ROLE)
+        )
+        reach = sql.SQL("GRANT USAGE ON SCHEMA {} TO {}, yumai_app").format(
+            sql.Identifier(sequence.schema), sql.Identifier(OWNER_ROLE)
+        )
+        steps.briefly(f"share sequence {sequence}", [], [share, reach])
     for each in list_possessions(steps.connection):
         statements: list[Statement] = [_take(each)]
         locks = []
