@@ -8,6 +8,7 @@ The last lines printed are the table of kinds, of all that is in the directory.
 from __future__ import annotations
 
 import json
+import signal
 import sys
 import time
 import traceback
@@ -76,19 +77,24 @@ def main(first: int, last: int, processes: int, directory: Path) -> int:
         file.open("a") as lines,
     ):
         drawn = [pool.submit(adopt_one, number) for number in left]
-        for count, future in enumerate(as_completed(drawn), start=1):
-            outcome = future.result()
-            lines.write(json.dumps(outcome, ensure_ascii=False) + "\n")
-            lines.flush()
-            if outcome["became"] == "failed":
-                print(f"number {outcome['number']} failed: {outcome['error'].strip().splitlines()[-1]}", flush=True)
-            if count % 50 == 0:
-                print(f"{count} of {len(left)}", flush=True)
+        try:
+            for count, future in enumerate(as_completed(drawn), start=1):
+                outcome = future.result()
+                lines.write(json.dumps(outcome, ensure_ascii=False) + "\n")
+                lines.flush()
+                if outcome["became"] == "failed":
+                    print(f"number {outcome['number']} failed: {outcome['error'].strip().splitlines()[-1]}", flush=True)
+                if count % 50 == 0:
+                    print(f"{count} of {len(left)}", flush=True)
+        except KeyboardInterrupt:
+            pool.shutdown(cancel_futures=True)
     outcomes = read(file)
     print(table(outcomes))
     return sum(each["became"] == "failed" for each in outcomes)
 
 
 if __name__ == "__main__":
+    # What is started in the background ignores this signal otherwise.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     failed = main(int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4]))
     sys.exit(f"{failed} failed" if failed else 0)
