@@ -13,6 +13,7 @@ from yumai_pipelines.defs import due
 from yumai_pipelines.defs.archives.assets import archived_conversations
 from yumai_pipelines.defs.extracts.assets import extracts
 from yumai_pipelines.defs.extracts.checks import extracts_as_of, extracts_freshness
+from yumai_pipelines.defs.limits import limit
 from yumai_pipelines.defs.metadata import asset_key
 from yumai_pipelines.defs.months import KEPT_MONTHS
 from yumai_pipelines.defs.partitions.assets import conversations
@@ -61,7 +62,7 @@ class Routine:
     @property
     def tags(self) -> dict[str, str]:
         """The tags of the job's runs."""
-        return {} if self.queue is None else {QUEUE_TAG: self.queue}
+        return limit(self.name) | ({} if self.queue is None else {QUEUE_TAG: self.queue})
 
 
 ROUTINES = (

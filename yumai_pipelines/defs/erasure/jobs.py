@@ -8,6 +8,7 @@ from pydantic import Field
 
 from yumai_pipelines.archives.store import Store
 from yumai_pipelines.defs.extracts.builder import build_changed
+from yumai_pipelines.defs.limits import limit
 from yumai_pipelines.defs.resources import PostgresResource, UserKeys
 from yumai_pipelines.erasure.erase import Erasure, erase_user
 from yumai_pipelines.settings import Settings
@@ -72,7 +73,7 @@ def _listed(months: Iterable[date]) -> str:
     return ", ".join(f"{month:%Y-%m}" for month in months)
 
 
-@dg.job(name="erase_user")
+@dg.job(name="erase_user", tags=limit("erase_user"))
 def erasure_job() -> None:
     """Removes a person's data from the archived months and the database. Orders and reviews stay, without the person.
 

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from yumai_pipelines.defs.evaluations import table
 from yumai_pipelines.defs.extracts.builder import build_changed
+from yumai_pipelines.defs.limits import limit
 from yumai_pipelines.defs.metadata import asset_key
 from yumai_pipelines.defs.resources import PostgresResource
 from yumai_pipelines.integrity.repair import Broken, Orphans, Repair, repair_orphans
@@ -100,7 +101,7 @@ def _done(repair: Repair) -> str:
     return ", ".join(f"{count:,} {what}" for what, count in repair.done.items()) or "not done, this is a dry run"
 
 
-@dg.job(name="repair_orphans")
+@dg.job(name="repair_orphans", tags=limit("repair_orphans"))
 def repair_job() -> None:
     """Repairs rows that refer to something that is gone. It is a dry run unless `dry_run` is switched off.
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from dagster_docker import DockerRunLauncher
 
+from yumai_pipelines.launchers.terminal import OthersRunsToo
 from yumai_pipelines.settings import PREFIX
 
 if TYPE_CHECKING:
@@ -23,11 +24,11 @@ HANDED_ON = (PREFIX, "AWS_", "DAGSTER_LOGS_")
 """What the names of variables begin with that a run has from the process that starts it."""
 
 
-class YumaiDockerRunLauncher(DockerRunLauncher):
+class YumaiDockerRunLauncher(OthersRunsToo, DockerRunLauncher):
     """dagster-docker's launcher. The values stay in the environment; only names are in Dagster's records."""
 
     @classmethod
-    def from_config_value(cls, inst_data: ConfigurableClassData, config_value: Mapping[str, Any]) -> Self:
+    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> Self:
         """Hand on the settings, besides the variables that the configuration names."""
         given = list(config_value.get("env_vars") or [])
         settings = sorted(name for name in os.environ if name.startswith(HANDED_ON) and name not in given)
