@@ -15,6 +15,7 @@ from tests.support import Connection, every, one
 from yumai_pipelines.cli import app
 from yumai_pipelines.local.ui import make_instance
 from yumai_pipelines.model.months import Month
+from yumai_pipelines.report.storage import ReportStore
 from yumai_pipelines.settings import Settings
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def dagster(databases: Databases, monkeypatch: pytest.MonkeyPatch) -> Iterator[N
 
 
 @pytest.mark.usefixtures("dagster")
-def test_months_are_built_checked_repaired_and_reported(world: Connection) -> None:
+def test_months_are_built_checked_repaired_and_reported(world: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     assert yumai("up").exit_code == 0
     none = yumai("report")
     assert (none.exit_code, "There is none yet. `yumai build` makes them." in none.output) == (1, True)
@@ -68,6 +69,8 @@ def test_months_are_built_checked_repaired_and_reported(world: Connection) -> No
     page = Settings().home.resolve() / "reports" / f"{CURRENT - 1}.html"
     assert yumai("report").output == f"{page}\n"
     assert yumai("report", "--korean").output == f"{page.with_suffix('.ko.html')}\n"
+    monkeypatch.setenv("YUMAI_REPORT_LINK", "https://reports.example.com")
+    assert yumai("report").output == f"https://reports.example.com/{page.name}\n"
     with dg.DagsterInstance.from_config(str(make_instance(Settings().home.resolve()))) as instance:
         months = instance.get_materialized_partitions(dg.AssetKey(["extracts", "recommendation_funnel"]))
         assert months == {(CURRENT - 2).partition_key, (CURRENT - 1).partition_key}
@@ -91,6 +94,14 @@ def test_a_month_that_is_not_over_is_not_built(world: Connection) -> None:
     assert refused.exit_code == 1
     assert f"{CURRENT - 9}, {CURRENT} cannot be built: the months that are over are {CURRENT - 2} to" in refused.output
     assert one(world, "SELECT count(*) FROM extracts.ledger") == 0
+
+
+def test_a_report_that_no_browser_can_reach_is_not_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("YUMAI_REPORT_URL", "memory://far/away")
+    ReportStore.of(Settings()).write("2025-07.html", "what was recommended")
+    asked = yumai("report", "--open")
+    assert (asked.exit_code, "Set YUMAI_REPORT_LINK" in asked.output) == (1, True)
+    assert "memory:///far/away/2025-07.html" in asked.output
 
 
 def test_a_repair_looks_first_and_repairs_when_told_to(world: Connection) -> None:

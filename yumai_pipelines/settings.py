@@ -87,6 +87,15 @@ class Settings(BaseSettings):
         min_length=1,
         description="Directory, or any URL that fsspec knows, for archived months; without it, archive in YUMAI_HOME.",
     )
+    report_url: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Directory, or any URL that fsspec knows, for the reports; without it, reports in YUMAI_HOME.",
+    )
+    report_link: str | None = Field(
+        default=None,
+        description="Address at which people open the files of YUMAI_REPORT_URL in a browser; Dagster's UI links it.",
+    )
     lock_timeout_ms: int = Field(
         default=100,
         ge=10,
@@ -179,6 +188,20 @@ class Settings(BaseSettings):
             raise ValueError("it is no libpq URL, as in postgresql://user:password@localhost:5432/yumai") from None
         return value
 
+    @field_validator("archive_url", "report_url")
+    @classmethod
+    def _the_same_from_everywhere(cls, value: str | None) -> str | None:
+        if value is not None and "://" not in value and not Path(value).expanduser().is_absolute():
+            raise ValueError("it is a relative directory, which is another one for each program; give an absolute one")
+        return value
+
+    @field_validator("report_link")
+    @classmethod
+    def _opens_in_a_browser(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("http://", "https://")):
+            raise ValueError("it is no address for a browser, as in https://reports.example.com")
+        return value
+
     @field_validator("previous_user_key_secrets", mode="before")
     @classmethod
     def _a_json_list(cls, value: object) -> object:
@@ -229,6 +252,11 @@ class Settings(BaseSettings):
     def archive(self) -> str:
         """Directory or URL of the archived months."""
         return self.archive_url or str(self.home.expanduser().resolve() / "archive")
+
+    @property
+    def reports(self) -> str:
+        """Directory or URL of the monthly reports."""
+        return self.report_url or str(self.home.expanduser().resolve() / "reports")
 
     @property
     def archives_before_purge(self) -> bool:

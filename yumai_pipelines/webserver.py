@@ -19,6 +19,7 @@ from dagster_webserver.app import create_app_from_workspace_process_context
 
 from yumai_pipelines.local.guard import OwnPagesOnly
 from yumai_pipelines.local.reports import WithReports
+from yumai_pipelines.report.storage import ReportStore
 from yumai_pipelines.settings import Settings
 
 HOST = "127.0.0.1"
@@ -41,7 +42,7 @@ def main(workspace: str, port: int, address: str = HOST) -> None:
     ):
         application = create_app_from_workspace_process_context(context, live_data_poll_rate=2000)
         uvicorn.run(
-            OwnPagesOnly(WithReports(application, (settings.home / "reports").resolve()), settings.ui_url),
+            OwnPagesOnly(WithReports(application, _read_report), settings.ui_url),
             host=address,
             port=port,
             log_level="error",
@@ -49,6 +50,13 @@ def main(workspace: str, port: int, address: str = HOST) -> None:
             proxy_headers=False,
             timeout_graceful_shutdown=_SECONDS_TO_END,
         )
+
+
+def _read_report(month: str | None, suffix: str) -> bytes | None:
+    """The page of a month, or of the last one; None where there is none."""
+    reports = ReportStore.of(Settings())
+    names = reports.names(suffix, month or "????-??")
+    return reports.read(names[-1]) if names else None
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,12 +15,11 @@ from yumai_pipelines.archives.store import PARTIAL, Store
 from yumai_pipelines.extracts.user_key import user_key_secret
 from yumai_pipelines.local.server import LocalServer
 from yumai_pipelines.local.ui import make_instance
-from yumai_pipelines.report import page
+from yumai_pipelines.report.storage import ReportStore
 from yumai_pipelines.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
@@ -59,8 +59,8 @@ def test_a_report_is_written_through_no_link(tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.write_text("of the same account")
     path = tmp_path / "2024-08.html"
-    (tmp_path / f".{path.name}.part").symlink_to(other)
-    page.write("what was recommended", path)
+    (tmp_path / f"{path.name}{PARTIAL}").symlink_to(other)
+    ReportStore.of(Settings(report_url=str(tmp_path))).write(path.name, "what was recommended")
     assert (path.read_text(), other.read_text()) == ("what was recommended", "of the same account")
     assert not path.is_symlink()
 
@@ -75,12 +75,19 @@ def test_an_archive_is_written_through_no_link(tmp_path: Path) -> None:
 
 
 def test_a_report_is_its_owners_alone(tmp_path: Path) -> None:
-    path = tmp_path / "home" / "reports" / "2024-08.html"
-    page.write("what was recommended", path)
+    reports = ReportStore.of(Settings(home=tmp_path / "home"))
+    path = Path(reports.place("2024-08.html"))
+    reports.write(path.name, "what was recommended")
     path.chmod(0o644)
-    page.write("what was recommended", path)
+    reports.write(path.name, "what was recommended")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+def test_a_report_in_a_place_for_others_is_for_others_to_read(tmp_path: Path) -> None:
+    reports = ReportStore.of(Settings(report_url=str(tmp_path / "reports")))
+    reports.write("2024-08.html", "what was recommended")
+    assert stat.S_IMODE((tmp_path / "reports" / "2024-08.html").stat().st_mode) == 0o644
 
 
 def test_what_is_below_the_home_is_its_owners_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from tests.extracts.dirt import plant
 from tests.extracts.support import MONTHS, ZONE, build
 from tests.graph import Graph, months
 from tests.support import Connection, one
+from yumai_pipelines.archives.store import ArchiveError
 from yumai_pipelines.defs.report.assets import monthly_report
 from yumai_pipelines.demo.generate import Size, generate
 from yumai_pipelines.demo.load import fill
@@ -20,7 +21,9 @@ from yumai_pipelines.model.months import Month
 from yumai_pipelines.postgres.connections import OWNER_ROLE, connect
 from yumai_pipelines.report import page, plots
 from yumai_pipelines.report.numbers import read_numbers
+from yumai_pipelines.report.storage import ReportStore
 from yumai_pipelines.report.words import ENGLISH, KOREAN, LANGUAGES
+from yumai_pipelines.settings import Settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -140,7 +143,8 @@ def test_the_asset_writes_the_page_and_shows_a_picture(
 ) -> None:
     assert demo
     monkeypatch.setenv("YUMAI_HOME", str(tmp_path))
-    page.write("of rows that are gone", tmp_path / "reports" / "2025-02.html")
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "reports" / "2025-02.html").write_text("of rows that are gone")
     run = graph.materialize(monthly_report.key, tags=months("2025-02", "2025-07"))
     assert run.success
     metadata = run.materialized("extracts", "monthly_report")
@@ -150,10 +154,34 @@ def test_the_asset_writes_the_page_and_shows_a_picture(
     assert metadata["2025-02-01"] == {"summary": "Nothing was recommended in this month."}
     july = metadata["2025-07-01"]
     assert july["report (ko)"] == str(tmp_path / "reports" / "2025-07.ko.html")
-    assert (july["open (en)"], july["open (ko)"]) == ("/report/2025-07", "/report/2025-07.ko")
+    assert july["open (en)"].startswith("Set YUMAI_REPORT_LINK"), "this instance is not the one of `yumai dev`"
     assert july["preview"].startswith("![")
     assert "](data:image/png;base64,iVBOR" in july["preview"]
     assert july["summary"].split(". ")[0] in (tmp_path / "reports" / "2025-07.html").read_text()
     assert sorted(each.name for each in (tmp_path / "reports").iterdir()) == [
         f"2025-{number:02}{language}.html" for number in range(4, 8) for language in ("", ".ko")
     ]
+
+
+def test_the_page_is_kept_and_linked_where_people_are(
+    graph: Graph, demo: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In any store that fsspec knows: this one is in the memory of the process."""
+    assert demo
+    monkeypatch.setenv("YUMAI_REPORT_URL", "memory://yumai/reports")
+    monkeypatch.setenv("YUMAI_REPORT_LINK", "https://reports.example.com/yumai/")
+    reports = ReportStore.of(Settings())
+    reports.write("2025-02.html", "of rows that are gone")
+    run = graph.materialize(monthly_report.key, tags=months("2025-02", "2025-07"))
+    assert run.success
+    july = run.materialized("extracts", "monthly_report")["2025-07-01"]
+    assert july["report (ko)"] == "memory:///yumai/reports/2025-07.ko.html"
+    assert july["open (ko)"] == "https://reports.example.com/yumai/2025-07.ko.html"
+    assert reports.names("") == [f"2025-{number:02}.html" for number in range(4, 8)]
+    assert "2025년 7월 추천 보고서".encode() in reports.read("2025-07.ko.html")
+
+
+def test_a_store_that_cannot_be_used_names_the_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("YUMAI_REPORT_URL", "no-such-store://reports")
+    with pytest.raises(ArchiveError, match="YUMAI_REPORT_URL"):
+        ReportStore.of(Settings())

@@ -79,7 +79,7 @@ def test_job_shows_the_runs_of_the_demonstration(page: Page) -> None:
 def test_the_report_is_served_and_fits_every_screen(page: Page, deployment: Deployment, language: str) -> None:
     month = deployment.first + (MONTHS - 2)
     page.goto(f"/assets/extracts/monthly_report?view=partitions&partition={month.partition_key}")
-    expect(page.get_by_role("link", name=f"/report/{month}{language}", exact=True).first).to_be_visible()
+    expect(page.get_by_role("link", name=f"/report/{month}{language}.html", exact=True).first).to_be_visible()
     for width in (390, 900, 1100, 1440):
         page.set_viewport_size({"width": width, "height": 900})
         page.goto(f"/report/{month}{language}")

@@ -1,7 +1,7 @@
-"""The store of the archives: a directory, or any place that fsspec has a URL for.
+"""A store of files, the archives or the reports: a directory, or any place that fsspec has a URL for.
 
 A file gets its name when it is complete. On a local disk, the file and its directory are synced, and their owner alone
-may read them.
+may read them, unless the store is shared.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ BROKEN = (
     "Nothing was changed. If the store can be reached, bring the file back from a copy, or correct its uri in "
     "yumai_pipelines.archives. If this is the only copy, the rows in it that cannot be read are lost."
 )
-_WRITE = "No row was lost. YUMAI_ARCHIVE_URL says where archives are kept; put that right, and run again."
+_WRITE = "No row was lost. YUMAI_ARCHIVE_URL or YUMAI_REPORT_URL says where it is; put that right, and run again."
 
 
 class ArchiveError(DatabaseError):
-    """A month cannot be archived or restored. Its rows are where they were: in a table, or in its file."""
+    """A store cannot be used, or a month not be archived or restored. Its rows are in a table or a file, as before."""
 
 
 @dataclass(frozen=True)
@@ -43,22 +43,32 @@ class Store:
     Attributes:
         filesystem: the file system of the directory.
         root: its path in the file system.
+        shared: whether others than the owner may read the files on a local disk.
     """
 
     filesystem: AbstractFileSystem
     root: str
+    shared: bool = False
 
     @classmethod
-    def at(cls, url: str) -> Self:
+    def at(cls, url: str, *, shared: bool = False) -> Self:
         """The store at a path or a URL. Nothing is created or looked up yet.
 
         Raises:
             ArchiveError: fsspec does not know such URLs, or lacks the package for them.
         """
         try:
-            return cls(*url_to_fs(url))
+            filesystem, root = url_to_fs(url)
         except (ImportError, ValueError) as error:
-            raise ArchiveError(f"Archives cannot be kept at {url} (YUMAI_ARCHIVE_URL): {error}") from error
+            raise ArchiveError(
+                f"Nothing can be kept at {url} (YUMAI_ARCHIVE_URL or YUMAI_REPORT_URL): {error}"
+            ) from error
+        return cls(filesystem, root, shared)
+
+    @property
+    def local(self) -> bool:
+        """Whether it is a directory of this machine."""
+        return isinstance(self.filesystem, LocalFileSystem)
 
     def uri(self, name: str) -> str:
         """The URL of a file of the store."""
@@ -71,6 +81,8 @@ class Store:
         with explained(self.uri(name), "cannot be written", _WRITE):
             self._prepare(path)
             with self.filesystem.open(path + PARTIAL, "wb") as file:
+                if self.shared and self.local:
+                    os.fchmod(file.fileno(), 0o644)
                 yield file
                 self._sync(file)
             self.filesystem.mv(path + PARTIAL, path)
@@ -104,19 +116,19 @@ class Store:
 
     def _prepare(self, path: str) -> None:
         """Make the directory of a file. On a local disk, nobody but the owner may read the file."""
-        if isinstance(self.filesystem, LocalFileSystem):
+        if self.local:
             files.make_directory(Path(path).parent)
             files.replace(Path(path + PARTIAL))
         else:
             self.filesystem.makedirs(path.rpartition("/")[0], exist_ok=True)
 
     def _sync(self, file: IO[bytes]) -> None:
-        if isinstance(self.filesystem, LocalFileSystem):
+        if self.local:
             file.flush()
             os.fsync(file.fileno())
 
     def _sync_directory(self, path: str) -> None:
-        if isinstance(self.filesystem, LocalFileSystem):
+        if self.local:
             descriptor = os.open(Path(path).parent, os.O_RDONLY)
             try:
                 os.fsync(descriptor)

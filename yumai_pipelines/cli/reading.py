@@ -57,15 +57,23 @@ def report(
 
     Example: `yumai report --open`
     """
-    directory = (Settings().home / "reports").resolve()
-    ending = ".ko.html" if korean else ".html"
-    pages = sorted(directory.glob(f"????-??{ending}"))
-    wanted = [directory / f"{month}{ending}" for month in months] if months else pages[-1:]
-    missing = [page.name for page in wanted if not page.exists()]
+    from yumai_pipelines.report.storage import ReportStore, name_of
+    from yumai_pipelines.report.words import ENGLISH, KOREAN
+
+    settings = Settings()
+    words = KOREAN if korean else ENGLISH
+    reports = ReportStore.of(settings)
+    names = reports.names(words.suffix)
+    wanted = [name_of(month, words) for month in months] if months else names[-1:]
+    missing = [name for name in wanted if name not in names]
     if missing or not wanted:
-        there = f"There are {', '.join(each.name for each in pages)}." if pages else "There is none yet."
-        fail(f"{directory} has no {', '.join(missing) or 'report'}. {there} `yumai build` makes them.")
-    for page in wanted:
-        typer.echo(page)
-        if show:
-            typer.launch(page.as_uri())
+        there = f"There are {', '.join(names)}." if names else "There is none yet."
+        fail(f"{settings.reports} has no {', '.join(missing) or 'report'}. {there} `yumai build` makes them.")
+    for name in wanted:
+        link = reports.link(name)
+        typer.echo(link or reports.place(name))
+        if not show:
+            continue
+        if link is None and not reports.store.local:
+            fail("A browser cannot open it there. Set YUMAI_REPORT_LINK to the address at which people open the files.")
+        typer.launch(link or Path(reports.place(name)).as_uri())

@@ -1,20 +1,22 @@
 """A layer in front of a web application that serves the monthly reports at `/report`: the last one, or a month's.
 
-`/report/2026-06` is the page of that month, `/report/2026-06.ko` the same in Korean. Nothing else is served.
+`/report/2026-06.html` is the page of that month, `/report/2026-06.ko.html` the same in Korean; both may be asked for
+without `.html`. Nothing else is served.
 """
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
-    from pathlib import Path
 
     Message = MutableMapping[str, Any]
     Receive = Callable[[], Awaitable[Message]]
     Send = Callable[[Message], Awaitable[None]]
+    Read = Callable[[str | None, str], bytes | None]
     Application = Callable[[Message, Receive, Send], Awaitable[None]]
 
 _PATH = re.compile(r"/report(?:/([0-9]{4}-[0-9]{2})?(\.[a-z]{2})?(?:\.html)?)?/?")
@@ -30,10 +32,10 @@ _HEADERS = [
 class WithReports:
     """An ASGI application that answers for the reports, and hands on everything else."""
 
-    def __init__(self, application: Application, directory: Path) -> None:
-        """Serve the pages of a directory, which need not exist yet."""
+    def __init__(self, application: Application, read: Read) -> None:
+        """Serve the pages that `read` returns for a month, or None for the last one, and the suffix of a language."""
         self._application = application
-        self._directory = directory
+        self._read = read
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one request, or hand it on."""
@@ -41,9 +43,9 @@ class WithReports:
         if asked is None:
             await self._application(scope, receive, send)
             return
-        month, language = asked[1], asked[2] or ""
-        pages = sorted(self._directory.glob(f"{month or '????-??'}{language}.html"))
-        status, body = (200, pages[-1].read_bytes()) if pages else (404, _NONE)
+        # The pages may be far away, and others wait for the same event loop.
+        page = await asyncio.to_thread(self._read, asked[1], asked[2] or "")
+        status, body = (404, _NONE) if page is None else (200, page)
         await send({"type": "http.response.start", "status": status, "headers": _HEADERS})
         await send({"type": "http.response.body", "body": body})
 

@@ -8,15 +8,12 @@ from typing import TYPE_CHECKING
 import matplotlib as mpl
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from yumai_pipelines.local import files
 from yumai_pipelines.report import plots
 from yumai_pipelines.report.numbers import USUAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
-    from yumai_pipelines.model.months import Month
     from yumai_pipelines.report.numbers import Numbers
     from yumai_pipelines.report.words import Words
 
@@ -51,19 +48,6 @@ def render(numbers: Numbers, words: Words) -> str:
         usual=USUAL,
         provenance=provenance(numbers, words),
     )
-
-
-def path_of(directory: Path, month: Month, words: Words) -> Path:
-    """The file of a month's page in one language."""
-    return directory / f"{month}{words.suffix}.html"
-
-
-def write(text: str, path: Path) -> None:
-    """Write the page to a file for its owner alone. Readers see the old file or the new one, each complete."""
-    files.make_directory(path.parent)
-    draft = path.with_name(f".{path.name}.part")
-    files.replace(draft, text)
-    draft.replace(path)
 
 
 def lead(numbers: Numbers, words: Words) -> list[str]:
