@@ -26,7 +26,7 @@ from yumai_pipelines.defs.schedules import JOBS, SCHEDULES
 from yumai_pipelines.defs.schema.assets import schema
 from yumai_pipelines.defs.schema.checks import SCHEMA_CHECKS
 from yumai_pipelines.defs.sessions.assets import inactive_sessions, session_monitoring
-from yumai_pipelines.defs.tables.assets import SOURCES
+from yumai_pipelines.defs.tables.assets import source_tables
 from yumai_pipelines.defs.views.assets import VIEW_ASSETS
 from yumai_pipelines.defs.views.checks import VIEW_CHECKS
 
@@ -48,7 +48,7 @@ def build_definitions(resource_overrides: Mapping[str, Any] | None = None) -> dg
         assets=[
             schema,
             conversations,
-            *SOURCES,
+            source_tables,
             *VIEW_ASSETS,
             inactive_sessions,
             session_monitoring,

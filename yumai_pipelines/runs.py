@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import dagster as dg
+from dagster._core.definitions.repository_definition import SINGLETON_REPOSITORY_NAME
+from dagster._core.remote_origin import RemoteRepositoryOrigin
+from dagster._core.workspace.load import location_origins_from_yaml_paths
 
 from yumai_pipelines.definitions import build_definitions
 from yumai_pipelines.defs.evaluations import sql_of
@@ -109,6 +112,8 @@ def run_jobs(wanted: Sequence[Job], home: Path) -> Iterator[Run]:
             except KeyboardInterrupt:
                 _cancel(instance, run_id)
                 raise
+            finally:
+                _place(instance, run_id, home)
             if interrupted():
                 _cancel(instance, run_id)
                 raise KeyboardInterrupt
@@ -126,6 +131,15 @@ def _checks_alone(definitions: dg.Definitions, job: Job) -> dg.JobDefinition:
     }
     everything = definitions.resolve_implicit_global_asset_job_def()
     return everything.get_subset(asset_selection=set(), asset_check_selection=chosen)
+
+
+def _place(instance: dg.DagsterInstance, run_id: str, home: Path) -> None:
+    """Note to which code location a run belongs: the timeline of the UI leaves out runs that belong to none."""
+    run = instance.get_run_by_id(run_id)
+    if run is not None:
+        (location,) = location_origins_from_yaml_paths([str(make_instance(home.resolve()) / "workspace.yaml")])
+        repository = RemoteRepositoryOrigin(location, SINGLETON_REPOSITORY_NAME)
+        instance.run_storage.replace_job_origin(run, repository.get_job_origin(run.job_name))
 
 
 def _cancel(instance: dg.DagsterInstance, run_id: str) -> None:

@@ -64,27 +64,16 @@ def test_asset_keys() -> None:
     }
 
 
-def test_materializable_assets() -> None:
-    assert {key.to_user_string() for key in GRAPH.materializable_asset_keys} == {
-        "schema",
-        "chatbot/conversations",
-        "chatbot/recent_conversations",
-        "chatbot/inactive_sessions",
-        "chatbot/session_monitoring",
-        "chatbot/archived_conversations",
-        "chatbot/expired_sessions",
-        "extracts/monthly_report",
-        "adoption_inventory",
-        "adoption",
-        *("/".join((extract.relation.schema, extract.relation.name)) for extract in EXTRACTS),
-    }
-
-
 def test_assets_of_each_job() -> None:
     assert {job.name: assets_of(job.name) for job in JOBS} == {
         "install_schema": {"schema"},
         "monthly_partitions": {"chatbot/conversations"},
-        "daily_upkeep": {"chatbot/recent_conversations", "chatbot/inactive_sessions", "chatbot/session_monitoring"},
+        "daily_upkeep": {
+            "chatbot/recent_conversations",
+            "chatbot/inactive_sessions",
+            "chatbot/session_monitoring",
+            *("/".join((table.relation.schema, table.relation.name)) for table in TABLES if not table.partitioned),
+        },
         "monthly_extracts": {
             "extracts/monthly_report",
             *("/".join((extract.relation.schema, extract.relation.name)) for extract in EXTRACTS),

@@ -22,7 +22,8 @@ from tests.support import every, one, wait_until
 from tests.test_cli import YUMAI
 from yumai_pipelines.defs.extracts.assets import EXTRACT_ASSETS
 from yumai_pipelines.defs.schema.assets import schema
-from yumai_pipelines.defs.sessions.assets import inactive_sessions, session_monitoring
+from yumai_pipelines.defs.sessions.assets import session_monitoring
+from yumai_pipelines.defs.tables.assets import source_tables
 from yumai_pipelines.defs.views.assets import VIEW_ASSETS
 from yumai_pipelines.demo.generate import Size
 from yumai_pipelines.demo.load import NotEmptyError
@@ -93,9 +94,13 @@ def test_everything_passes_and_dagster_shows_it(
         assert instance.get_materialized_partitions(CONVERSATIONS) == keys(first, current + 3)
         for extract in EXTRACT_ASSETS:
             assert instance.get_materialized_partitions(extract.key) == keys(first, current - 1)
-        for asset in (schema, *VIEW_ASSETS, inactive_sessions, session_monitoring):
-            assert instance.get_latest_materialization_event(asset.key), asset.key
-        assert {run.status for run in instance.get_runs()} == {dg.DagsterRunStatus.SUCCESS}
+        for key in (schema.key, *(asset.key for asset in VIEW_ASSETS), *source_tables.keys, session_monitoring.key):
+            assert instance.get_latest_materialization_event(key), key
+        for run in instance.get_runs():
+            assert run.status is dg.DagsterRunStatus.SUCCESS
+            # Otherwise the timeline, which is the first page of the UI, would not show it.
+            assert run.remote_job_origin is not None
+            assert run.remote_job_origin.location_name == "yumai_pipelines"
 
     with psycopg.connect(empty_database) as connection:
         assert one(connection, "SELECT count(*) FROM chatbot.session_master") == 300

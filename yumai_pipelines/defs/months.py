@@ -1,9 +1,10 @@
-"""The months as Dagster's partitions, and the months of a run."""
+"""The months as Dagster's partitions, the months of a run, and when days and months are expected."""
 
 from __future__ import annotations
 
 import warnings
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -34,6 +35,18 @@ CLOSED_MONTHS = monthly(_SETTINGS, last=0)
 
 PAST_MONTHS = monthly(_SETTINGS, last=-_SETTINGS.months_kept)
 """The months that may be archived: those that are over, except the last ones, which are kept (YUMAI_MONTHS_KEPT)."""
+
+
+def _since_midnight(deadline: str) -> dg.FreshnessPolicy:
+    """Return the policy that an asset is materialized between the business's midnight and a deadline at six."""
+    return dg.FreshnessPolicy.cron(deadline, timedelta(hours=6), _SETTINGS.timezone)
+
+
+DAILY = _since_midnight("0 6 * * *")
+"""Freshness of what daily_upkeep materializes. It is only shown: checks and their messages say what to do."""
+
+MONTHLY = _since_midnight("0 6 1 * *")
+"""Freshness of what gets a new month on the first day of each month."""
 
 
 def months_of(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> list[Month] | None:

@@ -22,12 +22,11 @@ from yumai_pipelines.defs.resources import PostgresResource
 from yumai_pipelines.defs.retention.assets import expired_sessions
 from yumai_pipelines.defs.schema.assets import schema
 from yumai_pipelines.defs.sessions.assets import inactive_sessions, session_monitoring
-from yumai_pipelines.defs.tables.assets import SOURCES
+from yumai_pipelines.defs.tables.assets import source_tables
 from yumai_pipelines.defs.views.assets import VIEW_ASSETS
 from yumai_pipelines.model.registry import EXTRACTS
 from yumai_pipelines.settings import Settings
 
-_SOURCES = [source.key for source in SOURCES]
 _BENEATH_EXTRACTS = sorted({asset_key(source) for extract in EXTRACTS for source in extract.sources})
 
 QUEUE_TAG = "yumai/queue"
@@ -82,12 +81,13 @@ ROUTINES = (
     ),
     Routine(
         "daily_upkeep",
-        "Checks all of the database, refreshes the view of the last seven days, closes inactive sessions.",
-        dg.AssetSelection.assets(*VIEW_ASSETS, inactive_sessions, session_monitoring)
-        | dg.AssetSelection.checks_for_assets(schema, conversations, archived_conversations, *_SOURCES)
+        "Counts the rows of the tables, checks all of the database, refreshes the view of the last seven days, closes "
+        "inactive sessions.",
+        dg.AssetSelection.assets(source_tables, *VIEW_ASSETS, inactive_sessions, session_monitoring)
+        | dg.AssetSelection.checks_for_assets(schema, conversations, archived_conversations)
         | dg.AssetSelection.checks(extracts_as_of, extracts_freshness),
         cron="0 4 * * *",
-        asks_for="The view, the sessions, and all checks.",
+        asks_for="The counts of the tables, the view, the sessions, and all checks.",
     ),
     Routine(
         "monthly_extracts",

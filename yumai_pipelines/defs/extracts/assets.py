@@ -10,7 +10,7 @@ import dagster as dg
 
 from yumai_pipelines.defs.extracts.builder import Builder, metadata_of
 from yumai_pipelines.defs.metadata import ANALYTICS, ENGINEERING, asset_key, relation_metadata, section
-from yumai_pipelines.defs.months import CLOSED_MONTHS, accepting, months_of
+from yumai_pipelines.defs.months import CLOSED_MONTHS, MONTHLY, accepting, months_of
 from yumai_pipelines.defs.resources import PostgresResource, UserKeys
 from yumai_pipelines.extracts.code import code_version
 from yumai_pipelines.model.entries import Extract
@@ -46,6 +46,7 @@ def _spec(extract: Extract) -> dg.AssetSpec:
             tags=section("3.3"),
             metadata={**relation_metadata(extract.relation), "dagster/column_lineage": _lineage(extract)},
             code_version=code_version(extract),
+            freshness_policy=MONTHLY,
         )
 
 

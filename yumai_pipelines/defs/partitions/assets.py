@@ -3,7 +3,7 @@
 import dagster as dg
 
 from yumai_pipelines.defs.metadata import ENGINEERING, asset_key, relation_metadata, section
-from yumai_pipelines.defs.months import KEPT_MONTHS, accepting, months_of
+from yumai_pipelines.defs.months import KEPT_MONTHS, MONTHLY, accepting, months_of
 from yumai_pipelines.defs.resources import PostgresResource
 from yumai_pipelines.defs.schema.assets import schema
 from yumai_pipelines.model.months import Month
@@ -22,6 +22,7 @@ with accepting(dg.BetaWarning):
         owners=[ENGINEERING],
         tags=section("3.2"),
         metadata=relation_metadata(CONVERSATIONS),
+        freshness_policy=MONTHLY,
     )
 
 

@@ -7,7 +7,7 @@ import dagster as dg
 
 from yumai_pipelines.defs.extracts.assets import extracts
 from yumai_pipelines.defs.metadata import ANALYTICS, section
-from yumai_pipelines.defs.months import CLOSED_MONTHS, accepting, months_of
+from yumai_pipelines.defs.months import CLOSED_MONTHS, MONTHLY, accepting, months_of
 from yumai_pipelines.defs.resources import PostgresResource
 from yumai_pipelines.settings import Settings
 
@@ -21,6 +21,7 @@ with accepting(dg.BetaWarning):
         kinds={"postgres", "html"},
         owners=[ANALYTICS],
         tags=section("3.3"),
+        freshness_policy=MONTHLY,
     )
 
 

@@ -4,18 +4,15 @@ The database function `clean_inactive_sessions`, which the chatbot also calls, d
 """
 
 import dagster as dg
-from psycopg import sql
 from psycopg.rows import dict_row
 
 from yumai_pipelines.defs.metadata import ENGINEERING, asset_key, section
+from yumai_pipelines.defs.months import DAILY
 from yumai_pipelines.defs.resources import PostgresResource
-from yumai_pipelines.model.registry import CONVERSATIONS, SESSIONS
+from yumai_pipelines.model.registry import SESSIONS
 from yumai_pipelines.postgres.sql_files import read_sql
 from yumai_pipelines.postgres.values import read_value
-from yumai_pipelines.schema.tables import TABLES
 from yumai_pipelines.settings import Settings
-
-_ROW_COUNT = sql.Identifier("dagster/row_count")
 
 
 @dg.asset(
@@ -25,6 +22,7 @@ _ROW_COUNT = sql.Identifier("dagster/row_count")
     kinds={"postgres", "sql"},
     owners=[ENGINEERING],
     tags=section("7.1"),
+    freshness_policy=DAILY,
 )
 def inactive_sessions(postgres: PostgresResource) -> dg.MaterializeResult[None]:
     """Closes the sessions that have had no activity for 24 hours.
@@ -44,21 +42,16 @@ def inactive_sessions(postgres: PostgresResource) -> dg.MaterializeResult[None]:
     kinds={"postgres", "sql"},
     owners=[ENGINEERING],
     tags=section("7.3"),
+    freshness_policy=DAILY,
 )
-def session_monitoring(
-    context: dg.AssetExecutionContext, postgres: PostgresResource, settings: dg.ResourceParam[Settings]
-) -> dg.MaterializeResult[None]:
+def session_monitoring(postgres: PostgresResource, settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult[None]:
     """The numbers of open and closed sessions, which Dagster plots over time.
 
-    They are counted after inactive sessions are closed. Days begin at midnight in the business's time zone. The rows of
-    each table that the chatbot writes are counted too, and shown with that table. Section 7.3 of the database document.
+    They are counted after inactive sessions are closed. Days begin at midnight in the business's time zone. Section 7.3
+    of the database document.
     """
-    observed = [table.relation for table in TABLES if table.relation != CONVERSATIONS]
     with postgres.connect("count sessions") as connection, connection.cursor(row_factory=dict_row) as cursor:
         counts = cursor.execute(read_sql("sessions", "count_sessions.sql"), {"timezone": settings.timezone}).fetchone()
-        for relation in observed:
-            rows = cursor.execute(sql.SQL("SELECT count(*) AS {} FROM {}").format(_ROW_COUNT, relation.identifier))
-            context.log_event(dg.AssetObservation(asset_key=asset_key(relation), metadata=rows.fetchone() or {}))
     if counts is None:
         raise TypeError("count_sessions.sql returned no row")
     return dg.MaterializeResult(metadata=counts)

@@ -5,6 +5,7 @@ import time
 import dagster as dg
 
 from yumai_pipelines.defs.metadata import ENGINEERING, asset_key, relation_metadata, section
+from yumai_pipelines.defs.months import DAILY
 from yumai_pipelines.defs.resources import PostgresResource
 from yumai_pipelines.model.entries import View
 from yumai_pipelines.model.registry import VIEWS
@@ -25,6 +26,7 @@ def view_asset(view: View) -> dg.AssetsDefinition:
         owners=[ENGINEERING],
         tags=section(view.section),
         metadata=relation_metadata(view.relation),
+        freshness_policy=DAILY,
     )
     def refreshed(postgres: PostgresResource) -> dg.MaterializeResult[None]:
         started = time.monotonic()
