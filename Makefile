@@ -30,12 +30,13 @@ run: install  ## start PostgreSQL, make demonstration data, serve the Dagster UI
 test: install  ## run the tests
 	$(BIN)/pytest --numprocesses $(WORKERS) $(TESTS)
 
-check: install  ## lint, check types and what may import what, lint the SQL
+check: install  ## lint, check types and what may import what, lint the SQL and what migrations lock
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/sqlfluff lint --nocolor --disable-progress-bar sql
+	$(BIN)/squawk sql/migrations/*.sql
 
 schema: install  ## write the files that are made from the migrations, the functions and the registry
 	$(BIN)/python -m scripts.write_schema

@@ -1,6 +1,7 @@
 """Writes all files that are made from the migrations, the functions and the registry: `make schema`.
 
 These are some lines of `sql/functions/clean_inactive_sessions.sql`; `sql/install.sql` and `sql/migrations/SHA256SUMS`;
+`sql/migrations/LOCKS.jsonl`, which says what each migration locks;
 `sql/schema.sql` and `sql/catalogue.jsonl`, which show a fresh install; and the data dictionary of the extracts,
 `docs/extracts.md`. With --check it writes nothing, and fails if a file is not up to date.
 """
@@ -23,10 +24,12 @@ from psycopg.conninfo import conninfo_to_dict
 from scripts.dictionary import DOCS, dictionary
 from scripts.install_file import install_file
 from scripts.last_rows import session_tables, with_last_rows
+from scripts.locks import lock_lines
 from yumai_pipelines.local.server import LocalServer, program
 from yumai_pipelines.postgres.sql_files import sql_path
 from yumai_pipelines.schema import snapshot
 from yumai_pipelines.schema.migrations import migration_files
+from yumai_pipelines.schema.plan import LOCKS
 from yumai_pipelines.schema.upgrade import upgrade
 from yumai_pipelines.settings import Settings
 
@@ -62,8 +65,8 @@ def dump(url: str) -> str:
     return "".join(line + "\n" for line in dumped.splitlines() if not line.startswith(varying))
 
 
-def fresh_install() -> tuple[tuple[SchemaObject, ...], str]:
-    """Install the files of `sql/` into an empty database, and return its objects and its dump."""
+def fresh_install() -> tuple[tuple[SchemaObject, ...], str, str]:
+    """Install the files of `sql/` into an empty database, and return its objects, its dump, and what was locked."""
     with tempfile.TemporaryDirectory() as home:
         # The account that runs the server must be able to enter.
         Path(home).chmod(0o755)
@@ -73,11 +76,12 @@ def fresh_install() -> tuple[tuple[SchemaObject, ...], str]:
             upgrade(server.url(), Settings())
             with psycopg.connect(server.url(), autocommit=True) as connection:
                 objects = snapshot.describe(connection)
-                connection.execute("CREATE DATABASE restored TEMPLATE template0")
+                for name in ("restored", "stepwise"):
+                    connection.execute(f"CREATE DATABASE {name} TEMPLATE template0".encode())
             copy_by_dump(server.url(), server.url("restored"))
             with psycopg.connect(server.url("restored"), autocommit=True) as connection:
                 objects = snapshot.with_restored(objects, snapshot.describe(connection))
-            return objects, dump(server.url())
+            return objects, dump(server.url()), lock_lines(server.url("stepwise"))
         finally:
             server.stop()
 
@@ -90,7 +94,8 @@ def files() -> Iterator[tuple[Path, str]]:
     yield root / "install.sql", install_file()
     sums = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in migration_files().values()]
     yield root / "migrations" / "SHA256SUMS", "".join(sums)
-    objects, dumped = fresh_install()
+    objects, dumped, locks = fresh_install()
+    yield root / "migrations" / LOCKS, locks
     yield root / "schema.sql", dumped
     yield root / snapshot.SHIPPED, snapshot.to_lines(objects)
     yield DOCS / "extracts.md", dictionary(objects)

@@ -4709,6 +4709,48 @@ COMMENT ON COLUMN yumai_pipelines.archives.read_at IS 'When the whole file was l
 
 
 --
+-- Name: compatibility; Type: TABLE; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+CREATE TABLE yumai_pipelines.compatibility (
+    is_only boolean DEFAULT true NOT NULL,
+    oldest_code text NOT NULL,
+    since timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT compatibility_is_only_check CHECK (is_only)
+);
+
+
+ALTER TABLE yumai_pipelines.compatibility OWNER TO yumai_pipeline;
+
+--
+-- Name: TABLE compatibility; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON TABLE yumai_pipelines.compatibility IS 'Which versions of yumai_pipelines may work with the database. One row.';
+
+
+--
+-- Name: COLUMN compatibility.is_only; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN yumai_pipelines.compatibility.is_only IS 'True: there is only one row.';
+
+
+--
+-- Name: COLUMN compatibility.oldest_code; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN yumai_pipelines.compatibility.oldest_code IS 'A version must know this revision: the last one that ran which was to run after the deploy of its version.';
+
+
+--
+-- Name: COLUMN compatibility.since; Type: COMMENT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+COMMENT ON COLUMN yumai_pipelines.compatibility.since IS 'When that revision ran.';
+
+
+--
 -- Name: counted_feedback; Type: TABLE; Schema: yumai_pipelines; Owner: yumai_pipeline
 --
 
@@ -5235,6 +5277,14 @@ ALTER TABLE ONLY yumai_pipelines.archive_changes
 
 ALTER TABLE ONLY yumai_pipelines.archives
     ADD CONSTRAINT archives_pkey PRIMARY KEY (month);
+
+
+--
+-- Name: compatibility compatibility_pkey; Type: CONSTRAINT; Schema: yumai_pipelines; Owner: yumai_pipeline
+--
+
+ALTER TABLE ONLY yumai_pipelines.compatibility
+    ADD CONSTRAINT compatibility_pkey PRIMARY KEY (is_only);
 
 
 --

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from yumai_pipelines.defs.adoption.assets import ADOPTION_ASSETS
+from yumai_pipelines.defs.archives.agreement import archives_agree
 from yumai_pipelines.defs.archives.assets import archived_conversations
 from yumai_pipelines.defs.archives.checks import ARCHIVE_CHECKS
 from yumai_pipelines.defs.erasure.jobs import erasure_job
@@ -19,6 +20,7 @@ from yumai_pipelines.defs.integrity.checks import INTEGRITY_CHECKS
 from yumai_pipelines.defs.integrity.jobs import repair_job
 from yumai_pipelines.defs.partitions.assets import conversations
 from yumai_pipelines.defs.partitions.checks import PARTITION_CHECKS
+from yumai_pipelines.defs.records.jobs import records_job, records_schedule
 from yumai_pipelines.defs.report.assets import monthly_report
 from yumai_pipelines.defs.resources import RESOURCES
 from yumai_pipelines.defs.retention.assets import expired_sessions
@@ -29,6 +31,7 @@ from yumai_pipelines.defs.sessions.assets import inactive_sessions, session_moni
 from yumai_pipelines.defs.tables.assets import source_tables
 from yumai_pipelines.defs.views.assets import VIEW_ASSETS
 from yumai_pipelines.defs.views.checks import VIEW_CHECKS
+from yumai_pipelines.defs.watch.sensors import SENSORS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,9 +68,11 @@ def build_definitions(resource_overrides: Mapping[str, Any] | None = None) -> dg
             *VIEW_CHECKS,
             *EXTRACT_CHECKS,
             *ARCHIVE_CHECKS,
+            archives_agree,
         ],
-        jobs=[*JOBS, repair_job, erasure_job],
-        schedules=SCHEDULES,
+        jobs=[*JOBS, repair_job, erasure_job, records_job],
+        schedules=[*SCHEDULES, records_schedule],
+        sensors=SENSORS,
         resources={**RESOURCES, **(resource_overrides or {})},
         executor=dg.in_process_executor,
     )

@@ -101,7 +101,7 @@ def run_jobs(wanted: Sequence[Job], home: Path) -> Iterator[Run]:
         KeyboardInterrupt: Ctrl-C. The run that it ended is shown as canceled.
     """
     definitions = build_definitions()
-    with _instance(home) as instance, _interrupts() as interrupted:
+    with open_instance(home) as instance, _interrupts() as interrupted:
         for job in wanted:
             run_id = str(uuid4())
             chosen = _checks_alone(definitions, job) if job.name == CHECKS else definitions.resolve_job_def(job.name)
@@ -151,14 +151,14 @@ def _cancel(instance: dg.DagsterInstance, run_id: str) -> None:
 
 def have_run(wanted: Sequence[Job], home: Path) -> bool:
     """Return whether each of the jobs has ever succeeded, over whatever months."""
-    with _instance(home) as instance:
+    with open_instance(home) as instance:
         return all(
             instance.get_runs_count(dg.RunsFilter(job_name=job.name, statuses=[dg.DagsterRunStatus.SUCCESS]))
             for job in wanted
         )
 
 
-def _instance(home: Path) -> dg.DagsterInstance:
+def open_instance(home: Path) -> dg.DagsterInstance:
     """Return the instance that `yumai dev` serves, without its processes that copy what steps print: none prints."""
     directory = make_instance(home.resolve())
     configuration = (directory / "dagster.yaml").read_text(encoding="utf-8")

@@ -147,6 +147,15 @@ class Settings(BaseSettings):
         "where YUMAI_ARCHIVE_URL is set.",
     )
 
+    alert_urls: Annotated[tuple[SecretStr, ...] | None, NoDecode] = Field(
+        default=None,
+        description="Whom alerts reach: URLs of Apprise with spaces between them, as in mailtos://… slack://…; without "
+        "them, nobody is told.",
+    )
+    history_days: int = Field(
+        default=90, ge=30, description="Days for which Dagster's own records of runs and events are kept."
+    )
+
     soft_reference_tolerance: Decimal = Field(
         default=Decimal("0.01"),
         ge=0,
@@ -209,6 +218,14 @@ class Settings(BaseSettings):
             return json.loads(value) if isinstance(value, str) else value
         except ValueError:
             raise ValueError('it is no JSON list of strings, as in \'["first secret", "second secret"]\'') from None
+
+    @field_validator("alert_urls", mode="before")
+    @classmethod
+    def _urls(cls, value: object) -> object:
+        urls = value.split() if isinstance(value, str) else value
+        if isinstance(urls, list) and not all("://" in url for url in urls):
+            raise ValueError("it is no list of Apprise's URLs with spaces between them, as in mailtos://… slack://…")
+        return urls
 
     # Before the validators above: the last one is asked first.
     @field_validator("*", mode="before")

@@ -40,6 +40,7 @@ def test_a_new_migration_needs_no_second_place(checkout: Path) -> None:
     follows = {
         "sql/install.sql": r"\ir migrations/9999_other_words.sql",
         "sql/migrations/SHA256SUMS": "9999_other_words.sql",
+        "sql/migrations/LOCKS.jsonl": '"step": "9999"',
         "sql/schema.sql": "Said in other words.",
         "sql/catalogue.jsonl": "Said in other words.",
         "docs/extracts.md": "Said in other words.",

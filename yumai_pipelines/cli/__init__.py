@@ -13,7 +13,7 @@ import psycopg
 import typer
 from pydantic import ValidationError
 
-from yumai_pipelines.cli import reading, server, upkeep
+from yumai_pipelines.cli import reading, server, upkeep, watch
 from yumai_pipelines.cli.common import fail, out
 from yumai_pipelines.local.server import LocalServerError
 from yumai_pipelines.local.ui import DevServerError
@@ -37,6 +37,7 @@ COMMANDS = (
     upkeep.check, upkeep.build, upkeep.repair, upkeep.erase, upkeep.restore_month, upkeep.adopt,
     upkeep.differences,
     reading.export, reading.report,
+    watch.doctor, watch.alert,
 )  # fmt: skip
 """The commands, in the order in which `yumai --help` lists them."""
 

@@ -17,6 +17,7 @@ from yumai_pipelines.model.months import Month
 from yumai_pipelines.postgres.connections import Connection, connect
 from yumai_pipelines.postgres.transactions import carry_on
 from yumai_pipelines.schema.time_zone import refuse_other_zone
+from yumai_pipelines.schema.versions import refuse_other_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,6 +76,7 @@ def connect_as_owner(settings: Settings, purpose: str) -> Connection:
     """Connect as the pipeline does, to change rows."""
     connection = connect(url_of(settings), application_name=f"yumai: {purpose}", zone=settings.timezone)
     try:
+        refuse_other_version(connection)
         refuse_other_zone(connection, settings.timezone)
     except BaseException:
         connection.close()
@@ -101,12 +103,12 @@ def start_server(settings: Settings) -> None:
     out.print(f"PostgreSQL runs on 127.0.0.1:{server.port}, its data below {settings.home.resolve()}.")
 
 
-def install_schema(settings: Settings) -> None:
+def install_schema(settings: Settings, *, before_deploy: bool = False) -> None:
     """Install the schema or bring it up to date, and make the months."""
     # Imported here because Alembic takes half a second to load, and `yumai status` does not need it.
     from yumai_pipelines.schema.upgrade import upgrade
 
-    report = upgrade(url_of(settings), settings)
+    report = upgrade(url_of(settings), settings, before_deploy=before_deploy)
     ran = f"migrations {', '.join(report.migrations)} ran" if report.migrations else "nothing to do"
     out.print(f"The schema is at revision {report.revision}: {ran}.")
     for difference in report.drift:

@@ -25,14 +25,28 @@ DOWN = 3
 """Exit status of `yumai status` when the server is down, the same as that of `systemctl status`."""
 
 
-def up() -> None:
+def up(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would run, and which locks it takes. Change nothing.")
+    ] = False,
+    before_deploy: Annotated[
+        bool,
+        typer.Option("--before-deploy", help="Leave out what is to run after the application is deployed."),
+    ] = False,
+) -> None:
     """Start the server, install the schema or bring it up to date, and make the months.
 
-    Example: `yumai up && psql "$(yumai url)"`
+    Examples: `yumai up && psql "$(yumai url)"`, `yumai up --dry-run`
     """
     settings = Settings()
+    if dry_run:
+        # Imported here because Alembic takes half a second to load, and `yumai status` does not need it.
+        from yumai_pipelines.schema.plan import plan
+
+        out.print(plan(url_of(settings), settings).in_words(settings.lock_timeout_ms), markup=False)
+        return
     start_server(settings)
-    install_schema(settings)
+    install_schema(settings, before_deploy=before_deploy)
     next_step("`yumai demo` fills it with made-up data; `yumai dev` serves Dagster's UI.")
 
 

@@ -19,6 +19,7 @@ from yumai_pipelines.extracts.user_key import user_key_secret, user_key_secrets
 from yumai_pipelines.postgres.connections import Connection, connect, database_url
 from yumai_pipelines.postgres.transactions import PAUSES_OF_FROZEN, FrozenError
 from yumai_pipelines.schema.time_zone import refuse_other_zone
+from yumai_pipelines.schema.versions import refuse_other_version
 from yumai_pipelines.settings import Settings
 
 
@@ -78,12 +79,14 @@ class PostgresResource(dg.ConfigurableResource[Any]):
         Raises:
             UnsupportedServerError: the server is older than 16.
             SchemaMissingError: the schema was never installed.
+            OtherVersionError: the schema is older or newer than what this version works with.
             TimeZoneError: the database's months begin in another time zone.
             psycopg.OperationalError: no connection.
         """
         zone = self.settings.timezone
         connection = connect(self.login_url, application_name=f"yumai: {purpose}", zone=zone)
         try:
+            refuse_other_version(connection)
             refuse_other_zone(connection, zone)
         except BaseException:
             connection.close()

@@ -113,6 +113,25 @@ def refuse_foreign_history(settings: Settings) -> None:
         _refuse_another(connection, present)
 
 
+def find_history(settings: Settings) -> str | None:
+    """Return the libpq URL of the database in which Dagster keeps its runs; None if it has none. Nothing is made.
+
+    Raises:
+        psycopg.OperationalError: the server does not answer.
+    """
+    if settings.dagster_url is not None:
+        url = settings.dagster_url.get_secret_value()
+    else:
+        own = database_url(settings)
+        with connect(own, application_name="yumai: find Dagster's database", role=None, read_only=True) as connection:
+            name = connection.info.dbname + SUFFIX
+            if not _exists(connection, name):
+                return None
+        url = with_database(own, name)
+    with connect(url, application_name="yumai: find Dagster's history", role=None, read_only=True) as connection:
+        return url if read_value(connection, "SELECT to_regclass('public.runs') IS NOT NULL") else None
+
+
 class _Identity(NamedTuple):
     """Which database it is. The number of a server is also that of its standbys, so a failover changes nothing."""
 

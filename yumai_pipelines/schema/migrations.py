@@ -6,6 +6,8 @@ Migrations run in the order of their numbers, and only forward.
 from __future__ import annotations
 
 import re
+from enum import StrEnum
+from itertools import takewhile
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -21,6 +23,15 @@ if TYPE_CHECKING:
 
     import sqlalchemy as sa
 
+
+class Deploy(StrEnum):
+    """When a migration runs: before or after the version of the application that brings it is deployed."""
+
+    BEFORE = "before"
+    AFTER = "after"
+
+
+_DEPLOY = re.compile(r"^-- Deploy: (before|after)$", re.MULTILINE)
 _FILE = re.compile(r"(\d{4})_\w+\.sql")
 
 
@@ -39,8 +50,18 @@ def migration_files() -> dict[str, Path]:
     return files
 
 
-def migrate(connection: sa.Connection) -> list[str]:
+def deploy_of(path: Path) -> Deploy:
+    """When a migration runs. Those that landed before there was a mark add something, and run before."""
+    found = _DEPLOY.search(path.read_text(encoding="utf-8"))
+    return Deploy(found[1]) if found else Deploy.BEFORE
+
+
+def migrate(connection: sa.Connection, *, before_deploy: bool = False) -> list[str]:
     """Run the migrations that have not run yet, in the connection's transaction.
+
+    Args:
+        connection: of SQLAlchemy.
+        before_deploy: whether to stop at the first one that runs after the application is deployed.
 
     Returns:
         The revisions of the migrations that ran, in order.
@@ -49,12 +70,16 @@ def migrate(connection: sa.Connection) -> list[str]:
         RevisionError: the database is at a revision that this version does not have.
     """
     ran: list[str] = []
+    files = migration_files()
 
     def missing(heads: tuple[str, ...], _: MigrationContext) -> list[MigrationStep]:
         scripts = _scripts(connection, ran)
         revisions = RevisionMap(scripts.values)
         found = revisions.iterate_revisions("heads", heads or "base", implicit_base=True)
-        return [MigrationStep.upgrade_from_script(revisions, scripts[each.revision]) for each in reversed([*found])]
+        wanted = [scripts[each.revision] for each in reversed([*found])]
+        if before_deploy:
+            wanted = [*takewhile(lambda each: deploy_of(files[each.revision]) is Deploy.BEFORE, wanted)]
+        return [MigrationStep.upgrade_from_script(revisions, each) for each in wanted]
 
     options = {"fn": missing, "version_table_schema": "yumai_pipelines"}
     MigrationContext.configure(connection, opts=options).run_migrations()

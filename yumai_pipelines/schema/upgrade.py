@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 import psycopg
-from alembic.script.revision import RevisionError
 from psycopg import sql
 from psycopg.rows import class_row
 from sqlalchemy import NullPool, create_engine
@@ -34,12 +33,11 @@ from yumai_pipelines.postgres.transactions import (
 from yumai_pipelines.postgres.values import read_value, relation_exists
 from yumai_pipelines.schema import snapshot
 from yumai_pipelines.schema.differences import drift, list_accepted
-from yumai_pipelines.schema.migrations import migrate
+from yumai_pipelines.schema.migrations import migrate, migration_files
 from yumai_pipelines.schema.time_zone import refuse_other_zone
+from yumai_pipelines.schema.versions import oldest_code, remember_oldest_code, too_new
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection as AlembicConnection
-
     from yumai_pipelines.postgres.connections import Connection
     from yumai_pipelines.schema.differences import Accepted
     from yumai_pipelines.schema.snapshot import Difference
@@ -54,11 +52,19 @@ class Creator(NamedTuple):
 
     def __str__(self) -> str:
         """One sentence for people, with what to do."""
-        role = self.role if self.role == "PUBLIC" else f'"{self.role}"'
         return (
-            f"{role} may create objects in the schema {self.schema}, where clients find functions by name: what is "
-            f"made there may run with the rights of others. REVOKE CREATE ON SCHEMA {self.schema} FROM {role}"
+            f"{self._quoted} may create objects in the schema {self.schema}, where clients find functions by name: "
+            f"what is made there may run with the rights of others. {self.revoke}"
         )
+
+    @property
+    def revoke(self) -> str:
+        """The statement that takes the right away."""
+        return f"REVOKE CREATE ON SCHEMA {self.schema} FROM {self._quoted}"
+
+    @property
+    def _quoted(self) -> str:
+        return self.role if self.role == "PUBLIC" else f'"{self.role}"'
 
 
 class SchemaError(DatabaseError):
@@ -100,7 +106,7 @@ class _Ran:
     functions: tuple[str, ...] = ()
 
 
-def upgrade(url: str, settings: Settings) -> SchemaReport:
+def upgrade(url: str, settings: Settings, *, before_deploy: bool = False) -> SchemaReport:
     """Install the schema, or bring it up to date. This is idempotent, and of two upgrades at once the second waits.
 
     Each upgrade creates missing roles and extensions, configures the database, and replaces all functions. It runs the
@@ -109,6 +115,7 @@ def upgrade(url: str, settings: Settings) -> SchemaReport:
     Args:
         url: the URL of a login that may create roles and extensions, and owns the database.
         settings: time zone and lock policy.
+        before_deploy: whether to leave out migrations from the first on that runs after the application is deployed.
 
     Raises:
         SchemaError: the database is an older YUMAI one, or a newer one, or the login may not do something.
@@ -116,12 +123,12 @@ def upgrade(url: str, settings: Settings) -> SchemaReport:
         LockNotObtainedError: somebody was in the way for as long as the policy's patience.
         UnsupportedServerError: the server is older than 16.
     """
-    ran = carry_on(lambda: _upgrade(url, settings))
+    ran = carry_on(lambda: _upgrade(url, settings, before_deploy=before_deploy))
     with connect(url, application_name="yumai: schema") as owner:
         return _report(owner, ran)
 
 
-def _upgrade(url: str, settings: Settings) -> _Ran:
+def _upgrade(url: str, settings: Settings, *, before_deploy: bool) -> _Ran:
     policy = settings.lock_policy
     with (
         connect(url, application_name="yumai: schema lock", role=None) as connection,
@@ -130,7 +137,7 @@ def _upgrade(url: str, settings: Settings) -> _Ran:
         patience = Patience(policy, "upgrade the schema")
         while True:
             try:
-                return _attempt(url, settings)
+                return _attempt(url, settings, before_deploy=before_deploy)
             except (psycopg.Error, DBAPIError) as error:
                 first = first_error(error)
                 if first is None:
@@ -156,7 +163,7 @@ def configure_database(connection: Connection, timezone: str) -> None:
     connection.execute("SELECT yumai_pipelines.configure_database(%s)", (timezone,))
 
 
-def _attempt(url: str, settings: Settings) -> _Ran:
+def _attempt(url: str, settings: Settings, *, before_deploy: bool) -> _Ran:
     """Do the whole upgrade in one transaction."""
     engine = create_engine(
         "postgresql+psycopg://",
@@ -168,14 +175,16 @@ def _attempt(url: str, settings: Settings) -> _Ran:
         if not isinstance(connection, psycopg.Connection):
             raise TypeError(f"{connection!r} is no connection of psycopg")
         connection.execute("SELECT set_config('lock_timeout', %s, true)", (f"{settings.lock_timeout_ms}ms",))
-        _refuse_older_yumai(connection)
+        refuse_older_yumai(connection)
         refuse_other_zone(connection, settings.timezone)
         _run_files(connection, "bootstrap")
         before = _functions(connection)
         connection.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(OWNER_ROLE)))
         # From here on tables may be locked, until all is done.
         limit_transaction(connection, {IDLE_TIMEOUT: max(STOPPING_WRITERS_IDLE, settings.lock_policy.lock_timeout)})
-        ran = _Ran(_migrate(alembic_connection))
+        refuse_newer(connection)
+        ran = _Ran(migrate(alembic_connection, before_deploy=before_deploy))
+        remember_oldest_code(connection, ran.migrations)
         _run_files(connection, "functions")
         _run_files(connection, "privileges")
         ran.functions = tuple(sorted(name for name, text in _functions(connection).items() if before.get(name) != text))
@@ -184,7 +193,12 @@ def _attempt(url: str, settings: Settings) -> _Ran:
     return ran
 
 
-def _refuse_older_yumai(connection: Connection) -> None:
+def refuse_older_yumai(connection: Connection) -> None:
+    """Refuse a database of YUMAI that these migrations have not made.
+
+    Raises:
+        SchemaError: it says how to adopt it.
+    """
     if relation_exists(connection, CONVERSATIONS) and not relation_exists(connection, REVISION):
         raise SchemaError(
             f"The database {connection.info.dbname} has chatbot.conversations, but not from these migrations: it is an "
@@ -210,15 +224,15 @@ def _relations() -> list[Relation]:
     return [Relation(*each.name.split(".")) for each in snapshot.shipped() if each.kind == "relation"]
 
 
-def _migrate(connection: AlembicConnection) -> list[str]:
-    """Run the migrations that have not run yet, and return their revisions."""
-    try:
-        return migrate(connection)
-    except RevisionError as error:
-        raise SchemaError(
-            f"The migrations cannot run: {error}. A database that a newer version has upgraded needs that version of "
-            "yumai_pipelines. Nothing was changed."
-        ) from error
+def refuse_newer(connection: Connection) -> None:
+    """Refuse a schema at a revision that this version does not have: it would replace newer functions by older ones.
+
+    Raises:
+        SchemaError: it says which version to install.
+    """
+    revision = schema_revision(connection)
+    if revision is not None and revision not in migration_files():
+        raise SchemaError(too_new(connection, revision, oldest_code(connection)))
 
 
 def _functions(connection: Connection) -> dict[str, str]:

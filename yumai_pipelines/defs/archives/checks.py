@@ -5,8 +5,8 @@ Section 7.2 of the database document.
 
 import dagster as dg
 
+from yumai_pipelines.archives.agreement import fault_of_file
 from yumai_pipelines.archives.proof import read_files
-from yumai_pipelines.archives.store import ArchiveError, size_of
 from yumai_pipelines.defs.archives.assets import archived_conversations
 from yumai_pipelines.defs.evaluations import result
 from yumai_pipelines.defs.resources import PostgresResource
@@ -41,15 +41,7 @@ def _fault(archive: archived.Archive) -> str:
     """Say what is wrong with an archived month; return an empty text if nothing is."""
     if archive.state in ("detaching", "detached"):
         return f"is not archived yet: its rows are {archive.place}"
-    if archive.state != "archived" or archive.uri is None:
-        return ""
-    try:
-        size = size_of(archive.uri)
-    except ArchiveError as error:
-        if isinstance(error.__cause__, FileNotFoundError):
-            return f"{archive.uri} is not there"
-        raise
-    return "" if size == archive.bytes else f"{archive.uri} has {size:,} bytes instead of {archive.bytes:,}"
+    return fault_of_file(archive) if archive.state == "archived" else ""
 
 
 @dg.asset_check(asset=archived_conversations)

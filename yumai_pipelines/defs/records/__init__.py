@@ -1,0 +1,1 @@
+"""The job that keeps Dagster's own records within bounds."""

@@ -1,0 +1,1 @@
+"""Keeps Dagster's own records within bounds: its database, not YUMAI's."""
