@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dagster as dg
 import pytest
 from dagster._core.events import JobFailureData, RunFailureReason
+from typer.testing import CliRunner
 
 from tests.watch.conftest import Sensor
 from tests.watch.listener import Listener, listening
+from yumai_pipelines.cli import app
 from yumai_pipelines.definitions import defs
 from yumai_pipelines.defs.watch import sensors, watches
 from yumai_pipelines.defs.watch.trouble import View
@@ -19,6 +22,7 @@ from yumai_pipelines.defs.watch.trouble import View
 if TYPE_CHECKING:
     from tests.support import Connection
 
+RUNBOOK = Path(__file__).parents[2] / "docs" / "operate.md"
 CHECK = dg.AssetCheckKey(dg.AssetKey("schema"), "clocks_agree")
 
 
@@ -186,3 +190,30 @@ def test_a_sick_database_is_told(connection: Connection, history: dg.DagsterInst
     connection.execute("ALTER TABLE chatbot.users RESET (autovacuum_enabled)")
     sensor.tick()
     assert "It is over: bloat: Autovacuum is switched off" in listener.heard()[0]["message"]
+
+
+def test_the_url_for_kakao_work_sends_what_its_webhook_takes(
+    history: dg.DagsterInstance, alerts: Sensor, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The webhook of Kakao Work takes JSON with one text."""
+    (row,) = [line for line in RUNBOOK.read_text("utf-8").splitlines() if line.startswith("| Kakao Work |")]
+    remapped = row.split("`")[1].partition("?")[2]
+    monkeypatch.setenv("YUMAI_ALERT_URLS", f"{listener.url}?{remapped}")
+    run(history, "daily_upkeep", fails=True)
+    alerts.tick()
+    (heard,) = listener.heard()
+    assert list(heard) == ["text"]
+    assert heard["text"].startswith("A run of daily_upkeep failed.\nWhat to do: ")
+
+
+def test_each_target_is_tried_by_a_command(listener: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("YUMAI_ALERT_URLS", f"{listener.url} nonsense://s3cret")
+    tried = CliRunner().invoke(app, ["alert", "Hello"])
+    assert (tried.exit_code, "s3cret" in tried.output) == (1, False)
+    assert "Target 1 has taken it." in tried.output
+    assert "Target 2: Apprise knows no such URL." in tried.output
+    assert [each["message"] for each in listener.heard()] == ["Hello"]
+    monkeypatch.setenv("YUMAI_ALERT_URLS", listener.url)
+    assert CliRunner().invoke(app, ["alert"]).exit_code == 0
+    monkeypatch.delenv("YUMAI_ALERT_URLS")
+    assert CliRunner().invoke(app, ["alert"]).exit_code == 1

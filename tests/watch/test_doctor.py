@@ -60,7 +60,12 @@ def complaints(result: Result) -> str:
 def test_a_healthy_database_is_quiet() -> None:
     """A server of its own, since the server of the tests has fsync switched off."""
     with server_home() as home:
-        own = {"YUMAI_HOME": str(home), "YUMAI_ALERT_URLS": "json://127.0.0.1:1", "YUMAI_UI_URL": "http://ui"}
+        own = {
+            "YUMAI_HOME": str(home),
+            "YUMAI_FIRST_MONTH": f"{datetime.now(UTC):%Y-%m}",
+            "YUMAI_ALERT_URLS": "json://127.0.0.1:1",
+            "YUMAI_UI_URL": "http://ui",
+        }
         assert yumai("up", **own).returncode == 0
         try:
             doctor = yumai("doctor", "--json", "--metrics", str(home / "yumai.prom"), **own)
