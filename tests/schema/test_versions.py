@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 
-UNMARKED = "0013"
-"""The last migration that landed before there was a mark."""
+UNMARKED = "0015"
+"""The last migration before the one that brought the mark."""
 
 NEWER = "UPDATE yumai_pipelines.alembic_version SET version_num = '9999'"
 NO_LONGER = "UPDATE yumai_pipelines.compatibility SET oldest_code = '9999'"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from datetime import date, time
+from datetime import date, time, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -104,10 +104,14 @@ def test_nothing_swells(life: Life) -> None:
     # Those kept, the current one, those ahead, and the default partition.
     assert growth.partitions(world) == settings.months_kept + 1 + settings.months_ahead + 1
     assert growth.old_ticks(world) == []
-    # Dagster keeps its events for ever. There are as many for each run at the end as in the beginning.
+    # Events of the time that Dagster keeps: as many for each run at the end as in the beginning. Older ones are gone,
+    # but for the latest of each month and check.
+    kept_from = Month.of(world.now - timedelta(days=settings.history_days), SEOUL)
     runs = Counter(Month.of_day(run.day) for run in world.runs)
-    noted = [growth.events(world, month) / runs[month] for month in months if runs[month]]
+    noted = [growth.events(world, month) / runs[month] for month in months if runs[month] and month > kept_from]
     assert noted[-1] <= 1.5 * noted[0]
+    gone = [growth.events(world, month) / runs[month] for month in months if runs[month] and month < kept_from - 1]
+    assert all(few < 0.1 * noted[0] for few in gone)
     assert growth.bloat(world) < 2
 
 
