@@ -27,6 +27,11 @@ def months(first: str, last: str | None = None) -> dict[str, str]:
     }
 
 
+def leaving(first: str, last: str | None = None, **options: object) -> dict[str, Any]:
+    """Return the options of a run that takes months out of the database."""
+    return {"dry_run": False, "first": first, "last": last or first, **options}
+
+
 def advice(evaluation: dg.AssetCheckEvaluation) -> dict[str, str]:
     """Return the blocks of SQL of a failed check, by what each does."""
     return dict(sql_of(evaluation.metadata))
@@ -63,6 +68,11 @@ class Run:
             for event in (each.step_materialization_data for each in self.outcome.get_asset_materialization_events())
             if event.materialization.asset_key == dg.AssetKey(path)
         }
+
+    def told(self) -> dict[str, Any]:
+        """Return the metadata of what the first op returned."""
+        output = next(event for event in self.outcome.all_events if event.is_successful_output)
+        return {key: value.value for key, value in output.step_output_data.metadata.items()}
 
     def evaluations(self, *path: str) -> dict[str | None, dg.AssetCheckEvaluation]:
         """Return the evaluations of a check (its asset's path, then its name), by partition."""

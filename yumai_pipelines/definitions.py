@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from yumai_pipelines.defs.adoption.assets import ADOPTION_ASSETS
+from yumai_pipelines.defs.adoption.jobs import adoption_job
 from yumai_pipelines.defs.archives.agreement import archives_agree
 from yumai_pipelines.defs.archives.assets import archived_conversations
 from yumai_pipelines.defs.archives.checks import ARCHIVE_CHECKS
@@ -59,7 +59,6 @@ def build_definitions(resource_overrides: Mapping[str, Any] | None = None) -> dg
             monthly_report,
             expired_sessions,
             archived_conversations,
-            *ADOPTION_ASSETS,
         ],
         asset_checks=[
             *SCHEMA_CHECKS,
@@ -70,7 +69,7 @@ def build_definitions(resource_overrides: Mapping[str, Any] | None = None) -> dg
             *ARCHIVE_CHECKS,
             archives_agree,
         ],
-        jobs=[*JOBS, repair_job, erasure_job, records_job],
+        jobs=[*JOBS, repair_job, erasure_job, adoption_job, records_job],
         schedules=[*SCHEDULES, records_schedule],
         sensors=SENSORS,
         resources={**RESOURCES, **(resource_overrides or {})},

@@ -19,13 +19,18 @@ from dagster._core.remote_origin import RemoteRepositoryOrigin
 from dagster._core.workspace.load import location_origins_from_yaml_paths
 
 from yumai_pipelines.definitions import build_definitions
-from yumai_pipelines.defs.evaluations import sql_of
+from yumai_pipelines.defs.archives.jobs import show_archived
+from yumai_pipelines.defs.evaluations import BlockingChecksFailedError, sql_of
+from yumai_pipelines.defs.partitions.assets import conversations
 from yumai_pipelines.local.ui import make_instance
 from yumai_pipelines.model.months import Month
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
+
+    from yumai_pipelines.archives.restore import RestoreReport
+    from yumai_pipelines.postgres.connections import Connection
 
 _CODE_LOCATION = {".dagster/repository": "__repository__@yumai_pipelines"}
 """Tag by which Dagster's UI finds the runs of a job: the name of the code location in workspace.yaml."""
@@ -158,6 +163,24 @@ def have_run(wanted: Sequence[Job], home: Path) -> bool:
         )
 
 
+def show_restored(connection: Connection, report: RestoreReport, home: Path) -> None:
+    """Have Dagster show that a month of the conversations is back: its history knows no run that did it."""
+    with open_instance(home) as instance:
+        show_archived(instance, connection)
+        instance.report_runless_asset_event(
+            dg.AssetMaterialization(
+                conversations.key,
+                partition=report.month.partition_key,
+                description=report.in_words(),
+                metadata={
+                    "dagster/partition_row_count": report.rows,
+                    "action": "restored",
+                    "partition": str(report.relation),
+                },
+            )
+        )
+
+
 def open_instance(home: Path) -> dg.DagsterInstance:
     """Return the instance that `yumai dev` serves, without its processes that copy what steps print: none prints."""
     directory = make_instance(home.resolve())
@@ -220,7 +243,7 @@ def _errors(outcome: dg.ExecuteInProcessResult) -> Iterator[str]:
     for event in failures:
         error = event.step_failure_data.error
         cause = error.cause or error if error else None
-        if cause is None or cause.cls_name != "DagsterAssetCheckFailedError":
+        if cause is None or cause.cls_name not in ("DagsterAssetCheckFailedError", BlockingChecksFailedError.__name__):
             yield f"{event.step_key}: {cause.message.strip() if cause else event.message}"
     if not failures and not outcome.success:
         yield from (event.message or "the run failed" for event in outcome.all_events if event.is_failure)

@@ -491,19 +491,19 @@ def test_an_index_that_was_not_finished_is_built_again(plain: tuple[str, str], d
     assert lacking(url, database) == []
 
 
-def test_the_graph_takes_the_inventory_and_adopts(plain: tuple[str, str]) -> None:
+def test_the_job_takes_the_inventory_and_then_adopts(plain: tuple[str, str]) -> None:
     url, _ = plain
     with dg.instance_for_test() as instance:
         graph = Graph.on(url, instance)
-        run = graph.materialize(dg.AssetKey("adoption_inventory"), dg.AssetKey("adoption"))
-        assert run.success
-        assert run.materialized("adoption_inventory")[None]["shape"] == "from before session_master"
-        records = run.materialized("adoption")[None]["report"].records
+        for _ in range(2):
+            assert graph.run("adopt_database").told()["shape"] == "from before session_master"
+        run = graph.run("adopt_database", dry_run=False)
+        records = run.told()["report"].records
         report = {(record.data["table"], record.data["case"]): record.data for record in records}
         found = report["chatbot.conversations", "session_id unknown"]
         assert (found["before"], found["after"]) == (65, 0)
-        again = graph.materialize(dg.AssetKey("adoption"))
-        assert again.materialized("adoption")[None]["outcome"].startswith("nothing to do")
+        again = graph.run("adopt_database", dry_run=False)
+        assert again.told()["outcome"].startswith("nothing to do")
 
 
 def test_a_function_that_something_depends_on_is_renamed_and_goes_on_giving_its_answers(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -20,12 +21,13 @@ from psycopg import sql
 from typer.testing import CliRunner, Result
 
 from tests.archives.interrupted import Interrupted
-from tests.graph import Graph, Run, months
+from tests.graph import CONVERSATIONS, Graph, Run, leaving, months
 from tests.support import Connection, Value, every, one
 from yumai_pipelines.archives.archive import ArchiveReport, archive_months
 from yumai_pipelines.archives.restore import RestoreReport, restore_month
 from yumai_pipelines.archives.store import ArchiveError, Store
 from yumai_pipelines.cli import app
+from yumai_pipelines.local.ui import make_instance
 from yumai_pipelines.model.lock_policy import LockPolicy
 from yumai_pipelines.model.months import Month
 from yumai_pipelines.partitions.ensure import ensure_months
@@ -35,6 +37,8 @@ from yumai_pipelines.postgres.patience import LockNotObtainedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from tests.conftest import Databases
 
 SEOUL = ZoneInfo("Asia/Seoul")
 POLICY = LockPolicy(lock_timeout=timedelta(milliseconds=100), patience=timedelta(seconds=20))
@@ -577,6 +581,35 @@ def test_a_month_is_restored_from_the_command_line(database: str, connection: Co
     ]
 
 
+@pytest.mark.usefixtures("kept_for")
+def test_a_restored_month_is_shown_as_one(
+    graph: Graph,
+    connection: Connection,
+    database: str,
+    databases: Databases,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plant(connection, rows=40)
+    with databases.create() as history:
+        for name, value in (("DATABASE", database), ("DAGSTER", databases.url(history))):
+            monkeypatch.setenv(f"YUMAI_{name}_URL", value)
+        monkeypatch.setenv("YUMAI_HOME", str(tmp_path))
+        with dg.DagsterInstance.from_config(str(make_instance(tmp_path))) as instance:
+            there = replace(graph, instance=instance)
+            assert there.run("monthly_partitions", months("2024-08", "2024-09")).success
+            assert there.run("monthly_archive", **leaving("2024-08", "2024-09")).success
+            assert instance.get_dynamic_partitions("archived_months") == ["2024-08-01", "2024-09-01"]
+            done = CliRunner().invoke(app, ["restore-month", "2024-08"])
+            assert done.exit_code == 0, done.output
+            assert instance.get_dynamic_partitions("archived_months") == ["2024-09-01"]
+            (latest,) = instance.fetch_materializations(
+                dg.AssetRecordsFilter(CONVERSATIONS, asset_partitions=["2024-08-01"]), limit=1
+            ).records
+            assert latest.asset_materialization is not None
+            assert latest.asset_materialization.metadata["action"].value == "restored"
+
+
 # What stops an archiving or a restore
 
 
@@ -697,10 +730,8 @@ ARCHIVED = dg.AssetKey(["chatbot", "archived_conversations"])
 
 
 def archive_again(graph: Graph, month: str) -> Run:
-    """Run the asset for a month that was restored, with the order to archive it again."""
-    job = graph.definitions.resolve_job_def("monthly_archive")
-    config = {"ops": {"chatbot__archived_conversations": {"config": {"again": True}}}}
-    return Run(job.execute_in_process(instance=graph.instance, tags=months(month), run_config=config))
+    """Run the job for a month that was restored, with the order to archive it again."""
+    return graph.run("monthly_archive", **leaving(month, again=True))
 
 
 @pytest.fixture
@@ -716,7 +747,7 @@ def test_a_range_of_months_is_archived_in_one_run_and_shows_each(
     ensure(database, "2024-08", "2024-09")
     plant(connection, rows=75)
 
-    run = graph.run("monthly_archive", months("2024-08", "2024-11"))
+    run = graph.run("monthly_archive", **leaving("2024-08", "2024-11"))
 
     assert run.success
     by_month = run.materialized(*ARCHIVED.path)
@@ -742,8 +773,8 @@ def test_a_range_leaves_archived_months_alone_and_a_run_for_one_fails(
 ) -> None:
     plant(connection, rows=20)
     assert graph.run("monthly_partitions", months("2024-08", "2024-10")).success
-    assert graph.run("monthly_archive", months("2024-09")).success
-    assert graph.run("monthly_archive", months("2024-08")).success
+    assert graph.run("monthly_archive", **leaving("2024-09")).success
+    assert graph.run("monthly_archive", **leaving("2024-08")).success
 
     run = graph.run("monthly_partitions", months("2024-08", "2024-11"))
 
@@ -768,7 +799,7 @@ def test_a_range_leaves_archived_months_alone_and_a_run_for_one_fails(
 @pytest.mark.usefixtures("kept_for")
 def test_a_run_for_an_archived_month_alone_fails_and_names_the_file(graph: Graph, connection: Connection) -> None:
     plant(connection, rows=20)
-    assert graph.run("monthly_archive", months("2024-08")).success
+    assert graph.run("monthly_archive", **leaving("2024-08")).success
     run = graph.run("monthly_partitions", months("2024-08"))
     assert not run.success
     (failure,) = (each.step_failure_data.error for each in run.outcome.get_step_failure_events())
@@ -781,11 +812,11 @@ def test_a_restored_month_is_archived_anew_when_a_run_is_told_so(
     graph: Graph, connection: Connection, database: str
 ) -> None:
     plant(connection, rows=20)
-    assert graph.run("monthly_archive", months("2024-08")).success
+    assert graph.run("monthly_archive", **leaving("2024-08")).success
     restore(database, "2024-08")
     actions = [
         run.materialized(*ARCHIVED.path)["2024-08-01"]["action"]
-        for run in (graph.run("monthly_archive", months("2024-08")), archive_again(graph, "2024-08"))
+        for run in (graph.run("monthly_archive", **leaving("2024-08")), archive_again(graph, "2024-08"))
     ]
     assert actions == ["restored, left alone", "archived"]
 
@@ -796,7 +827,7 @@ def test_a_file_that_is_gone_and_a_month_that_waits_are_found(
 ) -> None:
     check = ("chatbot", "archived_conversations", "every_month_has_its_file")
     plant(connection, rows=50)
-    assert graph.run("monthly_archive", months("2024-08", "2024-10")).success
+    assert graph.run("monthly_archive", **leaving("2024-08", "2024-10")).success
     evaluation = graph.check(*check).evaluation(*check)
     assert evaluation.passed
     august, september = (
@@ -822,7 +853,7 @@ def test_a_person_is_erased_from_every_file(
     for time in ("2024-08-20 12:00+09", "2024-09-20 12:00+09"):
         new_turn(connection, time)
     others = every(connection, "SELECT id FROM chatbot.conversations WHERE user_id IS NULL AND id > 39")
-    assert graph.run("monthly_archive", months("2024-08", "2024-09")).success
+    assert graph.run("monthly_archive", **leaving("2024-08", "2024-09")).success
     restore(database, "2024-08")
     connection.execute("UPDATE chatbot.conversations SET emotion = 5 WHERE id = 1")
     assert archive_again(graph, "2024-08").success
@@ -832,7 +863,10 @@ def test_a_person_is_erased_from_every_file(
 
     (tmp_path / "conversations" / "2024-09" / "1234.parquet.partial").touch()
 
-    assert [graph.run("erase_user", user_id=user, reason="asked for").success for _ in range(2)] == [True, False]
+    assert [graph.run("erase_user", user_id=user, reason="asked for", dry_run=False).success for _ in range(2)] == [
+        True,
+        False,
+    ]
 
     assert every(connection, "SELECT counts FROM yumai_pipelines.erasures") == [
         ({"archive of 2024-08": 40, "archive of 2024-09": 19},)

@@ -17,7 +17,7 @@ from yumai_pipelines.extracts.ledger import entries
 from yumai_pipelines.model.registry import EXTRACTS
 
 if TYPE_CHECKING:
-    from tests.graph import Graph, Run
+    from tests.graph import Graph
 
 FEEDBACK = dg.AssetKey(["analytics", "user_feedback"])
 ORPHAN = """
@@ -26,12 +26,6 @@ ORPHAN = """
     INSERT INTO user_feedback (session_id, user_id) VALUES ('00000000-0000-0000-0000-000000000001', 1);
     RESET session_replication_role;
 """
-
-
-def output(run: Run) -> dict[str, object]:
-    """Return the metadata of the job's first op."""
-    event = next(each for each in run.outcome.all_events if each.is_successful_output)
-    return {key: value.value for key, value in event.step_output_data.metadata.items()}
 
 
 def observed(graph: Graph) -> list[str | None]:
@@ -45,7 +39,7 @@ def test_repair_is_a_dry_run_unless_told_otherwise(graph: Graph, connection: Con
 
     dry = graph.run("repair_orphans")
 
-    assert (output(dry)["dry_run"], output(dry)["found"]) == (True, 1)
+    assert (dry.told()["dry_run"], dry.told()["found"]) == (True, 1)
     assert observed(graph) == [
         "user_feedback_session_id_fkey: rows of analytics.user_feedback that name no row of chatbot.session_master: 1 ("
         "id 1, session_id 00000000-0000-0000-0000-000000000001). Give a session again: not done, this is a dry run."
@@ -58,7 +52,7 @@ def test_repair_is_a_dry_run_unless_told_otherwise(graph: Graph, connection: Con
     assert one(connection, "SELECT session_metadata ->> 'run' FROM session_master") == wet.outcome.run_id
     for check in (NO_ORPHANS, FOREIGN_KEYS):
         assert graph.check("analytics", "user_feedback", check).failed_checks() == set()
-    assert output(graph.run("repair_orphans", dry_run=False))["found"] == 0
+    assert graph.run("repair_orphans", dry_run=False).told()["found"] == 0
 
 
 def test_orphans_go_to_quarantine_when_the_config_says_so(graph: Graph, connection: Connection) -> None:
@@ -70,12 +64,16 @@ def test_orphans_go_to_quarantine_when_the_config_says_so(graph: Graph, connecti
 def test_a_user_is_erased_and_the_run_says_what_it_did(graph: Graph, connection: Connection) -> None:
     connection.execute("INSERT INTO users (external_user_id) VALUES ('kakao:secret')")
     assert not graph.run("erase_user", user_id=1, reason="kakao:secret asked").success
-    run = graph.run("erase_user", external_user_id="kakao:secret", reason="asked for by their guardian")
-    assert output(run) == {"chatbot.users": 1, "extracts": "No extract counts the person."}
+    assert not graph.run("erase_user", user_id=1, reason="kakao:secret asked", dry_run=False).success
+    dry = graph.run("erase_user", external_user_id="kakao:secret", reason="asked for")
+    assert dry.told() == {"dry_run": True, "chatbot.users": 1, "extracts": "none counts the person"}
+    assert one(connection, "SELECT count(*) FROM users") == 1
+    run = graph.run("erase_user", external_user_id="kakao:secret", reason="asked for by their guardian", dry_run=False)
+    assert run.told() == {"chatbot.users": 1, "extracts": "No extract counts the person."}
     assert every(connection, "SELECT reason, run_id FROM yumai_pipelines.erasures") == [
         ("asked for by their guardian", run.outcome.run_id)
     ]
-    assert not graph.run("erase_user", external_user_id="kakao:secret", reason="asked for again").success
+    assert not graph.run("erase_user", external_user_id="kakao:secret", reason="asked for again", dry_run=False).success
 
 
 def test_an_erasure_and_a_repair_end_with_the_extracts_right_again(graph: Graph, connection: Connection) -> None:
@@ -92,7 +90,7 @@ def test_an_erasure_and_a_repair_end_with_the_extracts_right_again(graph: Graph,
 
     assert differing() == []
     (user,) = every(connection, "SELECT user_id FROM recommendations_log WHERE user_id IS NOT NULL LIMIT 1")
-    assert graph.run("erase_user", user_id=user[0], reason="asked for by their guardian").success
+    assert graph.run("erase_user", user_id=user[0], reason="asked for by their guardian", dry_run=False).success
     assert differing() == []
     connection.execute(
         "SET session_replication_role = replica; DELETE FROM session_master WHERE session_id IN "

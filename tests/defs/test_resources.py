@@ -14,7 +14,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 import yumai_pipelines
-from tests.graph import Graph, months
+from tests.graph import Graph, leaving, months
 from yumai_pipelines.archives.store import Store
 from yumai_pipelines.definitions import build_definitions, defs
 from yumai_pipelines.defs import resources
@@ -68,16 +68,16 @@ def test_nothing_takes_the_settings_from_the_database() -> None:
 
 
 def test_the_archive_and_the_secrets_are_given_to_few() -> None:
-    jobs = [defs.resolve_implicit_global_asset_job_def(), *map(defs.resolve_job_def, ("erase_user", "repair_orphans"))]
+    jobs = defs.get_repository_def().get_all_jobs()
     takers: dict[str, set[str]] = {}
     for node in (node for job in jobs for node in job.all_node_defs if isinstance(node, dg.OpDefinition)):
         for key in node.required_resource_keys:
             takers.setdefault(key, set()).add(node.name)
     assert set(takers) == {"postgres", "settings", "archive", "user_keys"}
-    assert takers["archive"] == {"chatbot__archived_conversations", "erase_data_of_user"}
+    assert takers["archive"] == {"archive_conversations", "erase_data_of_user"}
     assert takers["user_keys"] == {
         "extracts",
-        "chatbot__expired_sessions",
+        "delete_expired_sessions",
         "build_changed_extracts",
         "erase_data_of_user",
     }
@@ -178,7 +178,7 @@ def test_another_archive_gets_the_months(database: str, instance: dg.DagsterInst
     overrides = {"postgres": PostgresResource(url=database), "archive": Store.at(str(tmp_path / "moved"))}
     graph = Graph(build_definitions(overrides), instance)
     assert graph.run("monthly_partitions", months("2024-08")).success
-    archived = graph.run("monthly_archive", months("2024-08")).materialized("chatbot", "archived_conversations")
+    archived = graph.run("monthly_archive", **leaving("2024-08")).materialized("chatbot", "archived_conversations")
     assert archived["2024-08-01"]["uri"].startswith(f"file://{tmp_path}/moved/")
     assert not (tmp_path / "archive").exists()
 

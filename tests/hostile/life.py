@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from psycopg import sql
 
 from tests.extracts.dirt import plant
-from tests.graph import Graph, Run, months
+from tests.graph import Graph, Run, leaving, months
 from tests.hostile.operations import FIRST, LAST, SEOUL
 from tests.support import every, one
 from yumai_pipelines.archives.restore import restore_month
@@ -75,9 +75,9 @@ def live(
     }
     if trouble is not None:
         with trouble:
-            assert not graph.run("monthly_archive", months(f"{FIRST}")).success
+            assert not graph.run("monthly_archive", **leaving(f"{FIRST}")).success
         assert one(admin, "SELECT to_regclass('chatbot.conversations_2024_08') IS NOT NULL")
-    runs["monthly_archive"] = graph.run("monthly_archive", months(f"{FIRST}"))
+    runs["monthly_archive"] = graph.run("monthly_archive", **leaving(f"{FIRST}"))
     left: dict[str, Any] = {"archived": every(admin, "SELECT month, row_count, checksum FROM yumai_pipelines.archives")}
     with connect(url, application_name="test: restore") as owner:
         left["restored"] = restore_month(owner, FIRST, zone=SEOUL, policy=LockPolicy()).rows
@@ -85,7 +85,7 @@ def live(
         path = directory / f"{extract.relation.name}.csv"
         left[path.name] = export(extract.relation.name, path, months=[FIRST], url=url)
     person = one(admin, "SELECT min(id) FROM chatbot.users")
-    runs["erase_user"] = graph.run("erase_user", user_id=person, reason="asked for")
+    runs["erase_user"] = graph.run("erase_user", user_id=person, reason="asked for", dry_run=False)
     return Life(runs, left | rows_of(admin))
 
 

@@ -104,7 +104,7 @@ with psycopg.connect(url, autocommit=True) as connection, dg.DagsterInstance.eph
     built = connection.execute("SELECT food_type, recommendations FROM extracts.food_requests").fetchall()
     assert built == [("noodles", 2)]
     assert connection.execute("SELECT chatbot.clean_inactive_sessions('2 days')").fetchone() == (0,)
-    assert graph.run("erase_user", external_user_id="goes", reason="asked for").outcome.success
+    assert graph.run("erase_user", external_user_id="goes", reason="asked for", dry_run=False).outcome.success
     assert counts() == [1, 1, 1]
     connection.execute("SET session_replication_role = replica; DELETE FROM chatbot.session_master")
     run = graph.check("analytics", "shop_clicks", "no_orphans")

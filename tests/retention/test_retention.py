@@ -16,7 +16,7 @@ from pyarrow import parquet
 from tests.archives.interrupted import Interrupted
 from tests.extracts.dirt import plant
 from tests.extracts.support import MONTHS, POLICY, ZONE, as_text, build
-from tests.graph import Graph, months
+from tests.graph import Graph, leaving, months
 from tests.support import Connection, every, one
 from yumai_pipelines.archives.archive import archive_months
 from yumai_pipelines.archives.restore import restore_month
@@ -507,7 +507,7 @@ def test_a_month_waits_until_its_conversations_are_archived(database: str, talks
         RetentionRefusedError, match="the conversations of 2025-06 are in the database alone"
     ) as refusal:
         purge_archived(talks, JUNE)
-    assert "Nothing was deleted. Materialize the partition 2025-06-01 of chatbot/archived" in str(refusal.value)
+    assert "Nothing was deleted. Launch the job monthly_archive" in str(refusal.value)
     assert "YUMAI_PURGE_ARCHIVED_ONLY=false" in str(refusal.value)
     assert sessions(talks)["2025-06"] == 8
 
@@ -566,20 +566,20 @@ def test_a_month_without_conversations_waits_for_nothing(logs: Connection) -> No
     assert purge_archived(logs, JUNE).deleted == 8
 
 
-def test_the_asset_waits_where_there_is_somewhere_to_archive_to(
+def test_the_job_waits_where_there_is_somewhere_to_archive_to(
     graph: Graph, talks: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("YUMAI_ARCHIVE_URL", str(tmp_path))
-    assert not graph.materialize(expired_sessions.key, tags=months("2025-06")).success
+    assert not graph.run("monthly_retention", **leaving("2025-06")).success
     assert sessions(talks)["2025-06"] == 8
     monkeypatch.setenv("YUMAI_PURGE_ARCHIVED_ONLY", "false")
-    assert graph.materialize(expired_sessions.key, tags=months("2025-06")).success
+    assert graph.run("monthly_retention", **leaving("2025-06")).success
     assert "2025-06" not in sessions(talks)
 
 
-def test_the_asset_deletes_what_is_proven(graph: Graph, logs: Connection) -> None:
+def test_the_job_deletes_what_is_proven(graph: Graph, logs: Connection) -> None:
     assert graph.run("monthly_extracts", months("2025-05", "2025-07")).success
-    run = graph.materialize(expired_sessions.key, tags=months("2025-05", "2025-07"))
+    run = graph.run("monthly_retention", **leaving("2025-05", "2025-07"))
     assert run.success
     assert {month: each["deleted"] for month, each in run.materialized("chatbot", "expired_sessions").items()} == {
         "2025-05-01": 8,
@@ -587,17 +587,44 @@ def test_the_asset_deletes_what_is_proven(graph: Graph, logs: Connection) -> Non
         "2025-07-01": 8,
     }
     assert sessions(logs) == {"2025-08": 8}
-    assert not graph.run("monthly_extracts", months("2025-07", "2025-08")).success
-    assert sessions(logs) == {"2025-08": 8}
 
 
-def test_the_asset_has_a_stale_month_built_first(graph: Graph, logs: Connection) -> None:
+def test_a_range_leaves_purged_months_alone_and_a_run_of_such_months_only_is_refused(
+    graph: Graph, logs: Connection
+) -> None:
+    assert graph.run("monthly_extracts", months("2025-05", "2025-07")).success
+    assert graph.run("monthly_retention", **leaving("2025-06")).success
+    held = every(logs, "SELECT * FROM extracts.shop_performance WHERE month = '2025-06-01' ORDER BY shop_id")
+    assert held
+
+    run = graph.run("monthly_extracts", months("2025-05", "2025-07"))
+    assert run.success
+    performance = run.materialized("extracts", "shop_performance")
+    assert {month: each.get("action") for month, each in performance.items()} == {
+        "2025-05-01": None,
+        "2025-06-01": "left alone",
+        "2025-07-01": None,
+    }
+    assert performance["2025-06-01"]["why"].startswith("retention has deleted rows")
+    assert held == every(logs, "SELECT * FROM extracts.shop_performance WHERE month = '2025-06-01' ORDER BY shop_id")
+
+    for refused in (months("2025-06"), months("2025-06", "2025-06")):
+        run = graph.run("monthly_extracts", refused)
+        assert not run.success
+        assert "Rows of extracts.ledger" in str(run.errors())
+        # Checks that a failed run does not come to are shown as if they could not be executed.
+        for name in ("reconciled", "valid_rows", "like_the_months_before", "of_the_logs_as_they_are"):
+            assert run.evaluations("extracts", "shop_performance", name)["2025-06-01"].passed
+        assert run.evaluations("extracts", "shop_performance", "has_the_last_month")
+
+
+def test_the_job_has_a_stale_month_built_first(graph: Graph, logs: Connection) -> None:
     assert graph.run("monthly_extracts", months("2025-05", "2025-06")).success
     logs.execute(
         "INSERT INTO user_feedback (session_id, related_recommendation_id, time_stamp) "
         "SELECT session_id, id, '2025-08-20' FROM recommendations_log WHERE time_stamp > '2025-06-10' LIMIT 1"
     )
-    run = graph.materialize(expired_sessions.key, tags=months("2025-05", "2025-07"))
+    run = graph.run("monthly_retention", **leaving("2025-05", "2025-07"))
     assert run.success
     assert sessions(logs) == {"2025-08": 8}
     ledger = entries(logs, SPAN)
@@ -608,20 +635,38 @@ def test_the_asset_has_a_stale_month_built_first(graph: Graph, logs: Connection)
     assert set(run.materialized("extracts", "shop_performance")) == {"2025-06-01", "2025-07-01"}
 
 
-def test_the_asset_deletes_what_it_can_where_a_month_is_refused(graph: Graph, logs: Connection) -> None:
+def test_the_job_deletes_what_it_can_where_a_month_is_refused(graph: Graph, logs: Connection) -> None:
     """Nothing that retention can build makes June right: its table refuses every row."""
     assert graph.run("monthly_extracts", months("2025-05", "2025-07")).success
     logs.execute("UPDATE recommendations_log SET user_selection = NULL WHERE time_stamp > '2025-06-10'")
     logs.execute("ALTER TABLE extracts.shop_performance ADD CONSTRAINT planted CHECK (month <> '2025-06-01') NOT VALID")
-    run = graph.materialize(expired_sessions.key, tags=months("2025-05", "2025-07"))
+    run = graph.run("monthly_retention", **leaving("2025-05", "2025-07"))
     assert not run.success
     assert "planted" in str(run.errors())
     assert sessions(logs) == {"2025-06": 8, "2025-08": 8}
     assert graph.instance.get_materialized_partitions(expired_sessions.key) == {"2025-05-01", "2025-07-01"}
 
 
-def test_retention_stands_behind_the_checks_and_waits_to_be_switched_on(graph: Graph) -> None:
+def test_retention_waits_to_be_switched_on(graph: Graph) -> None:
     schedule = graph.definitions.resolve_schedule_def("monthly_retention_schedule")
     assert schedule.default_status == dg.DefaultScheduleStatus.STOPPED
-    node = graph.definitions.resolve_asset_graph().get(expired_sessions.key)
-    assert {key.path[-1] for key in node.parent_keys} == {each.relation.name for each in EXTRACTS}
+
+
+def test_by_hand_it_says_what_would_go_and_deletes_nothing(
+    graph: Graph, talks: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = sessions(talks)
+
+    def found() -> tuple[object, dict[str, str]]:
+        run = graph.run("monthly_retention", first="2025-05", last="2025-07")
+        assert run.success
+        told = run.told()
+        return told["would_be_deleted"], {
+            each.data["month"]: f"{each.data['sessions']} {each.data['would be']}" for each in told["months"].records
+        }
+
+    assert found() == (0, {"2025-05": "8 refused", "2025-06": "8 refused", "2025-07": "8 refused"})
+    monkeypatch.setenv("YUMAI_PURGE_ARCHIVED_ONLY", "false")
+    assert found() == (24, {"2025-05": "8 deleted", "2025-06": "8 deleted", "2025-07": "8 deleted"})
+    assert sessions(talks) == before
+    assert not graph.instance.get_materialized_partitions(expired_sessions.key)

@@ -93,6 +93,34 @@ class ArchiveReport:
     retries: int
 
 
+@dataclass(frozen=True)
+class ArchivePreview:
+    """What `archive_months` would do with a month, and with how many rows."""
+
+    month: Month
+    action: ArchiveOutcome
+    rows: int
+
+
+def preview_archive(
+    connection: Connection, months: Sequence[Month], *, zone: ZoneInfo, again: bool = False
+) -> Iterator[ArchivePreview]:
+    """Say what `archive_months` would do with each month, and change nothing. The store is not looked at."""
+    entries = archived.read(connection)
+    partitions = describe_partitions(connection, zone)
+    default = next((each.relation for each in partitions if each.is_default), None)
+    present = {each.month: each.relation for each in partitions}
+    for month in months:
+        entry, table = entries.get(month), MonthTable.of(month, zone)
+        if entry and (left := _left_alone(entry, again=again)):
+            yield ArchivePreview(month, left, entry.row_count or 0)
+            continue
+        away = archived.table_of(month) if entry and entry.state == "detached" else None
+        place = away or present.get(month)
+        rows = sum(count_rows(connection, each, table) for each in (place, default) if each)
+        yield ArchivePreview(month, "archived" if place or rows else "no rows", rows)
+
+
 def archive_months(
     connection: Connection,
     months: Sequence[Month],
@@ -164,6 +192,13 @@ def archive_months(
         )
 
 
+def _left_alone(entry: archived.Archive, *, again: bool) -> ArchiveOutcome | None:
+    """Why a month that was taken out before is left as it is; None for one that is to be archived."""
+    if entry.state == "archived":
+        return "already archived"
+    return "restored, left alone" if entry.state == "restored" and not again else None
+
+
 @dataclass(frozen=True)
 class _Departure:
     """The archiving of one month."""
@@ -215,10 +250,8 @@ class _Departure:
         """Detach the month's partition if necessary; return `archived` when its rows must be exported, else why not."""
         entry = self.entry
         state = entry.state if entry else None
-        if state == "archived":
-            return "already archived"
-        if state == "restored" and not again:
-            return "restored, left alone"
+        if entry and (left := _left_alone(entry, again=again)):
+            return left
         if state == "detached":
             return "archived"
         with advisory_lock(self.connection, AdvisoryLock.PARTITIONS, self.policy):

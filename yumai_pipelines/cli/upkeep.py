@@ -25,9 +25,9 @@ from yumai_pipelines.cli.common import (
     url_of,
     work_as_owner,
 )
-from yumai_pipelines.model.calendar import in_ranges, spans
+from yumai_pipelines.model.calendar import in_ranges, stretches
 from yumai_pipelines.model.months import Month
-from yumai_pipelines.postgres.dagster_database import refuse_foreign_history
+from yumai_pipelines.postgres.dagster_database import has_history, refuse_foreign_history
 from yumai_pipelines.settings import Settings
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def check(
     """
     from yumai_pipelines.runs import CHECKS, Job
 
-    jobs = [Job(CHECKS, stretch) for stretch in _stretches(months)] if months else [Job(CHECKS)]
+    jobs = [Job(CHECKS, stretch) for stretch in stretches(months)] if months else [Job(CHECKS)]
     if not _run(jobs, with_sql=with_sql):
         if not with_sql:
             next_step("`yumai repair` for rows that refer to nothing; `yumai check --sql` prints SQL for psql.")
@@ -83,7 +83,7 @@ def build(months: Months = None) -> None:
     if not wanted:
         out.print(f"The extracts of every month to {current - 1} are of the logs as they are. Nothing to do.")
         return
-    if not _run([Job("monthly_extracts", stretch) for stretch in _stretches(wanted)]):
+    if not _run([Job("monthly_extracts", stretch) for stretch in stretches(wanted)]):
         raise typer.Exit(1)
     next_step(f"`yumai report --open --month {max(wanted)}`, or `yumai export shop_performance shops.csv`.")
 
@@ -202,9 +202,16 @@ def restore_month(
     from yumai_pipelines.archives.restore import restore_month as restore
 
     settings = Settings()
-    work = partial(restore, month=month, zone=settings.zone, policy=settings.lock_policy)
-    report = work_as_owner(settings, "restore", work)
+    report = work_as_owner(
+        settings, "restore", partial(restore, month=month, zone=settings.zone, policy=settings.lock_policy)
+    )
     out.print(report.in_words(), markup=False)
+    if has_history(settings):
+        # Imported here because Dagster takes a second to load.
+        from yumai_pipelines.runs import show_restored
+
+        with connect_as_owner(settings, "show a restored month") as connection:
+            show_restored(connection, report, settings.home)
 
 
 def adopt(
@@ -308,11 +315,6 @@ def _run(jobs: Sequence[Job], *, with_sql: bool = False) -> bool:
         out.print("Ended by Ctrl-C.")
         raise typer.Exit(INTERRUPTED) from None
     return not failed
-
-
-def _stretches(months: Sequence[Month]) -> list[list[Month]]:
-    """Divide months into stretches without a gap: each is one run."""
-    return [list(first.through(last)) for first, last in spans(months)]
 
 
 def _choice(kind: type[Choice], text: str, option: str) -> Choice:

@@ -17,8 +17,9 @@ from yumai_pipelines.defs.archives.assets import archived_conversations
 from yumai_pipelines.defs.extracts.assets import extracts
 from yumai_pipelines.defs.partitions.assets import conversations
 from yumai_pipelines.defs.retention.assets import expired_sessions
+from yumai_pipelines.defs.retention.jobs import last_of_age
 from yumai_pipelines.extracts.changes import look, reasons
-from yumai_pipelines.model.calendar import latest_month, oldest_kept, spans
+from yumai_pipelines.model.calendar import oldest_kept, spans
 from yumai_pipelines.model.months import Month
 from yumai_pipelines.postgres.values import read_value
 from yumai_pipelines.settings import Settings
@@ -98,7 +99,7 @@ def months_of_age(at: datetime, settings: Settings, known: Known) -> Spans | dg.
     The range begins at an earlier month that still has sessions: they were kept when it was purged. It ends before a
     month that is still to be archived: after an outage, the archive's run is due at the same time, and may come second.
     """
-    last = _last_of_age(at, settings)
+    last = last_of_age(at, settings)
     if last < settings.first:
         return dg.SkipReason(f"No month has come of age: the history begins with {settings.first}.")
     waits = _first_to_be_archived(at, settings, known, last)
@@ -117,20 +118,12 @@ def months_of_age(at: datetime, settings: Settings, known: Known) -> Spans | dg.
     return [(Month.of(oldest, settings.zone) if oldest else missing[0], last)]
 
 
-def _last_of_age(at: datetime, settings: Settings) -> Month:
-    """Return the last month whose sessions are old enough and, where they are to be archived first, may have been."""
-    last = latest_month(at, settings.zone, settings.session_days)
-    if settings.archives_before_purge:
-        return min(last, oldest_kept(at, settings.zone, settings.months_kept) - 1)
-    return last
-
-
 def _first_to_be_archived(at: datetime, settings: Settings, known: Known, last: Month) -> Month | None:
     """Return the first month to `last` that waits for its archive; None if there is none, or none is needed."""
     if not settings.archives_before_purge:
         return None
     missing = _missing(known.made(archived_conversations.key), settings.first, last)
-    overdue = _last_of_age(at - WAIT_FOR_ARCHIVES, settings)
+    overdue = last_of_age(at - WAIT_FOR_ARCHIVES, settings)
     return next((month for month in missing if month > overdue), None)
 
 

@@ -10,11 +10,15 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
     AssetCheckEvaluationTargetMaterializationData,
 )
 
+from yumai_pipelines.model.calendar import in_ranges
+from yumai_pipelines.model.months import Month
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from yumai_pipelines.integrity.findings import Finding
-    from yumai_pipelines.model.months import Month
+
+Event = dg.Output[None] | dg.AssetCheckEvaluation
 
 WIDEST_CELL = 60
 """The number of characters that a text in a table may have."""
@@ -86,8 +90,10 @@ def result(finding: Finding, key: dg.AssetCheckKey | None = None) -> dg.AssetChe
 
 
 def evaluations(
-    context: dg.AssetCheckExecutionContext, spec: dg.AssetCheckSpec, findings: Mapping[Month | None, Finding]
-) -> Iterator[dg.Output[None] | dg.AssetCheckEvaluation]:
+    context: dg.AssetCheckExecutionContext | dg.AssetExecutionContext,
+    spec: dg.AssetCheckSpec,
+    findings: Mapping[Month | None, Finding],
+) -> Iterator[Event]:
     """Yield one evaluation for each month, and one without a month for the whole table.
 
     A plain `AssetCheckResult` would be a single evaluation for all months of a run. Failed evaluations come last,
@@ -106,6 +112,33 @@ def evaluations(
             blocking=spec.blocking,
             partition=partition,
             target_materialization_data=_latest_materialization(context.instance, spec.asset_key, partition),
+        )
+
+
+class BlockingChecksFailedError(Exception):
+    """Checks failed that hold back the assets downstream. What they found is in their evaluations."""
+
+
+def holding_back(events: Iterable[Event]) -> Iterator[Event]:
+    """Yield the events of a step, and then name each blocking check that failed once, with its months.
+
+    Dagster would name a check once for each of its evaluations, and no month.
+    """
+    failed: dict[str, list[Month]] = {}
+    for event in events:
+        yield event
+        if (
+            isinstance(event, dg.AssetCheckEvaluation)
+            and event.blocking
+            and not event.passed
+            and event.severity is dg.AssetCheckSeverity.ERROR
+        ):
+            months = failed.setdefault(f"{event.check_name} of {event.asset_key.to_user_string()}", [])
+            months += [Month.parse(event.partition)] if event.partition else []
+    if failed:
+        named = [f"{name} ({in_ranges(months)})" if months else name for name, months in failed.items()]
+        raise BlockingChecksFailedError(
+            f"Failed, and holding back what depends on them: {'; '.join(named)}. The checks say what to do."
         )
 
 

@@ -17,6 +17,7 @@ LONGEST = {
     "monthly_retention": timedelta(hours=12),
     "repair_orphans": timedelta(hours=12),
     "erase_user": timedelta(hours=12),
+    "adopt_database": timedelta(hours=48),
 }
 """By job. Runs of no job, such as those of single assets, have the limit of dagster.yaml."""
 

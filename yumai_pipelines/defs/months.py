@@ -8,12 +8,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import dagster as dg
+from pydantic import Field
 
 from yumai_pipelines.model.months import Month
 from yumai_pipelines.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 
 def monthly(settings: Settings, last: int) -> dg.MonthlyPartitionsDefinition:
@@ -33,8 +34,11 @@ KEPT_MONTHS = monthly(_SETTINGS, last=_SETTINGS.months_ahead + 1)
 CLOSED_MONTHS = monthly(_SETTINGS, last=0)
 """The months of the extracts: those that are over."""
 
-PAST_MONTHS = monthly(_SETTINGS, last=-_SETTINGS.months_kept)
-"""The months that may be archived: those that are over, except the last ones, which are kept (YUMAI_MONTHS_KEPT)."""
+ARCHIVED_MONTHS = dg.DynamicPartitionsDefinition(name="archived_months")
+"""The months whose conversations are in files. A month that is restored leaves."""
+
+PURGED_MONTHS = dg.DynamicPartitionsDefinition(name="purged_months")
+"""The months from which retention has deleted sessions."""
 
 
 def _since_midnight(deadline: str) -> dg.FreshnessPolicy:
@@ -54,6 +58,31 @@ def months_of(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext)
     if not (context.has_partition_key or context.has_partition_key_range):
         return None
     return [Month.parse(key) for key in context.partition_keys]
+
+
+class LeavingConfig(dg.Config):
+    """The options of a job that takes months out of the database. Launched as it stands, it changes nothing."""
+
+    dry_run: bool = Field(default=True, description="Only look: say what would go, and change nothing.")
+    first: str | None = Field(
+        default=None, description="The first month, as in 2024-08; without it, the first of the history."
+    )
+    last: str | None = Field(default=None, description="The last month; without it, the last one that may go.")
+
+    def months(self, first: Month, last: Month) -> list[Month]:
+        """Return the months that somebody asks for, or else those between the first and the last that may go."""
+        begin = Month.parse(self.first) if self.first else first
+        end = Month.parse(self.last) if self.last else last
+        return list(begin.through(end)) if begin <= end else []
+
+
+def show_months(instance: dg.DagsterInstance, shown: dg.DynamicPartitionsDefinition, months: Iterable[Month]) -> None:
+    """Have Dagster list these months, and no others."""
+    name, wanted = str(shown.name), {month.partition_key for month in months}
+    listed = set(instance.get_dynamic_partitions(name))
+    instance.add_dynamic_partitions(name, sorted(wanted - listed))
+    for key in listed - wanted:
+        instance.delete_dynamic_partition(name, key)
 
 
 @contextmanager

@@ -52,6 +52,11 @@ def spans(months: Iterable[Month]) -> list[tuple[Month, Month]]:
     return found
 
 
+def stretches(months: Iterable[Month]) -> list[list[Month]]:
+    """Return the months in stretches of adjoining ones, in order."""
+    return [list(first.through(last)) for first, last in spans(months)]
+
+
 def in_ranges(months: Iterable[Month]) -> str:
     """Return months as people write them, such as `2024-08 to 2025-01, 2025-03`."""
     return ", ".join(str(first) if first == last else f"{first} to {last}" for first, last in spans(months))

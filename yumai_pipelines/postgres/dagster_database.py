@@ -102,8 +102,17 @@ def refuse_foreign_history(settings: Settings) -> None:
     Raises:
         ForeignHistoryError: it remembers another.
     """
+    has_history(settings)
+
+
+def has_history(settings: Settings) -> bool:
+    """Return whether Dagster keeps a history of the YUMAI database. Its database is not made if it is missing.
+
+    Raises:
+        ForeignHistoryError: it keeps that of another.
+    """
     if (present := _identity(settings)) is None:
-        return
+        return False
     given = settings.dagster_url
     url = given.get_secret_value() if given else with_database(database_url(settings), present.name + SUFFIX)
     with (
@@ -111,6 +120,8 @@ def refuse_foreign_history(settings: Settings) -> None:
         connect(url, application_name="yumai: whose history", role=None, read_only=True) as connection,
     ):
         _refuse_another(connection, present)
+        return bool(read_value(connection, "SELECT to_regclass('public.runs') IS NOT NULL"))
+    return False
 
 
 def find_history(settings: Settings) -> str | None:

@@ -33,6 +33,8 @@ from yumai_pipelines.postgres.locks import AdvisoryLock, advisory_lock
 from yumai_pipelines.postgres.references import explaining_references
 from yumai_pipelines.postgres.sql_files import read_sql
 from yumai_pipelines.postgres.transactions import PatientTransactions
+from yumai_pipelines.postgres.values import read_value
+from yumai_pipelines.schema.tables import SESSION_CHILDREN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -143,6 +145,50 @@ def purge_month(
                 )
 
 
+@dataclass(frozen=True)
+class PurgePreview:
+    """What `purge_month` would find in a month.
+
+    Attributes:
+        month: the month.
+        sessions: number of sessions that ended in it.
+        rows: number of rows that belong to these sessions, by table.
+        refusal: why it would be refused as the conversations are; empty if it would not be.
+    """
+
+    month: Month
+    sessions: int
+    rows: dict[str, int]
+    refusal: str
+
+
+def preview_purge(connection: Connection, month: Month, zone: ZoneInfo, *, archived_only: bool) -> PurgePreview:
+    """Count what would go with the sessions that ended in a month, and change nothing.
+
+    Sessions that would be kept, because the extracts do not have all their rows, are counted too.
+    """
+    bounds = {"lower_bound": month.start(zone), "upper_bound": month.end(zone)}
+    sessions = read_value(connection, read_sql("retention", "count_sessions.sql"), bounds)
+    rows = {
+        str(child.relation): read_value(
+            connection,
+            sql.SQL(read_sql("retention", "count_rows_of_sessions.sql")).format(
+                table=child.relation.identifier, session=sql.Identifier(child.session_key.column)
+            ),
+            bounds,
+        )
+        for child in SESSION_CHILDREN
+        if child.session_key
+    }
+    refusal = ""
+    if archived_only:
+        try:
+            _refuse_unarchived(connection, month, zone)
+        except RetentionRefusedError as error:
+            refusal = str(error)
+    return PurgePreview(month, sessions, rows, refusal)
+
+
 def _refuse_unarchived(connection: Connection, month: Month, zone: ZoneInfo) -> None:
     """Refuse to purge a month that has conversations in the database, or while any month is only partly archived."""
     half_way = [
@@ -156,9 +202,9 @@ def _refuse_unarchived(connection: Connection, month: Month, zone: ZoneInfo) -> 
         raise RetentionRefusedError(
             f"{month} is not purged, since conversations that are to be archived would go with its sessions:\n"
             + "\n".join(f"  - {fault}" for fault in faults)
-            + f"\nNothing was deleted. Materialize the partition {month.partition_key} of "
-            "chatbot/archived_conversations, which takes months that are older than YUMAI_MONTHS_KEPT, then run this "
-            "again. To delete conversations that were never archived, set YUMAI_PURGE_ARCHIVED_ONLY=false."
+            + "\nNothing was deleted. Launch the job monthly_archive with dry_run: false, which takes months that are "
+            "older than YUMAI_MONTHS_KEPT, then run this again. To delete conversations that were never archived, set "
+            "YUMAI_PURGE_ARCHIVED_ONLY=false."
         )
 
 

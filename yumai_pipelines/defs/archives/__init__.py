@@ -1,1 +1,1 @@
-"""The archived months in Dagster: an asset with one partition per month, and the check of its files."""
+"""The archived months in Dagster: the job that archives them, what is shown of them, and the checks of their files."""

@@ -36,7 +36,7 @@ def unlike_history(instance: dg.DagsterInstance, connection: Connection, zone: Z
     ]
 
 
-@dg.asset_check(asset=archived_conversations)
+@dg.asset_check(asset=archived_conversations.key)
 def archives_agree(
     context: dg.AssetCheckExecutionContext, postgres: PostgresResource, settings: dg.ResourceParam[Settings]
 ) -> dg.AssetCheckResult:

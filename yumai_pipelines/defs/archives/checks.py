@@ -15,7 +15,7 @@ from yumai_pipelines.partitions import archived
 from yumai_pipelines.partitions.default import kept_tables
 
 
-@dg.asset_check(asset=archived_conversations)
+@dg.asset_check(asset=archived_conversations.key)
 def every_month_has_its_file(postgres: PostgresResource) -> dg.AssetCheckResult:
     """Each archived month has its file, of the recorded size, and no detached month still waits to be archived.
 
@@ -31,7 +31,7 @@ def every_month_has_its_file(postgres: PostgresResource) -> dg.AssetCheckResult:
             sample=faults[:SAMPLE],
             cause="a file was moved, removed or cut short by hand; or a run was broken off, and none has followed.",
             remedy="bring the file back from a copy, or correct its uri in yumai_pipelines.archives; for a detached "
-            "month, materialize it in chatbot/archived_conversations, or run yumai restore-month.",
+            "month, launch the job monthly_archive with dry_run: false, or run yumai restore-month.",
             metadata={"bytes": sum(each.bytes or 0 for each in archives)},
         )
     )
@@ -44,7 +44,7 @@ def _fault(archive: archived.Archive) -> str:
     return fault_of_file(archive) if archive.state == "archived" else ""
 
 
-@dg.asset_check(asset=archived_conversations)
+@dg.asset_check(asset=archived_conversations.key)
 def files_hold_what_was_archived(postgres: PostgresResource) -> dg.AssetCheckResult:
     """Files of archived months, read as a whole, hold the rows that were archived. Those read longest ago come first.
 
@@ -71,7 +71,7 @@ def files_hold_what_was_archived(postgres: PostgresResource) -> dg.AssetCheckRes
     )
 
 
-@dg.asset_check(asset=archived_conversations)
+@dg.asset_check(asset=archived_conversations.key)
 def no_table_is_left_over(postgres: PostgresResource) -> dg.AssetCheckResult:
     """No table of a month or of the default partition, whose rows are elsewhere by now, is kept by a view or a key."""
     with postgres.connect("check left-over tables") as connection:

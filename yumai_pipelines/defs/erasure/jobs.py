@@ -10,12 +10,14 @@ from yumai_pipelines.archives.store import Store
 from yumai_pipelines.defs.extracts.builder import build_changed
 from yumai_pipelines.defs.limits import limit
 from yumai_pipelines.defs.resources import PostgresResource, UserKeys
-from yumai_pipelines.erasure.erase import Erasure, erase_user
+from yumai_pipelines.erasure.erase import Erasure, erase_user, preview_erasure
 from yumai_pipelines.settings import Settings
 
 
 class ErasureConfig(dg.Config):
     """The person to erase, by one of the two ids, and the reason."""
+
+    dry_run: bool = Field(default=True, description="Only look: say what would go, and change nothing.")
 
     user_id: int | None = Field(default=None, description="chatbot.users.id. Rather this one: it names nobody.")
     external_user_id: str | None = Field(
@@ -32,12 +34,29 @@ def _erase(
     settings: dg.ResourceParam[Settings],
     archive: dg.ResourceParam[Store],
     user_keys: dg.ResourceParam[UserKeys],
-) -> list[str]:
+) -> list[str] | None:
     """Remove a person's data from the archived months and the database, and record that this was done.
 
-    Returns the months of the extracts that must be built again.
+    Returns the months of the extracts that must be built again; after a dry run, None.
     """
     with postgres.working("erase a user") as connection:
+        if config.dry_run:
+            erasure = preview_erasure(
+                connection,
+                reason=config.reason,
+                zone=settings.zone,
+                user_key_secrets=lambda: user_keys.all_secrets,
+                user_id=config.user_id,
+                external_user_id=config.external_user_id,
+            )
+            context.log.info(
+                "Dry run, nothing was changed. The files of archived months were not searched. Launch it with dry_run: "
+                "false to erase the person, which cannot be undone."
+            )
+            context.add_output_metadata(
+                {"dry_run": True, **erasure.counts, "extracts": _listed(erasure.months) or "none counts the person"}
+            )
+            return None
         erasure = erase_user(
             connection,
             reason=config.reason,
@@ -76,6 +95,8 @@ def _listed(months: Iterable[date]) -> str:
 @dg.job(name="erase_user", tags=limit("erase_user"))
 def erasure_job() -> None:
     """Removes a person's data from the archived months and the database. Orders and reviews stay, without the person.
+
+    It is a dry run unless `dry_run` is switched off: it then counts the rows that would go, and changes nothing.
 
     The table yumai_pipelines.erasures records that this was done, when and why, but not for whom. The extracts that
     counted the person are built again, except those of purged months, which keep their sums.

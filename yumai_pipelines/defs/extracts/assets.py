@@ -9,10 +9,13 @@ from collections.abc import Iterator
 import dagster as dg
 
 from yumai_pipelines.defs.extracts.builder import Builder, metadata_of
+from yumai_pipelines.defs.extracts.checks import evaluate_refused
 from yumai_pipelines.defs.metadata import ANALYTICS, ENGINEERING, asset_key, relation_metadata, section
 from yumai_pipelines.defs.months import CLOSED_MONTHS, MONTHLY, accepting, months_of
 from yumai_pipelines.defs.resources import PostgresResource, UserKeys
 from yumai_pipelines.extracts.code import code_version
+from yumai_pipelines.extracts.ledger import entries, refuse_purged
+from yumai_pipelines.model.calendar import in_ranges, stretches
 from yumai_pipelines.model.entries import Extract
 from yumai_pipelines.model.registry import EXTRACTS
 from yumai_pipelines.schema import snapshot
@@ -50,6 +53,8 @@ def _spec(extract: Extract) -> dg.AssetSpec:
         )
 
 
+PURGED = "retention has deleted rows that it was built from, so it stays as it was built"
+
 EXTRACT_ASSETS = [_spec(extract) for extract in EXTRACTS]
 
 
@@ -63,13 +68,31 @@ def extracts(
     postgres: PostgresResource,
     settings: dg.ResourceParam[Settings],
     user_keys: dg.ResourceParam[UserKeys],
-) -> Iterator[dg.MaterializeResult[None]]:
-    """Builds the selected extracts for the months of the run, all from one snapshot of the logs."""
+) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckEvaluation]:
+    """Builds the selected extracts for the months of the run, adjoining ones from one snapshot of the logs.
+
+    Months of a range from which retention has deleted rows are left as they are; a run of such months only fails, and
+    says why.
+    """
     months = months_of(context) or []
     chosen = [extract for extract in EXTRACTS if asset_key(extract.relation) in context.selected_asset_keys]
-    summaries = Builder(context, postgres, settings, user_keys).build(months, chosen)
+    with postgres.connect("find purged months") as connection:
+        ledger = entries(connection, months)
+        purged = {month for (_, month), entry in ledger.items() if entry.purged_at}
+        if purged.issuperset(months):
+            yield from evaluate_refused(context, connection, chosen, months, settings.zone)
+            refuse_purged(connection, months)
+    if purged:
+        context.log.warning(f"{in_ranges(purged)} left alone: {PURGED}.")
+    builder = Builder(context, postgres, settings, user_keys)
+    built = [(span, builder.build(span, chosen)) for span in stretches(set(months) - purged)]
     for extract in chosen:
-        key = asset_key(extract.relation)
-        for month, summary in zip(months, summaries[extract.relation.name], strict=True):
-            context.add_asset_metadata(metadata_of(summary), asset_key=key, partition_key=month.partition_key)
+        key, name = asset_key(extract.relation), extract.relation.name
+        for span, summaries in built:
+            for month, summary in zip(span, summaries[name], strict=True):
+                context.add_asset_metadata(metadata_of(summary), asset_key=key, partition_key=month.partition_key)
+        for month in sorted(purged):
+            rows = ledger[name, month].row_count if (name, month) in ledger else 0
+            note = {"action": "left alone", "why": PURGED, "dagster/partition_row_count": rows}
+            context.add_asset_metadata(note, asset_key=key, partition_key=month.partition_key)
         yield dg.MaterializeResult(asset_key=key)

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 from psycopg import sql
 
-from yumai_pipelines.defs.evaluations import evaluations, result
+from yumai_pipelines.defs.evaluations import Event, evaluations, holding_back, result
 from yumai_pipelines.defs.metadata import asset_key
 from yumai_pipelines.defs.months import CLOSED_MONTHS, accepting, months_of
 from yumai_pipelines.defs.resources import PostgresResource
@@ -141,14 +141,13 @@ PROOFS = (
 )
 
 
-def extract_checks(extract: Extract) -> dg.AssetChecksDefinition:
-    """Make the checks of one extract, by month."""
-    key = asset_key(extract.relation)
+def _proof_specs(extract: Extract) -> list[dg.AssetCheckSpec]:
+    """Return the specs of the proofs of one extract, in their order."""
     with accepting(dg.PreviewWarning):
-        specs = [
+        return [
             dg.AssetCheckSpec(
                 proof.name,
-                asset=key,
+                asset=asset_key(extract.relation),
                 description=proof.describe(extract),
                 blocking=proof.blocking,
                 partitions_def=CLOSED_MONTHS,
@@ -156,10 +155,20 @@ def extract_checks(extract: Extract) -> dg.AssetChecksDefinition:
             for proof in PROOFS
         ]
 
+
+def extract_checks(extract: Extract) -> dg.AssetChecksDefinition:
+    """Make the checks of one extract, by month."""
+    key, specs = asset_key(extract.relation), _proof_specs(extract)
+
     @dg.multi_asset_check(name="__".join((*key.path, "checks")), specs=specs, can_subset=True)
     def checks(
         context: dg.AssetCheckExecutionContext, postgres: PostgresResource, settings: dg.ResourceParam[Settings]
-    ) -> Iterator[dg.Output[None] | dg.AssetCheckEvaluation]:
+    ) -> Iterator[Event]:
+        yield from holding_back(found(context, postgres, settings))
+
+    def found(
+        context: dg.AssetCheckExecutionContext, postgres: PostgresResource, settings: Settings
+    ) -> Iterator[Event]:
         zone = settings.zone
         selected = {check.name for check in context.selected_asset_check_keys}
         blocking: list[Mapping[Month | None, Finding]] = []
@@ -211,17 +220,17 @@ def freshness(extract: Extract, month: Month, missing: Sequence[str]) -> Finding
     )
 
 
-@dg.multi_asset_check(
-    specs=[
-        dg.AssetCheckSpec(
-            "has_the_last_month",
-            asset=asset_key(extract.relation),
-            description=f"{extract.relation} has the last month that is over, if there was anything to extract.",
-        )
-        for extract in EXTRACTS
-    ],
-    can_subset=True,
-)
+_HAS_THE_LAST_MONTH = {
+    asset_key(extract.relation): dg.AssetCheckSpec(
+        "has_the_last_month",
+        asset=asset_key(extract.relation),
+        description=f"{extract.relation} has the last month that is over, if there was anything to extract.",
+    )
+    for extract in EXTRACTS
+}
+
+
+@dg.multi_asset_check(specs=[*_HAS_THE_LAST_MONTH.values()], can_subset=True)
 def extracts_freshness(
     context: dg.AssetCheckExecutionContext, postgres: PostgresResource, settings: dg.ResourceParam[Settings]
 ) -> Iterator[dg.AssetCheckResult]:
@@ -231,7 +240,7 @@ def extracts_freshness(
     with postgres.connect("check freshness of extracts") as connection:
         missing = unbuilt(connection, month, zone)
     for extract in EXTRACTS:
-        key = dg.AssetCheckKey(asset_key(extract.relation), "has_the_last_month")
+        key = _HAS_THE_LAST_MONTH[asset_key(extract.relation)].key
         if key in context.selected_asset_check_keys:
             yield result(freshness(extract, month, missing), key)
 
@@ -272,9 +281,7 @@ with accepting(dg.PreviewWarning):
 
 
 @dg.multi_asset_check(name="extracts_as_of", specs=[*_AS_OF.values()], can_subset=True)
-def extracts_as_of(
-    context: dg.AssetCheckExecutionContext, postgres: PostgresResource
-) -> Iterator[dg.Output[None] | dg.AssetCheckEvaluation]:
+def extracts_as_of(context: dg.AssetCheckExecutionContext, postgres: PostgresResource) -> Iterator[Event]:
     """Checks which months have to be built again, from the notes of what has changed.
 
     Without months of the run, it looks at those that have changed, or were built in the last days: the others are as
@@ -287,12 +294,43 @@ def extracts_as_of(
     for extract in EXTRACTS:
         spec = _AS_OF[asset_key(extract.relation)]
         if spec.key in context.selected_asset_check_keys:
-            findings: Findings = {
-                Month.of_day(each.month): changes(extract, each, ledger[each.extract, Month.of_day(each.month)])
-                for each in built
-                if each.extract == extract.relation.name and each.built_at
-            }
-            yield from evaluations(context, spec, findings)
+            yield from evaluations(context, spec, _changes_by_month(extract, built, ledger))
+
+
+def _changes_by_month(extract: Extract, built: Sequence[BuiltMonth], ledger: Ledger) -> Findings:
+    return {
+        Month.of_day(each.month): changes(extract, each, ledger[each.extract, Month.of_day(each.month)])
+        for each in built
+        if each.extract == extract.relation.name and each.built_at
+    }
+
+
+def evaluate_refused(
+    context: dg.AssetExecutionContext,
+    connection: Connection,
+    extracts: Sequence[Extract],
+    months: Sequence[Month],
+    zone: ZoneInfo,
+) -> Iterator[dg.AssetCheckEvaluation]:
+    """Evaluate the checks of months that a run refuses to build: they are as they were built, and as sound.
+
+    Dagster would otherwise show that the checks of the failed run could not be executed.
+    """
+    ledger, built = entries(connection, months), look(connection, months)
+    last = Month.of(datetime.now(UTC), zone) - 1
+    missing = unbuilt(connection, last, zone)
+    for extract in extracts:
+        key = asset_key(extract.relation)
+        found: list[tuple[dg.AssetCheckSpec, Findings]] = [
+            (spec, proof.measure(connection, extract, months, zone, ledger))
+            for spec, proof in zip(_proof_specs(extract), PROOFS, strict=True)
+        ]
+        found.append((_AS_OF[key], _changes_by_month(extract, built, ledger)))
+        found.append((_HAS_THE_LAST_MONTH[key], {None: freshness(extract, last, missing)}))
+        for spec, findings in found:
+            for event in evaluations(context, spec, findings):
+                if isinstance(event, dg.AssetCheckEvaluation):
+                    yield event
 
 
 def _build_again(extract: Extract, month: Month) -> str:

@@ -8,7 +8,7 @@ from functools import partial
 
 import dagster as dg
 
-from yumai_pipelines.defs.evaluations import evaluations
+from yumai_pipelines.defs.evaluations import Event, evaluations, holding_back
 from yumai_pipelines.defs.integrity.row_checks import row_check
 from yumai_pipelines.defs.metadata import asset_key
 from yumai_pipelines.defs.months import KEPT_MONTHS, accepting, months_of
@@ -45,7 +45,12 @@ def integrity_checks(owner: Table) -> dg.AssetChecksDefinition:
     @dg.multi_asset_check(name="__".join((*key.path, "integrity")), specs=specs, can_subset=True)
     def integrity(
         context: dg.AssetCheckExecutionContext, postgres: PostgresResource, settings: dg.ResourceParam[Settings]
-    ) -> Iterator[dg.Output[None] | dg.AssetCheckEvaluation]:
+    ) -> Iterator[Event]:
+        yield from holding_back(found(context, postgres, settings))
+
+    def found(
+        context: dg.AssetCheckExecutionContext, postgres: PostgresResource, settings: Settings
+    ) -> Iterator[Event]:
         selected = {check.name for check in context.selected_asset_check_keys}
         with postgres.connect(f"check integrity of {owner.relation.name}") as connection:
             scope = Scope.of(connection, owner, months_of(context), settings.zone)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import dagster as dg
 
-from yumai_pipelines.defs.evaluations import evaluations
+from yumai_pipelines.defs.evaluations import Event, evaluations
 from yumai_pipelines.defs.metadata import asset_key
 from yumai_pipelines.defs.months import KEPT_MONTHS, accepting, months_of
 from yumai_pipelines.defs.resources import PostgresResource
@@ -40,7 +40,7 @@ def row_check(
     @dg.multi_asset_check(name="__".join((*key.path, name)), specs=[spec])
     def check(
         context: dg.AssetCheckExecutionContext, postgres: PostgresResource, settings: dg.ResourceParam[Settings]
-    ) -> Iterator[dg.Output[None] | dg.AssetCheckEvaluation]:
+    ) -> Iterator[Event]:
         with postgres.connect(f"check {name} of {owner.relation.name}") as connection:
             scope = Scope.of(connection, owner, months_of(context), settings.zone)
             yield from evaluations(context, spec, find(connection, scope, settings))

@@ -1,1 +1,1 @@
-"""Retention in Dagster: an asset that deletes old sessions, by month."""
+"""Retention in Dagster: the job that deletes old sessions, and what is shown of it."""
