@@ -36,7 +36,6 @@ def test_environment_sets_each_field(monkeypatch: pytest.MonkeyPatch) -> None:
         ("YUMAI_SOFT_REFERENCE_TOLERANCE", "NaN", "finite number"),
         ("YUMAI_ARCHIVE_URL", "archive", "it is a relative directory"),
         ("YUMAI_REPORT_URL", "./reports", "it is a relative directory"),
-        ("YUMAI_REPORT_LINK", "s3://reports", "it is no address for a browser"),
         ("YUMAI_DATABSE_URL", "postgresql:///x", "there is no setting of this name; YUMAI_DATABASE_URL is the nearest"),
         ("YUMAI_LOCK_TIMEOUT", "100", "YUMAI_LOCK_TIMEOUT_MS is the nearest"),
         ("YUMAI_", "1", "there is no setting of this name"),
@@ -98,6 +97,7 @@ OF_A_WORKER = {
     "YUMAI_DATABASE_URL": "postgresql://yumai@db/yumai",
     "YUMAI_USER_KEY_SECRET": "of the tests, which nobody has to guess",
     "YUMAI_ARCHIVE_URL": "s3://yumai/archive",
+    "YUMAI_REPORT_URL": "s3://yumai/reports",
 }
 
 

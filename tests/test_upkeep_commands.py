@@ -69,8 +69,8 @@ def test_months_are_built_checked_repaired_and_reported(world: Connection, monke
     page = Settings().home.resolve() / "reports" / f"{CURRENT - 1}.html"
     assert yumai("report").output == f"{page}\n"
     assert yumai("report", "--korean").output == f"{page.with_suffix('.ko.html')}\n"
-    monkeypatch.setenv("YUMAI_REPORT_LINK", "https://reports.example.com")
-    assert yumai("report").output == f"https://reports.example.com/{page.name}\n"
+    monkeypatch.setenv("YUMAI_UI_URL", "https://yumai.example.com/")
+    assert yumai("report").output == f"https://yumai.example.com/report/{page.name}\n"
     with dg.DagsterInstance.from_config(str(make_instance(Settings().home.resolve()))) as instance:
         months = instance.get_materialized_partitions(dg.AssetKey(["extracts", "recommendation_funnel"]))
         assert months == {(CURRENT - 2).partition_key, (CURRENT - 1).partition_key}
@@ -100,7 +100,7 @@ def test_a_report_that_no_browser_can_reach_is_not_opened(monkeypatch: pytest.Mo
     monkeypatch.setenv("YUMAI_REPORT_URL", "memory://far/away")
     ReportStore.of(Settings()).write("2025-07.html", "what was recommended")
     asked = yumai("report", "--open")
-    assert (asked.exit_code, "Set YUMAI_REPORT_LINK" in asked.output) == (1, True)
+    assert (asked.exit_code, "Set YUMAI_UI_URL" in asked.output) == (1, True)
     assert "memory:///far/away/2025-07.html" in asked.output
 
 

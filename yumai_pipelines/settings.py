@@ -32,8 +32,9 @@ _NEEDED_BY_WORKERS = {
     "database_url": "it starts no embedded server",
     "user_key_secret": "the pseudonyms of all workers must be the same",
     "archive_url": "what it would keep below YUMAI_HOME is lost with its host",
+    "report_url": "what it would keep below YUMAI_HOME is lost with its host",
 }
-_PLACES = ("archive_url",)
+_PLACES = ("archive_url", "report_url")
 """Settings that name a directory of files."""
 
 LONGEST_PATIENCE_S = 7 * 24 * 3600.0
@@ -91,10 +92,6 @@ class Settings(BaseSettings):
         default=None,
         min_length=1,
         description="Directory, or any URL that fsspec knows, for the reports; without it, reports in YUMAI_HOME.",
-    )
-    report_link: str | None = Field(
-        default=None,
-        description="Address at which people open the files of YUMAI_REPORT_URL in a browser; Dagster's UI links it.",
     )
     lock_timeout_ms: int = Field(
         default=100,
@@ -197,18 +194,11 @@ class Settings(BaseSettings):
             raise ValueError("it is no libpq URL, as in postgresql://user:password@localhost:5432/yumai") from None
         return value
 
-    @field_validator("archive_url", "report_url")
+    @field_validator(*_PLACES)
     @classmethod
     def _the_same_from_everywhere(cls, value: str | None) -> str | None:
         if value is not None and "://" not in value and not Path(value).expanduser().is_absolute():
             raise ValueError("it is a relative directory, which is another one for each program; give an absolute one")
-        return value
-
-    @field_validator("report_link")
-    @classmethod
-    def _opens_in_a_browser(cls, value: str | None) -> str | None:
-        if value is not None and not value.startswith(("http://", "https://")):
-            raise ValueError("it is no address for a browser, as in https://reports.example.com")
         return value
 
     @field_validator("previous_user_key_secrets", mode="before")

@@ -15,6 +15,8 @@ from tests.archives.test_archives import archive, contents, ensure, plant, resto
 from tests.object_store import BUCKET, object_store
 from tests.processes import finished
 from yumai_pipelines.archives.store import Store
+from yumai_pipelines.report.storage import ReportStore
+from yumai_pipelines.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,6 +48,18 @@ def test_a_month_is_archived_in_the_store_and_comes_back_the_same(database: str,
     assert [Path(each).suffix for each in files] == [".json", ".parquet"]
     restore(database, "2024-08")
     assert contents(connection) == before
+
+
+@pytest.mark.usefixtures("store")
+def test_a_report_is_kept_in_the_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("YUMAI_REPORT_URL", f"s3://{BUCKET}/reports")
+    reports = ReportStore.of(Settings())
+    for name in ("2025-06.html", "2025-07.ko.html", "2025-07.html", "2025-07.html"):
+        reports.write(name, name)
+    reports.remove("2025-06.html")
+    reports.remove("2025-06.html")
+    assert (reports.names(""), reports.names(".ko")) == (["2025-07.html"], ["2025-07.ko.html"])
+    assert reports.read("2025-07.html") == b"2025-07.html"
 
 
 def test_what_a_step_prints_is_kept_in_the_store(store: dict[str, str], tmp_path: Path) -> None:

@@ -154,7 +154,7 @@ def test_the_asset_writes_the_page_and_shows_a_picture(
     assert metadata["2025-02-01"] == {"summary": "Nothing was recommended in this month."}
     july = metadata["2025-07-01"]
     assert july["report (ko)"] == str(tmp_path / "reports" / "2025-07.ko.html")
-    assert july["open (en)"].startswith("Set YUMAI_REPORT_LINK"), "this instance is not the one of `yumai dev`"
+    assert july["open (en)"].endswith("then this is a link."), "this instance is not the one of `yumai dev`"
     assert july["preview"].startswith("![")
     assert "](data:image/png;base64,iVBOR" in july["preview"]
     assert july["summary"].split(". ")[0] in (tmp_path / "reports" / "2025-07.html").read_text()
@@ -169,14 +169,14 @@ def test_the_page_is_kept_and_linked_where_people_are(
     """In any store that fsspec knows: this one is in the memory of the process."""
     assert demo
     monkeypatch.setenv("YUMAI_REPORT_URL", "memory://yumai/reports")
-    monkeypatch.setenv("YUMAI_REPORT_LINK", "https://reports.example.com/yumai/")
+    monkeypatch.setenv("YUMAI_UI_URL", "https://yumai.example.com")
     reports = ReportStore.of(Settings())
     reports.write("2025-02.html", "of rows that are gone")
     run = graph.materialize(monthly_report.key, tags=months("2025-02", "2025-07"))
     assert run.success
     july = run.materialized("extracts", "monthly_report")["2025-07-01"]
     assert july["report (ko)"] == "memory:///yumai/reports/2025-07.ko.html"
-    assert july["open (ko)"] == "https://reports.example.com/yumai/2025-07.ko.html"
+    assert july["open (ko)"] == "/report/2025-07.ko.html"
     assert reports.names("") == [f"2025-{number:02}.html" for number in range(4, 8)]
     assert "2025년 7월 추천 보고서".encode() in reports.read("2025-07.ko.html")
 

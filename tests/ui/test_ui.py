@@ -88,7 +88,7 @@ def test_the_report_is_served_and_fits_every_screen(page: Page, deployment: Depl
         assert page.evaluate("document.documentElement.scrollWidth") == width
         narrowest = "Math.min(...[...document.querySelectorAll('td:first-child')].map(each => each.clientWidth))"
         assert page.evaluate(narrowest) > 100, "names are not broken by the syllable"
-    for path, status in (("/report", 200), ("/report/1999-01", 404)):
+    for path, status in (("/report", 200), ("/report.ko", 200), ("/report/1999-01", 404)):
         answer = page.goto(path)
         assert answer is not None
         assert answer.status == status

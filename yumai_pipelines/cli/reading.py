@@ -75,5 +75,5 @@ def report(
         if not show:
             continue
         if link is None and not reports.store.local:
-            fail("A browser cannot open it there. Set YUMAI_REPORT_LINK to the address at which people open the files.")
+            fail("A browser cannot open it there. Set YUMAI_UI_URL to the address of the UI, which serves it.")
         typer.launch(link or Path(reports.place(name)).as_uri())

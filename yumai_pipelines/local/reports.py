@@ -1,7 +1,7 @@
 """A layer in front of a web application that serves the monthly reports at `/report`: the last one, or a month's.
 
-`/report/2026-06.html` is the page of that month, `/report/2026-06.ko.html` the same in Korean; both may be asked for
-without `.html`. Nothing else is served.
+`/report/2026-06.html` is the page of that month, `/report/2026-06.ko.html` the same in Korean,
+`/report.ko` the last one in Korean. Each may be asked for without `.html`. Nothing else is served.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Read = Callable[[str | None, str], bytes | None]
     Application = Callable[[Message, Receive, Send], Awaitable[None]]
 
-_PATH = re.compile(r"/report(?:/([0-9]{4}-[0-9]{2})?(\.[a-z]{2})?(?:\.html)?)?/?")
+_PATH = re.compile(r"/report(?:/([0-9]{4}-[0-9]{2}))?(\.[a-z]{2})?(?:\.html)?/?")
 
 _HEADERS = [
     (b"content-type", b"text/html; charset=utf-8"),

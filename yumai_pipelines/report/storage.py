@@ -19,11 +19,11 @@ class ReportStore:
 
     Attributes:
         store: where the files are.
-        address: where people open them in a browser, or None where nobody has said so.
+        ui_url: where people open Dagster's UI, whose webserver serves the pages; None where nobody has said so.
     """
 
     store: Store
-    address: str | None
+    ui_url: str | None
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -34,7 +34,7 @@ class ReportStore:
         """
         # Whoever names a place for the reports wants them to be read by others, such as a web server.
         store = Store.at(settings.reports, shared=settings.report_url is not None)
-        return cls(store, settings.report_link and settings.report_link.rstrip("/"))
+        return cls(store, settings.ui_url)
 
     def write(self, name: str, text: str) -> None:
         """Write a page. Readers see the old file or the new one, each complete.
@@ -73,8 +73,8 @@ class ReportStore:
         return uri.removeprefix("file://") if self.store.local else uri
 
     def link(self, name: str) -> str | None:
-        """The address of a page for a browser, or None where nobody has said what it is."""
-        return self.address and f"{self.address}/{name}"
+        """The address of a page for a browser, or None where nobody has said where the UI is."""
+        return self.ui_url and f"{self.ui_url.rstrip('/')}/report/{name}"
 
 
 def name_of(month: Month, words: Words) -> str:

@@ -33,8 +33,7 @@ def monthly_report(
 
     It says what changed and why it matters, and shows the months, the methods, the confidence score, the shops and the
     feedback. The page needs no other file, so it can be sent to others, or printed. `yumai report --open` opens it, and
-    so does the link in the metadata: at YUMAI_REPORT_LINK, or at `/report` of `yumai dev`. A month without
-    recommendations has no page.
+    so does the link in the metadata, at `/report` of the UI. A month without recommendations has no page.
     """
     # Imported here because matplotlib takes a second to load, and the code location does not need it.
     from yumai_pipelines.report import page, plots
@@ -53,7 +52,7 @@ def monthly_report(
                 if numbers.this["rows"]:
                     reports.write(name, page.render(numbers, words))
                     metadata[f"report ({words.language})"] = dg.MetadataValue.path(reports.place(name))
-                    metadata[f"open ({words.language})"] = _link(reports.link(name), name, settings, context)
+                    metadata[f"open ({words.language})"] = _link(name, settings, context.instance)
                 else:
                     reports.remove(name)
             if numbers.this["rows"]:
@@ -63,12 +62,12 @@ def monthly_report(
     return dg.MaterializeResult()
 
 
-def _link(address: str | None, name: str, settings: Settings, context: dg.AssetExecutionContext) -> dg.MetadataValue:
-    """What opens a page: a link, but only where something answers it, or what to do to have one."""
-    if address is not None:
-        return dg.MetadataValue.url(address)
-    root = Path(context.instance.root_directory)
-    if root.resolve() == (settings.home / "dagster").resolve():
-        # This instance is the one of `yumai dev`, whose webserver has the pages.
+def _link(name: str, settings: Settings, instance: dg.DagsterInstance) -> dg.MetadataValue:
+    """What opens a page: a link, but only where a webserver answers it; elsewhere, how to have one."""
+    of_yumai_dev = Path(instance.root_directory).resolve() == (settings.home / "dagster").resolve()
+    if of_yumai_dev or settings.ui_url:
         return dg.MetadataValue.url(f"/report/{name}")
-    return dg.MetadataValue.text("Set YUMAI_REPORT_LINK to where people open these files: then this is a link.")
+    return dg.MetadataValue.text(
+        "Dagster's own webserver serves no reports. Serve the UI by `python -m yumai_pipelines.webserver`, and set "
+        "YUMAI_UI_URL to its address: then this is a link."
+    )
