@@ -363,10 +363,10 @@ COMMENT ON FUNCTION chatbot.end_session(p_session_id uuid) IS 'Closes a session.
 
 
 --
--- Name: get_shop_hours(integer, text); Type: FUNCTION; Schema: chatbot; Owner: yumai_pipeline
+-- Name: get_shop_hours(bigint, text); Type: FUNCTION; Schema: chatbot; Owner: yumai_pipeline
 --
 
-CREATE FUNCTION chatbot.get_shop_hours(p_shop_id integer, p_day_name text DEFAULT NULL::text) RETURNS jsonb
+CREATE FUNCTION chatbot.get_shop_hours(p_shop_id bigint, p_day_name text DEFAULT NULL::text) RETURNS jsonb
     LANGUAGE plpgsql STABLE
     AS $$
 DECLARE
@@ -400,13 +400,13 @@ END
 $$;
 
 
-ALTER FUNCTION chatbot.get_shop_hours(p_shop_id integer, p_day_name text) OWNER TO yumai_pipeline;
+ALTER FUNCTION chatbot.get_shop_hours(p_shop_id bigint, p_day_name text) OWNER TO yumai_pipeline;
 
 --
--- Name: FUNCTION get_shop_hours(p_shop_id integer, p_day_name text); Type: COMMENT; Schema: chatbot; Owner: yumai_pipeline
+-- Name: FUNCTION get_shop_hours(p_shop_id bigint, p_day_name text); Type: COMMENT; Schema: chatbot; Owner: yumai_pipeline
 --
 
-COMMENT ON FUNCTION chatbot.get_shop_hours(p_shop_id integer, p_day_name text) IS 'A shop''s hours on a day of the week (monday, mon, 월요일, 월), today in the business''s time zone by default; NULL where they are not known.';
+COMMENT ON FUNCTION chatbot.get_shop_hours(p_shop_id bigint, p_day_name text) IS 'A shop''s hours on a day of the week (monday, mon, 월요일, 월), today in the business''s time zone by default; NULL where they are not known.';
 
 
 --
@@ -433,10 +433,10 @@ COMMENT ON FUNCTION chatbot.set_updated_at() IS 'Trigger: notes when a row was l
 
 
 --
--- Name: start_session(integer, character varying, jsonb, inet, text); Type: FUNCTION; Schema: chatbot; Owner: yumai_pipeline
+-- Name: start_session(bigint, character varying, jsonb, inet, text); Type: FUNCTION; Schema: chatbot; Owner: yumai_pipeline
 --
 
-CREATE FUNCTION chatbot.start_session(p_user_id integer, p_session_type character varying DEFAULT 'chat'::character varying, p_metadata jsonb DEFAULT NULL::jsonb, p_ip_address inet DEFAULT NULL::inet, p_user_agent text DEFAULT NULL::text) RETURNS uuid
+CREATE FUNCTION chatbot.start_session(p_user_id bigint, p_session_type character varying DEFAULT 'chat'::character varying, p_metadata jsonb DEFAULT NULL::jsonb, p_ip_address inet DEFAULT NULL::inet, p_user_agent text DEFAULT NULL::text) RETURNS uuid
     LANGUAGE plpgsql
     AS $$
 DECLARE
@@ -455,13 +455,13 @@ END
 $$;
 
 
-ALTER FUNCTION chatbot.start_session(p_user_id integer, p_session_type character varying, p_metadata jsonb, p_ip_address inet, p_user_agent text) OWNER TO yumai_pipeline;
+ALTER FUNCTION chatbot.start_session(p_user_id bigint, p_session_type character varying, p_metadata jsonb, p_ip_address inet, p_user_agent text) OWNER TO yumai_pipeline;
 
 --
--- Name: FUNCTION start_session(p_user_id integer, p_session_type character varying, p_metadata jsonb, p_ip_address inet, p_user_agent text); Type: COMMENT; Schema: chatbot; Owner: yumai_pipeline
+-- Name: FUNCTION start_session(p_user_id bigint, p_session_type character varying, p_metadata jsonb, p_ip_address inet, p_user_agent text); Type: COMMENT; Schema: chatbot; Owner: yumai_pipeline
 --
 
-COMMENT ON FUNCTION chatbot.start_session(p_user_id integer, p_session_type character varying, p_metadata jsonb, p_ip_address inet, p_user_agent text) IS 'Opens a session and returns its id. Section 5.1. An unknown user or session type is an error; a NULL user is somebody who has not signed in.';
+COMMENT ON FUNCTION chatbot.start_session(p_user_id bigint, p_session_type character varying, p_metadata jsonb, p_ip_address inet, p_user_agent text) IS 'Opens a session and returns its id. Section 5.1. An unknown user or session type is an error; a NULL user is somebody who has not signed in.';
 
 
 --
@@ -3157,14 +3157,14 @@ CREATE TABLE extracts.recommendation_outcomes (
     session_type character varying NOT NULL,
     seconds_into_session double precision,
     request_category character varying,
-    request_budget integer,
+    request_budget bigint,
     request_has_location boolean NOT NULL,
     recommendation_method character varying NOT NULL,
     confidence_score numeric,
     wide_score numeric,
     deep_score numeric,
     rag_score numeric,
-    shop_id integer,
+    shop_id bigint,
     shop_category character varying NOT NULL,
     shop_takes_food_card character(1),
     shop_is_good_influence boolean,
@@ -6364,11 +6364,11 @@ GRANT ALL ON FUNCTION chatbot.end_session(p_session_id uuid) TO yumai_app;
 
 
 --
--- Name: FUNCTION get_shop_hours(p_shop_id integer, p_day_name text); Type: ACL; Schema: chatbot; Owner: yumai_pipeline
+-- Name: FUNCTION get_shop_hours(p_shop_id bigint, p_day_name text); Type: ACL; Schema: chatbot; Owner: yumai_pipeline
 --
 
-REVOKE ALL ON FUNCTION chatbot.get_shop_hours(p_shop_id integer, p_day_name text) FROM PUBLIC;
-GRANT ALL ON FUNCTION chatbot.get_shop_hours(p_shop_id integer, p_day_name text) TO yumai_app;
+REVOKE ALL ON FUNCTION chatbot.get_shop_hours(p_shop_id bigint, p_day_name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION chatbot.get_shop_hours(p_shop_id bigint, p_day_name text) TO yumai_app;
 
 
 --
@@ -6379,11 +6379,11 @@ REVOKE ALL ON FUNCTION chatbot.set_updated_at() FROM PUBLIC;
 
 
 --
--- Name: FUNCTION start_session(p_user_id integer, p_session_type character varying, p_metadata jsonb, p_ip_address inet, p_user_agent text); Type: ACL; Schema: chatbot; Owner: yumai_pipeline
+-- Name: FUNCTION start_session(p_user_id bigint, p_session_type character varying, p_metadata jsonb, p_ip_address inet, p_user_agent text); Type: ACL; Schema: chatbot; Owner: yumai_pipeline
 --
 
-REVOKE ALL ON FUNCTION chatbot.start_session(p_user_id integer, p_session_type character varying, p_metadata jsonb, p_ip_address inet, p_user_agent text) FROM PUBLIC;
-GRANT ALL ON FUNCTION chatbot.start_session(p_user_id integer, p_session_type character varying, p_metadata jsonb, p_ip_address inet, p_user_agent text) TO yumai_app;
+REVOKE ALL ON FUNCTION chatbot.start_session(p_user_id bigint, p_session_type character varying, p_metadata jsonb, p_ip_address inet, p_user_agent text) FROM PUBLIC;
+GRANT ALL ON FUNCTION chatbot.start_session(p_user_id bigint, p_session_type character varying, p_metadata jsonb, p_ip_address inet, p_user_agent text) TO yumai_app;
 
 
 --

@@ -1,4 +1,4 @@
-CREATE OR REPLACE FUNCTION chatbot.get_shop_hours(p_shop_id integer, p_day_name text DEFAULT NULL)
+CREATE OR REPLACE FUNCTION chatbot.get_shop_hours(p_shop_id bigint, p_day_name text DEFAULT NULL)
 RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
 DECLARE
     v_timezone text := yumai_pipelines.business_timezone();
@@ -29,5 +29,5 @@ BEGIN
     );
 END
 $$;
-COMMENT ON FUNCTION chatbot.get_shop_hours(integer, text) IS
+COMMENT ON FUNCTION chatbot.get_shop_hours(bigint, text) IS
 'A shop''s hours on a day of the week (monday, mon, 월요일, 월), today in the business''s time zone by default; NULL where they are not known.';

@@ -1,5 +1,5 @@
 CREATE OR REPLACE FUNCTION chatbot.start_session(
-    p_user_id integer,
+    p_user_id bigint,
     p_session_type varchar DEFAULT 'chat',
     p_metadata jsonb DEFAULT NULL,
     p_ip_address inet DEFAULT NULL,
@@ -19,5 +19,5 @@ BEGIN
     RETURN v_session_id;
 END
 $$;
-COMMENT ON FUNCTION chatbot.start_session(integer, varchar, jsonb, inet, text) IS
+COMMENT ON FUNCTION chatbot.start_session(bigint, varchar, jsonb, inet, text) IS
 'Opens a session and returns its id. Section 5.1. An unknown user or session type is an error; a NULL user is somebody who has not signed in.';

@@ -338,7 +338,9 @@ def _rows(draw: st.DrawFn, relation: Relation, columns: list[_Column], number: i
             elif (relation, column.name) in KEYS and column.type != "uuid":
                 yield str(number)
             elif column.name == "session_id":
-                session = f"md5('{draw(st.integers(1, 3))}')::uuid"
+                # A session that is written later is a new one.
+                which = number if relation == SESSIONS and number > 100 else draw(st.integers(1, 3))
+                session = f"md5('{which}')::uuid"
                 text = draw(st.sampled_from([f"{session}::text", f"'session {number}'"]))
                 yield session if column.type == "uuid" else text
             elif column.name.endswith("_id") and kind == "integer":

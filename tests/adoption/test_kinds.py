@@ -9,13 +9,18 @@ import pytest
 from psycopg import sql
 
 from tests.adoption.test_adoption import SETTINGS, adopted, catalogue, older
+from tests.hostile.operations import POLICY, SECRET, SEOUL, extracts
 from tests.support import every, one
 from yumai_pipelines.adoption import NotToBeAdoptedError, inspect
 from yumai_pipelines.adoption.types import becomes, comparable, readable, widens
+from yumai_pipelines.archives.store import Store
+from yumai_pipelines.erasure.erase import erase_user
+from yumai_pipelines.postgres.connections import connect
 from yumai_pipelines.schema.differences import drift
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.conftest import Databases
     from tests.support import Connection
@@ -47,6 +52,60 @@ def test_users_of_a_plain_sequence_and_sessions_in_wall_time_are_adopted(databas
         assert {key: f"{value}+09" for key, value in before.items()}.items() <= now.items()
         assert one(application, "INSERT INTO chatbot.users (nickname) VALUES ('new') RETURNING id") >= 30000
         assert one(application, "SELECT count(*) FROM chatbot.users WHERE external_user_id LIKE 'recovered:%'") > 0
+
+
+BIGGER = """
+    SELECT attrelid::regclass::text, attname, CASE atttypid WHEN 'integer'::regtype THEN 'bigint' ELSE 'bigint[]' END
+    FROM pg_attribute INNER JOIN pg_class ON pg_class.oid = attrelid AND NOT relispartition AND relkind IN ('r', 'p')
+    WHERE relnamespace IN ('chatbot'::regnamespace, 'analytics'::regnamespace, 'ml_features'::regnamespace)
+    AND attnum > 0 AND atttypid IN ('integer'::regtype, 'integer[]'::regtype)
+"""
+BIG_ROWS = """
+    INSERT INTO chatbot.users (id) OVERRIDING SYSTEM VALUE VALUES (3000000001);
+    INSERT INTO chatbot.shops (id, shop_name, business_hours) OVERRIDING SYSTEM VALUE
+    VALUES (3000000002, 'far', '{"mon": "9-18"}');
+    INSERT INTO analytics.recommendations_log
+    (user_id, shop_id, time_stamp, request_budget, recommendations, recommendation_count, top_recommendation_shop_id)
+    VALUES (3000000001, 3000000002, '2024-09-02 12:00', 3000000003, '[{"shop_id": 3000000002}]', 1, 3000000002);
+    INSERT INTO chatbot.conversations (user_id, conversation_time, recommended_shop_ids)
+    VALUES (3000000001, '2024-09-02 12:00+09', '{3000000002, 3000000009}');
+"""
+
+
+def test_numbers_beyond_an_integer_are_read_as_they_are(databases: Databases, tmp_path: Path) -> None:
+    with older(databases) as (url, owner), psycopg.connect(owner, autocommit=True) as application:
+        application.execute("DROP MATERIALIZED VIEW chatbot.recent_conversations")
+        for table, column, kind in every(application, BIGGER):
+            application.execute(
+                sql.SQL("ALTER TABLE {} ALTER {} TYPE {}").format(sql.SQL(table), sql.Identifier(column), sql.SQL(kind))
+            )
+        application.execute(BIG_ROWS.encode())
+        adopted(url)
+        extracts(url, tmp_path)
+        with connect(url, application_name="test: big numbers") as pipeline:
+            assert every(
+                pipeline,
+                "SELECT request_budget, shop_id, listed_shops FROM extracts.recommendation_outcomes "
+                "WHERE request_budget > 2147483647",
+            ) == [(3000000003, 3000000002, 1)]
+            assert every(pipeline, "SELECT shop_name FROM extracts.shop_performance WHERE shop_id = 3000000002")
+            assert one(pipeline, "SELECT chatbot.start_session(id) FROM chatbot.users WHERE id = 3000000001")
+            assert one(pipeline, "SELECT chatbot.get_shop_hours(3000000002, 'mon')") == "9-18"
+            pipeline.execute("SELECT chatbot.clean_invalid_shop_references()")
+            assert one(
+                pipeline, "SELECT recommended_shop_ids FROM chatbot.conversations WHERE user_id = 3000000001"
+            ) == [3000000002]
+            erased = erase_user(
+                pipeline,
+                reason="asked for",
+                run_id="test",
+                zone=SEOUL,
+                user_key_secrets=lambda: [SECRET],
+                store=Store.at(str(tmp_path / "store")),
+                policy=POLICY,
+                user_id=3000000001,
+            )
+            assert erased.counts["chatbot.users"] == 1
 
 
 HISTORY = b"""

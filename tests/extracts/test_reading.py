@@ -68,7 +68,7 @@ def test_types_are_those_of_the_columns(analyst: str) -> None:
     assert types["month"] == "date32[day][pyarrow]"
     assert types["recommended_at"] == types["last_feedback_at"] == "timestamp[us, tz=Asia/Seoul][pyarrow]"
     assert types["recommendation_id"] == "int64[pyarrow]"
-    assert types["selected_rank"] == types["request_budget"] == "int32[pyarrow]"
+    assert (types["selected_rank"], types["request_budget"]) == ("int32[pyarrow]", "int64[pyarrow]")
     assert types["was_selected"] == "bool[pyarrow]"
     assert types["rag_score"] == types["rating_mean"] == types["seconds_to_selection"] == "double[pyarrow]"
     assert types["user_key"] == "string[pyarrow]"
