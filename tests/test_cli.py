@@ -15,7 +15,8 @@ from typer.main import get_group
 
 from tests.processes import Finished, finished
 from tests.support import server_home
-from yumai_pipelines.cli import app
+from yumai_pipelines import cli
+from yumai_pipelines.cli import COMMANDS, app
 from yumai_pipelines.model.registry import EXTRACTS
 from yumai_pipelines.postgres.connections import OWNER_ROLE, connect
 
@@ -23,11 +24,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 YUMAI = Path(sys.executable).with_name("yumai")
+TELL_NEXT = {command.__name__ for command in COMMANDS}
 NOBODY_LISTENS = "postgresql://u:s3cret@127.0.0.1:1/yumai"
 
 
 def yumai(*arguments: str, cwd: str | None = None, **environment: str) -> Finished:
-    return finished([str(YUMAI), *arguments], cwd=cwd, env=os.environ | environment)
+    done = finished([str(YUMAI), *arguments], cwd=cwd, env=os.environ | environment)
+    if done.returncode == 0 and arguments[0].replace("-", "_") in TELL_NEXT and not {"--json", "-h"} & set(arguments):
+        assert done.stderr.splitlines()[-1].startswith("Next: "), arguments
+    return done
 
 
 @pytest.fixture
@@ -41,7 +46,7 @@ def test_server_comes_up_with_the_schema_and_goes_down(home: str) -> None:
     assert yumai("status", YUMAI_HOME=home).returncode == 3
 
     up = yumai("up", YUMAI_HOME=home)
-    assert (up.returncode, up.stderr) == (0, "")
+    assert (up.returncode, len(up.stderr.splitlines())) == (0, 1), up.stderr
     assert "migrations 0001, " in up.stdout
     assert "The conversations have a partition for each month up to " in up.stdout
     again = yumai("up", YUMAI_HOME=home).stdout
@@ -135,6 +140,14 @@ def test_help_and_version_are_where_people_look_for_them() -> None:
 def test_wrong_usage_has_a_status_of_its_own() -> None:
     assert yumai("no-such-command").returncode == 2
     assert yumai("dev", "--port", "70000").returncode == 2
+
+
+def test_every_command_ends_with_what_people_do_next() -> None:
+    """By its type: mypy sees that each way through it returns the next step, and `stop` is the only other end."""
+    assert {command.__annotations__["return"] for command in COMMANDS} == {"str"}
+    assert set(get_group(app).commands) - {each.replace("_", "-") for each in TELL_NEXT} == {"url", "psql"}
+    modules = [path for path in Path(cli.__file__).parent.glob("*.py") if path.name not in {"__init__.py", "common.py"}]
+    assert [path.name for path in modules if "raise typer.Exit" in path.read_text(encoding="utf-8")] == []
 
 
 def test_every_command_explains_itself_with_an_example() -> None:

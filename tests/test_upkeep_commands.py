@@ -34,7 +34,9 @@ ORPHAN = """
 
 
 def yumai(*arguments: str) -> Result:
-    return CliRunner().invoke(app, arguments)
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code != 0 or done.stderr.splitlines()[-1].startswith("Next: "), done.output
+    return done
 
 
 @pytest.fixture
@@ -67,10 +69,10 @@ def test_months_are_built_checked_repaired_and_reported(world: Connection, monke
     assert f"Next: `yumai report --open --month {CURRENT - 1}`" in built.output
     assert "are of the logs as they are. Nothing to do." in yumai("build").output
     page = Settings().home.resolve() / "reports" / f"{CURRENT - 1}.html"
-    assert yumai("report").output == f"{page}\n"
-    assert yumai("report", "--korean").output == f"{page.with_suffix('.ko.html')}\n"
+    assert yumai("report").stdout == f"{page}\n"
+    assert yumai("report", "--korean").stdout == f"{page.with_suffix('.ko.html')}\n"
     monkeypatch.setenv("YUMAI_UI_URL", "https://yumai.example.com/")
-    assert yumai("report").output == f"https://yumai.example.com/report/{page.name}\n"
+    assert yumai("report").stdout == f"https://yumai.example.com/report/{page.name}\n"
     with dg.DagsterInstance.from_config(str(make_instance(Settings().home.resolve()))) as instance:
         months = instance.get_materialized_partitions(dg.AssetKey(["extracts", "recommendation_funnel"]))
         assert months == {(CURRENT - 2).partition_key, (CURRENT - 1).partition_key}
@@ -131,6 +133,6 @@ def test_an_erasure_says_what_would_go_and_then_does_just_that(world: Connection
     assert done.exit_code == 0, done.output
     counts = [line for line in looked.output.splitlines() if line.endswith(" rows")]
     assert [line for line in done.output.splitlines() if line.endswith(" rows")] == counts != []
-    assert "the extracts of 2024-08 to 2024-09 still count the person: `yumai build --month 2024-08" in done.output
+    assert "Next: `yumai build`, since the extracts of 2024-08 to 2024-09 still count the person." in done.output
     assert one(world, "SELECT count(*) FROM users WHERE id = 1") == 0
     assert yumai("erase", "--reason", "nobody").exit_code == 2

@@ -133,7 +133,7 @@ def test_ctrl_c_ends_it_with_no_failed_run_and_the_next_one_goes_on(
         wait_until(lambda: runs(dagster)[-1:] == [("monthly_partitions", "STARTED")])
         os.killpg(demo.pid, signal.SIGINT)
         said, _ = demo.communicate(timeout=20)
-        assert (demo.returncode, "Ended by Ctrl-C. `yumai demo --if-empty`" in said) == (130, True), said
+        assert (demo.returncode, "Ended by Ctrl-C.\nNext: `yumai demo --if-empty`" in said) == (130, True), said
         assert "Traceback" not in said
         assert runs(dagster) == [("install_schema", "SUCCESS"), ("monthly_partitions", "CANCELED")]
 

@@ -14,7 +14,7 @@ import typer
 from pydantic import ValidationError
 
 from yumai_pipelines.cli import reading, server, upkeep, watch
-from yumai_pipelines.cli.common import fail, out
+from yumai_pipelines.cli.common import fail, out, telling_next
 from yumai_pipelines.local.server import LocalServerError
 from yumai_pipelines.local.ui import DevServerError
 from yumai_pipelines.postgres.connections import OWNER_ROLE
@@ -33,13 +33,13 @@ app = typer.Typer(
 )
 
 COMMANDS = (
-    server.up, server.down, server.status, server.url, server.psql, server.demo, server.dev,
+    server.up, server.down, server.status, server.demo, server.dev,
     upkeep.check, upkeep.build, upkeep.repair, upkeep.erase, upkeep.restore_month, upkeep.adopt,
     upkeep.differences,
     reading.export, reading.report,
     watch.doctor, watch.alert,
 )  # fmt: skip
-"""The commands, in the order in which `yumai --help` lists them."""
+"""The commands, in the order in which `yumai --help` lists them. Each returns what people usually do next."""
 
 
 def _tell_version(asked: bool) -> None:
@@ -64,12 +64,12 @@ def yumai(
 
 
 for _command in COMMANDS:
-    if _command is server.psql:
-        # What stands after it is for psql, also -h.
-        passed_on = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": ["--help"]}
-        app.command(context_settings=passed_on)(_command)
-    else:
-        app.command()(_command)
+    app.command()(telling_next(_command))
+# Programs read what the first prints, and the second becomes psql: what stands after it is for psql, also -h.
+app.command()(server.url)
+app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": ["--help"]}
+)(server.psql)
 
 
 def main() -> None:

@@ -6,7 +6,8 @@ No command stands here.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
+from functools import wraps
+from typing import TYPE_CHECKING, Annotated, NoReturn, ParamSpec, TypeVar
 
 import typer
 from rich.console import Console
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from yumai_pipelines.partitions.ensure import MonthReport
     from yumai_pipelines.settings import Settings
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 INTERRUPTED = 130
@@ -60,9 +62,29 @@ def tell(step: object) -> None:
     out.print(f"  {step}", markup=False)
 
 
-def next_step(text: str) -> None:
-    """Print what people usually do after the command that has just ended."""
-    out.print(f"Next: {text}", style="dim", markup=False)
+def telling_next(command: Callable[P, str]) -> Callable[P, None]:
+    """Make a command of a function that returns what people usually do next.
+
+    It is told on standard error, since programs may read standard output. An empty text, of a command that a program
+    has called, is not told.
+    """
+
+    @wraps(command)
+    def told(*arguments: P.args, **options: P.kwargs) -> None:
+        _tell_next(command(*arguments, **options))
+
+    return told
+
+
+def stop(status: int, following: str) -> NoReturn:
+    """End a command with an exit status, and tell what people usually do next."""
+    _tell_next(following)
+    raise typer.Exit(status)
+
+
+def _tell_next(following: str) -> None:
+    if following:
+        err.print(f"Next: {following}", style="dim", markup=False)
 
 
 def url_of(settings: Settings) -> str:

@@ -29,7 +29,7 @@ def export(
     excel: Annotated[
         bool, typer.Option("--excel", help="A CSV file that Excel reads as it is: Korean, and no text as a formula.")
     ] = False,
-) -> None:
+) -> str:
     """Write an extract, which is a monthly table for analysts, to a file.
 
     Examples: `yumai export shop_performance shops.parquet --month 2024-08 --month 2024-09`, or
@@ -46,13 +46,14 @@ def export(
     except (ValueError, OSError) as error:
         fail(str(error))
     out.print(f"{rows:,} rows of {extract} are in {path}. {in_words(built)}", markup=False)
+    return "docs/extracts.md explains each column; docs/analysts.md connects other tools."
 
 
 def report(
     months: Months = None,
     show: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
     korean: Annotated[bool, typer.Option("--korean", help="The page in Korean.")] = False,
-) -> None:
+) -> str:
     """Print where the report of the last month, or of each `--month`, is, and open it with `--open`.
 
     Example: `yumai report --open`
@@ -77,3 +78,4 @@ def report(
         if link is None and not reports.store.local:
             fail("A browser cannot open it there. Set YUMAI_UI_URL to the address of the UI, which serves it.")
         typer.launch(link or Path(reports.place(name)).as_uri())
+    return "`yumai export shop_performance shops.csv` writes the numbers behind it." if show else "`--open` shows it."

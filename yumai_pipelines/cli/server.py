@@ -12,7 +12,7 @@ import typer
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import Conninfo
 
-from yumai_pipelines.cli.common import INTERRUPTED, fail, install_schema, next_step, out, start_server, url_of
+from yumai_pipelines.cli.common import INTERRUPTED, fail, install_schema, out, start_server, stop, url_of
 from yumai_pipelines.local.server import LocalServer, program
 from yumai_pipelines.local.ui import serve
 from yumai_pipelines.postgres.connections import connect, schema_revision
@@ -33,7 +33,7 @@ def up(
         bool,
         typer.Option("--before-deploy", help="Leave out what is to run after the application is deployed."),
     ] = False,
-) -> None:
+) -> str:
     """Start the server, install the schema or bring it up to date, and make the months.
 
     Examples: `yumai up && psql "$(yumai url)"`, `yumai up --dry-run`
@@ -44,13 +44,15 @@ def up(
         from yumai_pipelines.schema.plan import plan
 
         out.print(plan(url_of(settings), settings).in_words(settings.lock_timeout_ms), markup=False)
-        return
+        return "`yumai up` does it."
     start_server(settings)
     install_schema(settings, before_deploy=before_deploy)
-    next_step("`yumai demo` fills it with made-up data; `yumai dev` serves Dagster's UI.")
+    if before_deploy:
+        return "deploy the application, and then run `yumai up`."
+    return "`yumai demo` fills it with made-up data; `yumai dev` serves Dagster's UI."
 
 
-def down() -> None:
+def down() -> str:
     """Stop the server. Committed data is kept.
 
     Example: `yumai down`
@@ -64,11 +66,12 @@ def down() -> None:
     was_running = LocalServer(settings.home).status().running
     LocalServer(settings.home).stop()
     out.print(f"The server of {settings.home.resolve()} {'is stopped' if was_running else 'was not running'}.")
+    return "`yumai up` starts it again, with all data."
 
 
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, for programs.")] = False,
-) -> None:
+) -> str:
     """Say whether the server runs, and where. The exit status is 0 when it runs, 3 when it is down.
 
     Examples: `yumai status || yumai up`, `yumai status --json | jq -r .schema`
@@ -91,8 +94,17 @@ def status(
         for name in ("server", "database", "schema", "home", "log"):
             if name in facts:
                 out.print(f"{name:<10}{facts[name]}", markup=False)
+    if as_json:
+        following = ""
+    elif not running:
+        following = "`yumai up` starts the embedded server." if settings.database_url is None else "start that server."
+    elif "not installed" in facts["schema"]:
+        following = "`yumai up` installs the schema."
+    else:
+        following = "`yumai check` looks at the data; `yumai dev` serves Dagster's UI."
     if not running:
-        raise typer.Exit(DOWN)
+        stop(DOWN, following)
+    return following
 
 
 def url() -> None:
@@ -123,7 +135,7 @@ def demo(
             help="Take rows that are there as they are; run the pipeline if it never came to its end.",
         ),
     ] = False,
-) -> None:
+) -> str:
     """Fill an empty database with made-up people, shops and conversations, and run the whole pipeline over it.
 
     The exit status is 0 when every job succeeded and every check passed.
@@ -141,16 +153,16 @@ def demo(
     try:
         passed = run_demo(settings, size, until=datetime.now(UTC), console=out, if_empty=if_empty)
     except KeyboardInterrupt:
-        out.print("Ended by Ctrl-C. `yumai demo --if-empty` goes on from here.")
-        raise typer.Exit(INTERRUPTED) from None
+        out.print("Ended by Ctrl-C.")
+        stop(INTERRUPTED, "`yumai demo --if-empty` goes on from here.")
     if not passed:
-        raise typer.Exit(1)
-    next_step("`yumai dev` serves Dagster's UI; `yumai report --open` shows the report of the last month.")
+        stop(1, "`yumai dev` shows the runs that failed; `yumai check` shows what is wrong now.")
+    return "`yumai dev` serves Dagster's UI; `yumai report --open` shows the report of the last month."
 
 
 def dev(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the UI, on 127.0.0.1.")] = 3000,
-) -> None:
+) -> str:
     """Start the server, install the schema, and run the Dagster UI with its daemon until Ctrl-C.
 
     Example: `yumai dev --port 3100`
@@ -162,6 +174,7 @@ def dev(
     out.print("Dagster is starting …")
     serve(settings.home.resolve(), port, lambda url: out.print(f"The Dagster UI is at {url} (Ctrl-C ends it)"))
     out.print("Dagster has ended.")
+    return "`yumai down` stops PostgreSQL, which still runs." if settings.database_url is None else "`yumai dev` again."
 
 
 def _describe(url: str) -> dict[str, str]:

@@ -18,9 +18,9 @@ from yumai_pipelines.cli.common import (
     connect_as_owner,
     err,
     fail,
-    next_step,
     out,
     start_server,
+    stop,
     tell,
     url_of,
     work_as_owner,
@@ -41,11 +41,13 @@ if TYPE_CHECKING:
 
 Choice = TypeVar("Choice", bound=StrEnum)
 
+_LOOK = "`yumai check` looks at every row."
+
 
 def check(
     months: Months = None,
     with_sql: Annotated[bool, typer.Option("--sql", help="Print the SQL that repairs what failed, for psql.")] = False,
-) -> None:
+) -> str:
     """Run every check, change nothing, and show what failed and what to do.
 
     With `--month`, only the rows of these months are looked at. Dagster's UI shows the outcomes, too. The exit status
@@ -57,12 +59,12 @@ def check(
 
     jobs = [Job(CHECKS, stretch) for stretch in stretches(months)] if months else [Job(CHECKS)]
     if not _run(jobs, with_sql=with_sql):
-        if not with_sql:
-            next_step("`yumai repair` for rows that refer to nothing; `yumai check --sql` prints SQL for psql.")
-        raise typer.Exit(1)
+        for_psql = "the SQL above, in psql" if with_sql else "`yumai check --sql` prints SQL for psql"
+        stop(1, f"`yumai repair` for rows that refer to nothing; {for_psql}.")
+    return "`yumai build` builds the extracts of the months that are over."
 
 
-def build(months: Months = None) -> None:
+def build(months: Months = None) -> str:
     """Build the extracts and the report of months that are over; without `--month`, of those that need it.
 
     Those are the months that were never built, and those whose logs have changed since. The logs are checked first, and
@@ -82,10 +84,10 @@ def build(months: Months = None) -> None:
     wanted = months or _stale(settings, over)
     if not wanted:
         out.print(f"The extracts of every month to {current - 1} are of the logs as they are. Nothing to do.")
-        return
+        return "`yumai report --open`, or `yumai export shop_performance shops.csv`."
     if not _run([Job("monthly_extracts", stretch) for stretch in stretches(wanted)]):
-        raise typer.Exit(1)
-    next_step(f"`yumai report --open --month {max(wanted)}`, or `yumai export shop_performance shops.csv`.")
+        stop(1, "put right what stands above, and run `yumai build` again; `yumai dev` shows the run.")
+    return f"`yumai report --open --month {max(wanted)}`, or `yumai export shop_performance shops.csv`."
 
 
 def repair(
@@ -96,7 +98,7 @@ def repair(
         str, typer.Option(help="Rows that violate another key: as_the_key_says, or quarantine moves all of them.")
     ] = "as_the_key_says",
     yes: Annotated[bool, typer.Option("--yes", help="Repair them. Without it, only say what would be done.")] = False,
-) -> None:
+) -> str:
     """Say which rows refer to something that is gone and, with `--yes`, repair them.
 
     What is taken away is kept in a quarantine: see `docs/integrity.md`.
@@ -122,11 +124,11 @@ def repair(
         tell(f"    {done if yes else f'would be repaired: {each.action}'}")
     if not repairs:
         out.print("Every row refers to something that is there. Nothing to do.")
-    elif yes:
-        next_step("`yumai check` looks again.")
-    else:
-        out.print("This was a dry run: nothing was changed.")
-        next_step("`yumai repair --yes` does it.")
+        return "`yumai check` looks at the rest."
+    if yes:
+        return "`yumai check` looks again."
+    out.print("This was a dry run: nothing was changed.")
+    return "`yumai repair --yes` does it."
 
 
 def erase(
@@ -134,7 +136,7 @@ def erase(
     user_id: Annotated[int | None, typer.Option(help="chatbot.users.id")] = None,
     external_user_id: Annotated[str | None, typer.Option(help="chatbot.users.external_user_id")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Erase them. Without it, only say what would go.")] = False,
-) -> None:
+) -> str:
     """Say what is stored of a person and, with `--yes`, remove it from the database, the extracts and the archives.
 
     This cannot be undone. `docs/integrity.md` lists what cannot be reached, such as backups.
@@ -177,20 +179,19 @@ def erase(
     erasure = work_as_owner(settings, "erase", work)
     for table, rows in erasure.counts.items():
         tell(f"{table}: {rows:,} rows")
-    months = [Month.of_day(day) for day in erasure.months]
-    if yes:
-        out.print("The person is erased.")
-        if months:
-            again = " ".join(f"--month {month}" for month in months)
-            next_step(f"the extracts of {in_ranges(months)} still count the person: `yumai build {again}`.")
-    else:
+    if not yes:
         out.print("This was a dry run: nothing was changed. The files of archived months were not searched.")
-        next_step("the same with --yes. It cannot be undone.")
+        return "the same with --yes. It cannot be undone."
+    out.print("The person is erased.")
+    current = Month.of(datetime.now(UTC), settings.zone)
+    if months := [month for day in erasure.months if (month := Month.of_day(day)) < current]:
+        return f"`yumai build`, since the extracts of {in_ranges(months)} still count the person."
+    return _LOOK
 
 
 def restore_month(
     month: OneMonth,
-) -> None:
+) -> str:
     """Bring an archived month of the conversations back into the database, while the database stays in use.
 
     Rows that were deleted in the meantime do not come back. The month then stays in the database until a run is told
@@ -212,6 +213,7 @@ def restore_month(
 
         with connect_as_owner(settings, "show a restored month") as connection:
             show_restored(connection, report, settings.home)
+    return f"`yumai check --month {month}` looks at its rows."
 
 
 def adopt(
@@ -219,7 +221,7 @@ def adopt(
     finish: Annotated[
         bool, typer.Option("--finish", help="Switch off what lets the older application write on.")
     ] = False,
-) -> None:
+) -> str:
     """Take over an older YUMAI database in place, while its application keeps writing to it.
 
     You can stop it at any time and run it again. `docs/adoption.md` describes each step.
@@ -235,13 +237,16 @@ def adopt(
     if dry_run:
         inventory = adoption.inspect(url_of(settings), settings)
         out.print(inventory.in_words(), markup=False)
-        raise typer.Exit(1 if inventory.refusals else 0)
+        if inventory.refusals:
+            stop(1, "put that right, and look again by `yumai adopt --dry-run`.")
+        return "`yumai adopt` does it, and can be stopped at any time."
     if finish:
         off = adoption.finish(url_of(settings), settings, tell=tell)
         out.print(off.in_words(), markup=False)
-        return
+        return _LOOK
     report = adoption.adopt(url_of(settings), settings, tell=tell)
     out.print(report.in_words(), markup=False)
+    return _LOOK
 
 
 def differences(
@@ -252,7 +257,7 @@ def differences(
     withdraw: Annotated[
         str | None, typer.Option("--withdraw", metavar="OBJECT", help="Accept this difference no longer.")
     ] = None,
-) -> None:
+) -> str:
     """Say how the schema differs from what the migrations make, and which differences are accepted.
 
     An accepted difference is no drift until its object changes again. Adoption accepts what stays unlike a fresh
@@ -275,6 +280,9 @@ def differences(
     for entry in accepted:
         out.print(f"accepted: {entry}", markup=False)
     out.print(f"{len(left)} differences are not accepted, {len(accepted)} are.", markup=False)
+    if left:
+        return "undo what is not meant; `yumai differences --accept OBJECT --why REASON` lets the rest stay."
+    return _LOOK
 
 
 def _stale(settings: Settings, months: Sequence[Month]) -> list[Month]:
@@ -313,7 +321,7 @@ def _run(jobs: Sequence[Job], *, with_sql: bool = False) -> bool:
             out.print(f"Checks: {counts}.")
     except KeyboardInterrupt:
         out.print("Ended by Ctrl-C.")
-        raise typer.Exit(INTERRUPTED) from None
+        stop(INTERRUPTED, "the same again: what is done stays done.")
     return not failed
 
 

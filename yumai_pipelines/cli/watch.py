@@ -11,7 +11,7 @@ import typer
 from rich import box
 from rich.table import Table
 
-from yumai_pipelines.cli.common import fail, out
+from yumai_pipelines.cli.common import fail, out, stop
 from yumai_pipelines.settings import Settings
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def doctor(
             metavar="FILE", help="Also write numbers for Prometheus's textfile collector, such as yumai.prom."
         ),
     ] = None,
-) -> None:
+) -> str:
     """Examine the database, its server, the archives and Dagster's schedules and runs, and say what to do.
 
     Nothing is changed. The exit status is 0 when nothing is sick, 1 when something is; advice is no sickness. In cron,
@@ -56,8 +56,15 @@ def doctor(
             f"{states.count(State.SICK)} sick.",
             markup=False,
         )
+    if as_json:
+        following = ""
+    elif {State.SICK, State.ADVICE} & set(states):
+        following = "do what stands above, and run `yumai doctor` again."
+    else:
+        following = "`yumai check` looks at the data."
     if State.SICK in states:
-        raise typer.Exit(1)
+        stop(1, following)
+    return following
 
 
 def _facts(result: Result) -> dict[str, object]:
@@ -97,7 +104,7 @@ def _plain(text: str) -> str:
 
 def alert(
     text: Annotated[str, typer.Argument(help="What to say.")] = "This is a test. Whoever reads it hears of troubles.",
-) -> None:
+) -> str:
     """Send a message to each target of YUMAI_ALERT_URLS, to see whether it arrives.
 
     The exit status is 0 when each target has taken it.
@@ -122,4 +129,5 @@ def alert(
             out.print(f"Target {target.number} cannot be reached, or has refused it.")
         failed = True
     if failed:
-        raise typer.Exit(1)
+        stop(1, "correct YUMAI_ALERT_URLS, and run `yumai alert` again.")
+    return "see whether the message has arrived; troubles are told to the same targets."
