@@ -81,7 +81,8 @@ def test_the_archive_and_the_secrets_are_given_to_few() -> None:
         "build_changed_extracts",
         "erase_data_of_user",
     }
-    assert takers["settings"] < takers["postgres"]
+    # Dagster's own records are in another database.
+    assert takers["settings"] - {"prune_records"} < takers["postgres"]
 
 
 def test_a_run_reads_the_settings_once(graph: Graph, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 from pydantic import Field
 
+from yumai_pipelines.defs.limits import limit
 from yumai_pipelines.defs.months import KEPT_MONTHS
 from yumai_pipelines.postgres.connections import connect
 from yumai_pipelines.postgres.dagster_database import dagster_url
@@ -35,7 +36,7 @@ def prune_records(context: dg.OpExecutionContext, config: RecordsConfig, setting
     )
 
 
-@dg.job(name="monthly_records")
+@dg.job(name="monthly_records", tags=limit("monthly_records"))
 def records_job() -> None:
     """Removes Dagster's own records that are older than YUMAI_HISTORY_DAYS.
 
