@@ -9,7 +9,7 @@ WORKERS ?= 4
 # The test files or folders to run. Empty means all.
 TESTS ?=
 
-.PHONY: help install run test check schema faults drawn year bench clean reset
+.PHONY: help install run test check schema pictures faults drawn year bench clean reset
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 10
 
@@ -40,6 +40,9 @@ check: install  ## lint, check types and what may import what, lint the SQL and 
 
 schema: install  ## write the files that are made from the migrations, the functions and the registry
 	$(BIN)/python -m scripts.write_schema
+
+pictures: install  ## take the pictures that the README shows, in a browser; look at them before you commit them
+	$(BIN)/pytest --pictures docs/pictures tests/ui/test_ui.py -k "picture or report"
 
 # How many statements of each operation are broken in each way: a number, one of each class (classes), or all.
 FAULTS ?= classes

@@ -9,6 +9,7 @@ import os
 import secrets
 from contextlib import ExitStack, contextmanager
 from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -25,7 +26,6 @@ from yumai_pipelines.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from xdist.workermanage import WorkerController
 
@@ -58,6 +58,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=int,
         default=1,
         help="how many whole lives of a database are lived under foreign settings; each takes ten seconds. Default: 1.",
+    )
+
+    parser.addoption(
+        "--pictures",
+        type=Path,
+        metavar="DIRECTORY",
+        help="where the tests of the UI put the pictures that the README shows, of more data than they need "
+        "themselves. Default: pytest's directory.",
     )
 
     parser.addoption(

@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.processes import finished
 from tests.support import free_port
-from tests.ui.support import MONTHS, PATIENCE, Deployment, served
+from tests.ui.support import MONTHS, OF_PICTURES, PATIENCE, SESSIONS, Deployment, served
 from yumai_pipelines.local.ui import make_instance
 from yumai_pipelines.model.months import Month
 from yumai_pipelines.settings import Settings
@@ -39,9 +39,12 @@ FLAGS = [
 
 
 @pytest.fixture(scope="module")
-def deployment(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+def deployment(
+    databases: Databases, pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Deployment]:
     home = tmp_path_factory.mktemp("home")
-    first = Month.of(datetime.now(UTC), Settings().zone) - (MONTHS - 1)
+    months, sessions = OF_PICTURES if pytestconfig.getoption("--pictures") else (MONTHS, SESSIONS)
+    first = Month.of(datetime.now(UTC), Settings().zone) - (months - 1)
     with databases.create() as database, databases.create() as dagster:
         environment = {
             "YUMAI_HOME": str(home),
@@ -54,10 +57,10 @@ def deployment(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -
         with pytest.MonkeyPatch.context() as patch:
             for name, value in environment.items():
                 patch.setenv(name, value)
-            demo = [str(Path(sys.executable).with_name("yumai")), "demo", "--sessions", "300", "--months", str(MONTHS)]
-            done = finished(demo)
+            yumai = str(Path(sys.executable).with_name("yumai"))
+            done = finished([yumai, "demo", "--sessions", str(sessions), "--months", str(months)])
             assert done.returncode == 0, done.stdout + done.stderr
-            yield Deployment(databases.url(database), first, environment, home / "dagster")
+            yield Deployment(databases.url(database), first, months, environment, home / "dagster")
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +74,21 @@ def ui(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Iter
             assert webserver.poll() is None, log.read_text()
             time.sleep(0.1)
         yield url
+
+
+@pytest.fixture(scope="module")
+def daemon(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The daemon, which starts runs and backfills that were launched in the UI."""
+    workspace = str(deployment.instance_directory / "workspace.yaml")
+    with served(deployment, tmp_path_factory.mktemp("daemon") / "log", "dagster._daemon", "run", "-w", workspace):
+        yield
+
+
+@pytest.fixture
+def pictures(pytestconfig: pytest.Config, tmp_path: Path) -> Path:
+    """Where pictures are put that people see."""
+    chosen: Path | None = pytestconfig.getoption("--pictures")
+    return chosen or tmp_path
 
 
 def answers(url: str) -> bool:

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
     from yumai_pipelines.model.months import Month
 
-MONTHS = 3
+MONTHS, SESSIONS = 3, 300
+OF_PICTURES = 6, 5000
+"""Months and sessions that make pictures worth a look."""
 # In milliseconds. A slow machine may need more than ten seconds for a page that a fast one shows at once.
 PATIENCE = 60_000
 
@@ -27,6 +29,7 @@ class Deployment:
 
     url: str
     first: Month
+    months: int
     environment: dict[str, str]
     instance_directory: Path
 

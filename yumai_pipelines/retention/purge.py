@@ -152,7 +152,7 @@ class PurgePreview:
     Attributes:
         month: the month.
         sessions: number of sessions that ended in it.
-        rows: number of rows that belong to these sessions, by table.
+        rows: number of rows that belong to these sessions, by name of the table.
         refusal: why it would be refused as the conversations are; empty if it would not be.
     """
 
@@ -170,7 +170,7 @@ def preview_purge(connection: Connection, month: Month, zone: ZoneInfo, *, archi
     bounds = {"lower_bound": month.start(zone), "upper_bound": month.end(zone)}
     sessions = read_value(connection, read_sql("retention", "count_sessions.sql"), bounds)
     rows = {
-        str(child.relation): read_value(
+        child.relation.name: read_value(
             connection,
             sql.SQL(read_sql("retention", "count_rows_of_sessions.sql")).format(
                 table=child.relation.identifier, session=sql.Identifier(child.session_key.column)
