@@ -34,7 +34,12 @@ CHART = Path(__file__).parents[2] / "deploy" / "helm"
 IMAGE = "registry.example.com/data/yumai-pipelines:1"
 VALUES: Object = {
     "image": {"repository": "registry.example.com/data/yumai-pipelines", "tag": "1", "pullSecrets": ["registry"]},
-    "settings": {"YUMAI_ARCHIVE_URL": "s3://bucket/archive", "YUMAI_TIMEZONE": "Asia/Seoul", "AWS_REGION": "us-east-1"},
+    "settings": {
+        "YUMAI_ARCHIVE_URL": "s3://bucket/archive",
+        "YUMAI_REPORT_URL": "s3://bucket/reports",
+        "YUMAI_TIMEZONE": "Asia/Seoul",
+        "AWS_REGION": "us-east-1",
+    },
     "logs": {"bucket": "bucket"},
     "uiUrl": "https://pipelines.example.com",
     "nodeSelector": {"pool": "data"},

@@ -15,6 +15,7 @@ LONGEST = {
     "monthly_extracts": timedelta(hours=12),
     "monthly_archive": timedelta(hours=24),
     "monthly_retention": timedelta(hours=12),
+    "monthly_records": timedelta(hours=6),
     "repair_orphans": timedelta(hours=12),
     "erase_user": timedelta(hours=12),
     "adopt_database": timedelta(hours=48),
