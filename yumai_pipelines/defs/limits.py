@@ -19,7 +19,6 @@ LONGEST = {
     "repair_orphans": timedelta(hours=12),
     "erase_user": timedelta(hours=12),
     "adopt_database": timedelta(hours=48),
-    "monthly_records": timedelta(hours=6),
 }
 """By job. Runs of no job, such as those of single assets, have the limit of dagster.yaml."""
 
