@@ -7,7 +7,6 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import dagster as dg
 import psycopg
@@ -16,7 +15,7 @@ from playwright.sync_api import Locator, Page, ViewportSize, expect
 
 from tests.graph import CONVERSATIONS, FUNNEL, Graph
 from tests.processes import finished
-from tests.support import every, one
+from tests.support import every, one, wait_until
 from tests.ui.support import PATIENCE, Deployment
 from yumai_pipelines.definitions import build_definitions
 from yumai_pipelines.local.server import program
@@ -213,11 +212,11 @@ def test_the_big_button_and_a_backfill_of_months(page: Page, deployment: Deploym
         page.goto("/asset-groups")
         page.get_by_role("button").get_by_text("Materialize all").click()
         expect(page.get_by_text("All partitions")).to_be_visible()
-        everything = launch(page)
+        everything = launch(page, deployment)
         page.goto("/assets/chatbot/conversations")
         button(page, "Materialize…").click()
         button(page, "All").click()
-        months = launch(page)
+        months = launch(page, deployment)
         for backfill in (months, everything):
             page.goto(f"/runs/b/{backfill}")
             status = page.get_by_text("Status", exact=True).locator("..")
@@ -228,9 +227,15 @@ def test_the_big_button_and_a_backfill_of_months(page: Page, deployment: Deploym
         assert instance.get_runs_count(dg.RunsFilter(tags={"dagster/backfill": months})) == 1
 
 
-def launch(page: Page) -> str:
+def launch(page: Page, deployment: Deployment) -> str:
     """Launch the backfill of the dialog, and return its id."""
-    button(page, "Launch backfill").click()
-    page.get_by_text("View", exact=True).click()
-    page.wait_for_url("**/runs/b/*")
-    return urlsplit(page.url).path.rpartition("/")[2]
+    with dg.DagsterInstance.from_config(str(deployment.instance_directory)) as instance:
+
+        def launched() -> set[str]:
+            return {backfill.backfill_id for backfill in instance.get_backfills()}
+
+        before = launched()
+        button(page, "Launch backfill").click()
+        wait_until(lambda: launched() - before)
+        (backfill,) = launched() - before
+    return backfill

@@ -100,10 +100,14 @@ def _upgrade(connection: sa.Connection, path: Path, ran: list[str]) -> Callable[
     """The function that runs a file; Alembic writes its name to the log."""
 
     def upgrade() -> None:
-        # SQLAlchemy would take colons in the file for parameters, the driver's cursor does not.
-        cursor = connection.connection.cursor()
-        cursor.execute(path.read_bytes())
-        cursor.close()
+        _run(connection, path)
         ran.append(path.name[:4])
 
     return upgrade
+
+
+def _run(connection: sa.Connection, path: Path) -> None:
+    """Run a file. SQLAlchemy would take colons in it for parameters, the driver's cursor does not."""
+    cursor = connection.connection.cursor()
+    cursor.execute(path.read_bytes())
+    cursor.close()
