@@ -71,5 +71,5 @@ def undisturbed(databases: Databases, world: str, tmp_path_factory: pytest.TempP
         environment.setenv("YUMAI_ARCHIVE_URL", str(directory / "archive"))
         environment.setenv("YUMAI_HOME", str(directory / "home"))
         life = live(url, admin, instance, directory)
-    assert life.failed == []
+    assert life.failed == {}
     return life

@@ -49,9 +49,9 @@ class Life:
     left: dict[str, Any]
 
     @property
-    def failed(self) -> list[str]:
-        """The jobs that failed."""
-        return [job for job, run in self.runs.items() if not run.success]
+    def failed(self) -> dict[str, list[str]]:
+        """The jobs that failed, and what their steps say."""
+        return {job: run.errors() for job, run in self.runs.items() if not run.success}
 
 
 def live(

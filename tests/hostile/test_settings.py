@@ -152,7 +152,7 @@ def test_the_whole_life_is_the_same_whatever_a_login_has_set(
             dg.DagsterInstance.ephemeral() as own,
         ):
             life = live(bent, admin, own, tmp_path)
-        assert life.failed == []
+        assert life.failed == {}
         assert {name: run.failed_checks() for name, run in life.runs.items()} == {
             name: run.failed_checks() for name, run in undisturbed.runs.items()
         }
