@@ -9,6 +9,7 @@ import pytest
 
 from tests.support import one
 from yumai_pipelines.definitions import defs
+from yumai_pipelines.defs.months import accepting
 from yumai_pipelines.defs.schedules import JOBS, QUEUE_TAG
 
 if TYPE_CHECKING:
@@ -50,6 +51,32 @@ def test_events_share_a_connection(instance: dg.DagsterInstance, empty_database:
             instance.report_runless_asset_event(dg.AssetObservation("talkative", metadata={"number": number}))
         assert one(connection, "SELECT count(*) FROM event_logs") == 100
         assert one(connection, sessions) - before < 20
+
+
+def test_a_check_of_a_whole_table_is_evaluated_once_in_a_run_of_many_months(instance: dg.DagsterInstance) -> None:
+    """Dagster itself plans it for each month, and shows each of them as skipped beside the one that passed."""
+    months = dg.MonthlyPartitionsDefinition("2024-08-01", end_date="2026-08-01")
+
+    with accepting(dg.BetaWarning):
+
+        @dg.asset(partitions_def=months, backfill_policy=dg.BackfillPolicy.single_run())
+        def built() -> None: ...
+
+    @dg.asset_check(asset=built)
+    def whole() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=True)
+
+    range_of = {"dagster/asset_partition_range_start": "2024-08-01", "dagster/asset_partition_range_end": "2026-07-01"}
+    graph = dg.Definitions([built], asset_checks=[whole], jobs=[dg.define_asset_job("both", [built])])
+    run = graph.resolve_job_def("both").execute_in_process(instance=instance, tags=range_of)
+
+    assert run.success
+    planned = [event.dagster_event_type for event in instance.all_logs(run.run_id)]
+    assert planned.count(dg.DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED) == 1
+    (shown,) = instance.event_log_storage.get_asset_check_execution_history(
+        dg.AssetCheckKey(dg.AssetKey("built"), "whole"), limit=100
+    )
+    assert (shown.partition, shown.status.value) == (None, "SUCCEEDED")
 
 
 def test_scheduled_runs_that_would_wait_for_each_other_are_started_one_after_the_other(

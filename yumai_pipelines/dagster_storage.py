@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import dagster as dg
+from dagster_postgres.event_log import PostgresEventLogStorage
 from dagster_postgres.storage import DagsterPostgresStorage
 from psycopg.conninfo import conninfo_to_dict
 
 from yumai_pipelines.postgres.connections import to_url
 from yumai_pipelines.postgres.dagster_database import dagster_url, remember_database
+from yumai_pipelines.postgres.sql_files import read_sql
 from yumai_pipelines.settings import Settings
 
 if TYPE_CHECKING:
@@ -26,8 +29,38 @@ _POOL_RECYCLE_S = 3600
 _MAX_OVERFLOW = 4
 
 
+class EventLog(PostgresEventLogStorage):
+    """The events of runs, in which a check of a whole table has one evaluation a run."""
+
+    def store_asset_check_event(self, event: dg.EventLogEntry, event_id: int | None) -> None:
+        """Record a plan or an evaluation of a check.
+
+        Dagster plans every check for each month of a run, and would for ever show as skipped the months of a check that
+        looks at the whole table.
+        """
+        super().store_asset_check_event(event, event_id)
+        if event.dagster_event_type is not dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+            return
+        evaluation = event.get_dagster_event().asset_check_evaluation_data
+        if evaluation.partition is None:
+            with self.index_connection() as connection:
+                connection.exec_driver_sql(
+                    read_sql("records", "forget_planned_months.sql"),
+                    {
+                        "run_id": event.run_id,
+                        "asset_key": evaluation.asset_key.to_string(),
+                        "check_name": evaluation.check_name,
+                    },
+                )
+
+
 class YumaiDagsterStorage(DagsterPostgresStorage):
     """Keeps runs, events and schedules in the database of `postgres.dagster_database.dagster_url`."""
+
+    def __init__(self, postgres_url: str, inst_data: ConfigurableClassData | None = None) -> None:
+        """Make the tables that are not there."""
+        super().__init__(postgres_url, inst_data=inst_data)
+        self._event_log_storage = EventLog(postgres_url)
 
     @classmethod
     def config_type(cls) -> UserConfigSchema:

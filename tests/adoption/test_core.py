@@ -86,7 +86,7 @@ def test_all_goes_on_whatever_the_columns_outside_the_core_are(
     plant_world(connection)
     make_unlike(connection)
     life = live(database, connection, instance, tmp_path)
-    assert life.failed == [], life.runs[life.failed[0]].errors()
+    assert life.failed == {}
     connection.execute("SELECT chatbot.end_session(chatbot.start_session(2)), chatbot.clean_invalid_shop_references()")
     connection.execute("SELECT chatbot.get_shop_hours(1), chatbot.clean_inactive_sessions()")
     connection.execute("SELECT chatbot.delete_old_sessions(30), chatbot.auto_delete_old_conversations()")
@@ -99,7 +99,7 @@ def test_all_goes_on_in_an_adopted_database_of_another_design(
     with older(databases, *shape) as (url, _), psycopg.connect(url, autocommit=True) as admin:
         adopted(url)
         life = live(url, admin, instance, tmp_path)
-        assert life.failed == [], life.runs[life.failed[0]].errors()
+        assert life.failed == {}
         # No month of the fixture is near today's, one session has two users, and an interim one began too late.
         expected = {"months_ahead", "user_is_the_sessions", "times_in_order"}
         failed = {name for run in life.runs.values() for name in run.failed_checks()}
