@@ -1,11 +1,12 @@
--- The built months of the extract %(extract)s: as of when they are, and since when their logs have changed. One row per month, in
--- order.
+-- The built months of the extracts named %(extracts)s: as of when the oldest of them is, since when the month's logs have
+-- changed, and whether retention has deleted some of its logs. One row per month, in order.
 SELECT
     l.month,
-    coalesce(l.as_of, l.built_at) AS as_of,
-    c.changed_since,
-    l.purged_at IS NOT NULL AS purged
+    min(coalesce(l.as_of, l.built_at)) AS as_of,
+    min(c.changed_since) AS changed_since,
+    bool_or(l.purged_at IS NOT NULL) AS purged
 FROM extracts.ledger AS l
 LEFT JOIN extracts.changed_months AS c ON c.month = l.month
-WHERE l.extract = %(extract)s
+WHERE l.extract = ANY(%(extracts)s)
+GROUP BY l.month
 ORDER BY l.month

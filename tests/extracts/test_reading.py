@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import os
 import sys
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,15 +15,16 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 import pytest
+from openpyxl import load_workbook
 
 from tests.extracts.dirt import plant
 from tests.extracts.oracle import extracted, same
 from tests.extracts.support import MONTHS, ZONE, build
 from tests.processes import Finished, finished
-from tests.support import Connection, login
+from tests.support import Connection, login, one
 from tests.test_cli import YUMAI
 from yumai_pipelines import read_extract
-from yumai_pipelines.extracts import reading
+from yumai_pipelines.extracts import files, reading
 from yumai_pipelines.extracts.as_of import in_words
 from yumai_pipelines.extracts.reading import NeverBuiltError, built_months, export
 from yumai_pipelines.model.months import Month
@@ -136,6 +137,54 @@ def test_a_file_for_excel_is_read_as_it_is(analyst: str, connection: Connection,
         export("shop_performance", tmp_path / "shops.parquet", url=analyst, for_excel=True)
 
 
+def test_a_workbook_holds_what_the_frame_holds(analyst: str, connection: Connection, tmp_path: Path) -> None:
+    connection.execute(
+        "UPDATE extracts.recommendation_outcomes SET recommendation_id = 9007199254740993, rag_score = 'NaN', "
+        "recommendation_method = '=1+1' WHERE (month, recommendation_id) IN ("
+        "SELECT month, recommendation_id FROM extracts.recommendation_outcomes ORDER BY 1, 2 LIMIT 1)"
+    )
+    path = tmp_path / "outcomes.xlsx"
+    frame = read_extract("recommendation_outcomes", url=analyst)
+    assert export("recommendation_outcomes", path, url=analyst) == len(frame)
+    names, *rows = load_workbook(path).active.values
+    assert list(names) == list(frame.columns)
+    table = pd.DataFrame(rows, columns=names)
+    assert [*map(int, table["recommendation_id"])] == frame["recommendation_id"].tolist()
+    (odd,) = (row for row in rows if row[names.index("recommendation_id")] == "9007199254740993")
+    assert (odd[names.index("rag_score")], odd[names.index("recommendation_method")]) == ("nan", "=1+1")
+    assert [each.date() for each in table["month"]] == frame["month"].tolist()
+    # Excel has no time zone, and keeps milliseconds.
+    for shown, exact in zip(table["recommended_at"], frame["recommended_at"], strict=True):
+        assert abs(shown - exact.replace(tzinfo=None)) <= timedelta(milliseconds=1)
+
+
+def test_a_workbook_that_cannot_hold_the_rows_is_not_written(
+    analyst: str, connection: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "shops.xlsx"
+    connection.execute(
+        "UPDATE extracts.shop_performance SET shop_name = repeat('밥', 32768) WHERE month = '2025-01-01'"
+    )
+    with pytest.raises(
+        ValueError, match=r"shop_name has a text of 32,768 characters, and a cell of Excel holds 32,767"
+    ):
+        export("shop_performance", path, months="2025-01", url=analyst)
+    monkeypatch.setattr(files, "ROWS_OF_EXCEL", 3)
+    with pytest.raises(ValueError, match="A sheet of Excel has 3 rows, and there are more"):
+        export("shop_performance", path, months="2024-12", url=analyst)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_ledger_is_read_like_an_extract(analyst: str, connection: Connection, tmp_path: Path) -> None:
+    frame = read_extract("ledger", months="2025-01", url=analyst)
+    assert set(frame["extract"]) == {each.relation.name for each in EXTRACTS}
+    assert set(frame.attrs["as_of"]) == {"2025-01"}
+    rows = one(connection, "SELECT count(*) FROM extracts.ledger")
+    assert export("ledger", tmp_path / "ledger.xlsx", url=analyst) == rows == len(EXTRACTS) * len(MONTHS)
+    with pytest.raises(NeverBuiltError, match=r"extracts\.ledger of 2030-01 was never built"):
+        read_extract("ledger", months="2030-01", url=analyst)
+
+
 def test_an_export_that_fails_leaves_the_old_file(analyst: str, tmp_path: Path) -> None:
     path = tmp_path / "shops.csv"
     path.write_text("old")
@@ -148,9 +197,9 @@ def test_what_there_is_not_is_said(analyst: str, tmp_path: Path) -> None:
     with pytest.raises(KeyError, match="there is no extract 'shops'; there are recommendation_outcomes, "):
         read_extract("shops", url=analyst)
     with pytest.raises(
-        ValueError, match=r"shops.xlsx says no format that can be written; end it in .parquet, .csv, .csv.gz"
+        ValueError, match=r"shops.ods says no format that can be written; end it in .parquet, .csv, .csv.gz, .xlsx"
     ):
-        export("shop_performance", tmp_path / "shops.xlsx", url=analyst)
+        export("shop_performance", tmp_path / "shops.ods", url=analyst)
 
 
 def test_a_frame_says_as_of_when_its_months_are(analyst: str, connection: Connection) -> None:
@@ -184,6 +233,6 @@ def test_the_command_writes_a_file(analyst: str, tmp_path: Path) -> None:
     assert done.stdout.startswith(
         f"{rows} rows of shop_performance are in shops.parquet. They are of the logs as of 20"
     )
-    done = export_shops("shops.xlsx")
+    done = export_shops("shops.ods")
     assert done.returncode == 1
     assert "end it in .parquet, .csv, .csv.gz" in done.stderr

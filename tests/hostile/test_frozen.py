@@ -26,7 +26,7 @@ from yumai_pipelines.postgres.connections import connect
 from yumai_pipelines.postgres.endings import EndedError
 from yumai_pipelines.postgres.locks import LockMode, TableLock
 from yumai_pipelines.postgres.transactions import FrozenError, PatientTransactions, carry_on
-from yumai_pipelines.schema import migrations
+from yumai_pipelines.schema import migrate
 from yumai_pipelines.schema.upgrade import upgrade
 from yumai_pipelines.settings import Settings
 
@@ -146,7 +146,7 @@ def test_dagster_runs_a_step_again_on_a_machine_that_is_slow_for_a_while(
 def test_an_upgrade_is_run_again_on_a_machine_that_is_slow_for_a_while(
     empty_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calls = slow_once(monkeypatch, migrations, "_run")
+    calls = slow_once(monkeypatch, migrate, "_run")
     report = upgrade(empty_database, Settings())
     assert len(calls) == len(report.migrations) + 1
     assert report.drift == ()
@@ -161,6 +161,6 @@ def test_an_upgrade_whose_connection_is_ended_says_by_whom(
             assert every(admin, end + "AND datname = current_database()") == [(True,)]
         connection.exec_driver_sql("SELECT 1")
 
-    monkeypatch.setattr(migrations, "_run", end)
+    monkeypatch.setattr(migrate, "_run", end)
     with pytest.raises(EndedError, match=r"by somebody with pg_terminate_backend.*Run again"):
         upgrade(empty_database, Settings())

@@ -8,32 +8,32 @@ from typing import Annotated
 import typer
 
 from yumai_pipelines.cli.common import Months, fail, out, url_of
-from yumai_pipelines.model.registry import EXTRACTS
+from yumai_pipelines.model.registry import READABLE
 from yumai_pipelines.settings import Settings
 
-EXTRACT_NAMES = [each.relation.name for each in EXTRACTS]
+NAMES = [each.relation.name for each in READABLE]
 
 
 def _extract(text: str) -> str:
-    if text not in EXTRACT_NAMES:
-        raise typer.BadParameter(f"{text!r} is none of {', '.join(EXTRACT_NAMES)}")
+    if text not in NAMES:
+        raise typer.BadParameter(f"{text!r} is none of {', '.join(NAMES)}")
     return text
 
 
 def export(
-    extract: Annotated[
-        str, typer.Argument(parser=_extract, metavar="EXTRACT", help=f"One of {', '.join(EXTRACT_NAMES)}.")
+    extract: Annotated[str, typer.Argument(parser=_extract, metavar="EXTRACT", help=f"One of {', '.join(NAMES)}.")],
+    path: Annotated[
+        Path, typer.Argument(path_type=Path, help="The file, which ends in .parquet, .csv, .csv.gz or .xlsx.")
     ],
-    path: Annotated[Path, typer.Argument(path_type=Path, help="The file, which ends in .parquet, .csv or .csv.gz.")],
     months: Months = None,
     excel: Annotated[
         bool, typer.Option("--excel", help="A CSV file that Excel reads as it is: Korean, and no text as a formula.")
     ] = False,
 ) -> str:
-    """Write an extract, which is a monthly table for analysts, to a file.
+    """Write an extract, which is a monthly table for analysts, or the ledger of all extracts to a file.
 
     Examples: `yumai export shop_performance shops.parquet --month 2024-08 --month 2024-09`, or
-    `yumai export shop_performance shops.csv --excel`
+    `yumai export ledger ledger.xlsx`
     """
     from yumai_pipelines.extracts.as_of import in_words
     from yumai_pipelines.extracts.reading import built_months

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from psycopg.rows import class_row
 
+from yumai_pipelines.model.registry import EXTRACTS, LEDGER
 from yumai_pipelines.postgres.sql_files import read_sql
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date, datetime
 
-    from yumai_pipelines.model.entries import Extract
+    from yumai_pipelines.model.entries import Readable
     from yumai_pipelines.postgres.connections import Connection
 
 
@@ -34,10 +35,12 @@ class AsOf:
     purged: bool
 
 
-def as_of(connection: Connection, extract: Extract) -> list[AsOf]:
-    """Read as of when the built months of an extract are, in order."""
+def as_of(connection: Connection, read: Readable) -> list[AsOf]:
+    """Read as of when the built months of an extract are, in order; of all extracts, for the ledger."""
+    extracts = EXTRACTS if read.relation == LEDGER else (read,)
+    names = [each.relation.name for each in extracts]
     with connection.cursor(row_factory=class_row(AsOf)) as cursor:
-        return cursor.execute(read_sql("extracts", "list_as_of.sql"), {"extract": extract.relation.name}).fetchall()
+        return cursor.execute(read_sql("extracts", "list_as_of.sql"), {"extracts": names}).fetchall()
 
 
 def in_words(months: Sequence[AsOf]) -> str:

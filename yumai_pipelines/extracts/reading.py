@@ -1,22 +1,22 @@
 """Reads the extracts into pandas frames with the right types, or into files. docs/extracts.md describes the extracts.
 
-pandas, SQLAlchemy and PyArrow are imported when they are needed, since the pipeline does not need them.
+pandas and PyArrow are imported when they are needed, since the pipeline does not need them.
 """
 
 from __future__ import annotations
 
-import codecs
 from collections.abc import Iterable
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg import sql
 
 from yumai_pipelines.extracts.as_of import as_of
+from yumai_pipelines.extracts.files import check_format, writing
 from yumai_pipelines.model.calendar import first_days, in_ranges
 from yumai_pipelines.model.months import Month
-from yumai_pipelines.model.registry import extract_of
+from yumai_pipelines.model.registry import readable
 from yumai_pipelines.postgres.connections import ANALYST_ROLE, connect, database_url, missing_rights
 from yumai_pipelines.postgres.errors import DatabaseError, MissingRightsError
 from yumai_pipelines.postgres.values import read_value
@@ -24,15 +24,14 @@ from yumai_pipelines.schema import snapshot
 from yumai_pipelines.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
     from pathlib import Path
 
     import pandas as pd
     import pyarrow as pa
-    from sqlalchemy import Connection as AlchemyConnection
 
     from yumai_pipelines.extracts.as_of import AsOf
-    from yumai_pipelines.model.entries import Extract
+    from yumai_pipelines.model.entries import Readable
     from yumai_pipelines.postgres.connections import Connection
 
 CHUNK = 50_000
@@ -66,11 +65,12 @@ def read_extract(name: str, *, months: Months = None, url: str | None = None) ->
         MissingRightsError: the login may not read the extracts, or not all of their rows.
     """
     import pandas as pd
+    import pyarrow as pa
 
-    extract, wanted = extract_of(name), _wanted(months)
+    read, wanted = readable(name), _wanted(months)
     built = built_months(name, months=wanted, url=url)
-    frame = pd.concat(_chunks(extract, wanted, url), ignore_index=True)
-    frame = frame.astype(dict.fromkeys(extract.categories, "category"))
+    frame: pd.DataFrame = pa.concat_tables(_chunks(read, wanted, url)).to_pandas(types_mapper=pd.ArrowDtype)
+    frame = frame.astype(dict.fromkeys(read.categories, "category"))
     frame.attrs["as_of"] = {
         f"{each.month:%Y-%m}": {
             "as_of": each.as_of.isoformat(),
@@ -90,14 +90,14 @@ def built_months(name: str, *, months: Months = None, url: str | None = None) ->
         NeverBuiltError: one of the months was never built.
         MissingRightsError: the login may not read the extracts.
     """
-    extract, wanted = extract_of(name), _wanted(months)
+    read, wanted = readable(name), _wanted(months)
     with _connect(url) as connection:
         try:
-            built = as_of(connection, extract)
+            built = as_of(connection, read)
         except psycopg.errors.InsufficientPrivilege as error:
             raise missing_rights(connection, ANALYST_ROLE) from error
     known = {Month.of_day(each.month): each for each in built}
-    _refuse_never_built(extract, wanted or [], list(known))
+    _refuse_never_built(read, wanted or [], list(known))
     return [each for month, each in known.items() if wanted is None or month in wanted]
 
 
@@ -114,7 +114,7 @@ def _connect(url: str | None) -> Connection:
 
 
 def export(name: str, path: Path, *, months: Months = None, url: str | None = None, for_excel: bool = False) -> int:
-    """Write an extract to a file, whose suffix says the format (`FORMATS`), and return the number of rows.
+    """Write an extract to a file, whose suffix says the format (`files.FORMATS`), and return the number of rows.
 
     The file appears when it is complete. Memory does not grow with the extract.
 
@@ -123,88 +123,41 @@ def export(name: str, path: Path, *, months: Months = None, url: str | None = No
         path: the file.
         months: as in `read_extract`.
         url: as in `read_extract`.
-        for_excel: begin a CSV file with a byte order mark, without which Excel takes Korean for another encoding, and
-            put an apostrophe before texts that it would take for formulas.
+        for_excel: as in `files.writing`; a CSV file for Excel.
 
     Raises:
         KeyError: there is no such extract.
-        ValueError: the suffix is none of `FORMATS`, it is not CSV and for Excel, or one of the months is not a month.
+        ValueError: the file's format is not known, or cannot hold the rows; or one of the months is not a month.
         NeverBuiltError: one of the months was never built.
     """
-    import pyarrow as pa
-
-    if not path.name.endswith(FORMATS):
-        raise ValueError(f"{path.name} says no format that can be written; end it in {', '.join(FORMATS)}")
-    if for_excel and path.suffix == ".parquet":
-        raise ValueError(f"Excel reads no Parquet; end {path.name} in .csv")
-    extract, wanted = extract_of(name), _wanted(months)
+    check_format(path, for_excel=for_excel)
+    read, wanted = readable(name), _wanted(months)
     built_months(name, months=wanted, url=url)
-    schema = pa.schema([(column, kind.pyarrow_dtype) for column, kind in _types(extract, Settings().timezone).items()])
-    draft = path.with_name(f".{path.name}.part")
     rows = 0
-    try:
-        with _writer(draft, path.suffix, schema, for_excel=for_excel) as write:
-            for chunk in _chunks(extract, wanted, url):
-                table = pa.Table.from_pandas(chunk, schema=schema, preserve_index=False)
-                write(_without_formulas(table) if for_excel else table)
-                rows += len(chunk)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    with (
+        writing(path, schema_of(read, Settings().timezone), for_excel=for_excel) as write,
+        closing(_chunks(read, wanted, url)) as chunks,
+    ):
+        for chunk in chunks:
+            write(chunk)
+            rows += chunk.num_rows
     return rows
 
 
-FORMATS = (".parquet", ".csv", ".csv.gz")
-"""What the name of an exported file may end in."""
-
-
-@contextmanager
-def _writer(path: Path, suffix: str, schema: pa.Schema, *, for_excel: bool) -> Iterator[Callable[[pa.Table], object]]:
-    """Yield what appends a table to a file."""
-    import pyarrow as pa
-    import pyarrow.csv
-    import pyarrow.parquet
-
-    if suffix == ".parquet":
-        with pyarrow.parquet.ParquetWriter(path, schema) as parquet:
-            yield parquet.write_table
-        return
-    with pa.output_stream(path, compression="gzip" if suffix == ".gz" else None) as sink:
-        if for_excel:
-            sink.write(codecs.BOM_UTF8)
-        with pyarrow.csv.CSVWriter(sink, schema) as csv:
-            yield csv.write_table
-
-
-def _without_formulas(table: pa.Table) -> pa.Table:
-    """Return the table with an apostrophe before each text that a spreadsheet would take for a formula."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    for place, field in enumerate(table.schema):
-        if pa.types.is_string(field.type):
-            texts = table.column(place)
-            formulas = pc.match_substring_regex(texts, pattern=r"^[=+\-@\t\r]")
-            safe = pc.if_else(formulas, pc.binary_join_element_wise("'", texts, ""), texts)
-            table = table.set_column(place, field, safe)
-    return table
-
-
-def _chunks(extract: Extract, wanted: Sequence[Month] | None, url: str | None) -> Iterator[pd.DataFrame]:
+def _chunks(read: Readable, wanted: Sequence[Month] | None, url: str | None) -> Generator[pa.Table]:
     """Yield the rows in chunks, at least one chunk. A server-side cursor keeps the rows that are not fetched yet."""
-    import pandas as pd
-    from sqlalchemy import NullPool, create_engine
+    import pyarrow as pa
 
-    types = _types(extract, Settings().timezone)
-    engine = create_engine("postgresql+psycopg://", creator=lambda: _connect(url), poolclass=NullPool)
-    with engine.connect().execution_options(stream_results=True, max_row_buffer=CHUNK) as connection:
-        query = _query(extract, None if wanted is None else first_days(wanted)).as_string()
-        try:
-            for chunk in pd.read_sql(query, connection, chunksize=CHUNK, dtype_backend="pyarrow"):
-                yield chunk.astype(types)
-        except pd.errors.DatabaseError as error:
-            _explain(error, connection, extract)
-            raise
+    schema = schema_of(read, Settings().timezone)
+    query = _query(read, None if wanted is None else first_days(wanted))
+    with _connect(url) as connection, _explained(connection, read), connection.cursor(name="chunks") as cursor:
+        cursor.execute(query)
+        rows = cursor.fetchmany(CHUNK)
+        while True:
+            columns = list(zip(*rows, strict=True)) or [()] * len(schema)
+            yield pa.table(columns, schema=schema)
+            if not (rows := cursor.fetchmany(CHUNK)):
+                return
 
 
 def _wanted(months: Months) -> list[Month] | None:
@@ -214,7 +167,7 @@ def _wanted(months: Months) -> list[Month] | None:
     return sorted({Month.parse(str(month)) for month in each})
 
 
-def _refuse_never_built(extract: Extract, wanted: Sequence[Month], built: Sequence[Month]) -> None:
+def _refuse_never_built(read: Readable, wanted: Sequence[Month], built: Sequence[Month]) -> None:
     """Refuse months that were never built; without months, an extract that has none.
 
     Raises:
@@ -224,28 +177,28 @@ def _refuse_never_built(extract: Extract, wanted: Sequence[Month], built: Sequen
     if never or not built:
         there = f"Its months are {in_ranges(built)}." if built else "It has no month yet."
         raise NeverBuiltError(
-            f"{extract.relation} of {in_ranges(never) if never else 'every month'} was never built, which is not the "
+            f"{read.relation} of {in_ranges(never) if never else 'every month'} was never built, which is not the "
             f"same as a month without rows. {there} Materialize the extracts of a month when it is over: `yumai build` "
             "or the job monthly_extracts."
         )
 
 
-def _explain(error: BaseException, connection: AlchemyConnection, extract: Extract) -> None:
-    """Raise what a login without rights has to know; pandas and SQLAlchemy each wrap what PostgreSQL says."""
-    driver = connection.connection.driver_connection
-    said: BaseException | None = error
-    while said is not None:
-        if isinstance(said, psycopg.errors.InsufficientPrivilege) and isinstance(driver, psycopg.Connection):
-            driver.rollback()
-            if read_value(driver, _HAS_POLICIES, (extract.relation.schema, extract.relation.name)):
-                raise MissingRightsError(
-                    f"{extract.relation} has row level security, by which rows are hidden from {driver.info.user}. "
-                    "Nothing is read, since months that are hidden would look like months without rows. As a "
-                    f"superuser: ALTER TABLE {extract.relation.quoted} DISABLE ROW LEVEL SECURITY; or, to let this "
-                    f"login read all of it, ALTER ROLE {driver.info.user} BYPASSRLS."
-                ) from error
-            raise missing_rights(driver, ANALYST_ROLE) from error
-        said = said.__cause__
+@contextmanager
+def _explained(connection: Connection, read: Readable) -> Iterator[None]:
+    """Say what a login without rights has to know."""
+    try:
+        yield
+    except psycopg.errors.InsufficientPrivilege as error:
+        connection.rollback()
+        if read_value(connection, _HAS_POLICIES, (read.relation.schema, read.relation.name)):
+            user = connection.info.user
+            raise MissingRightsError(
+                f"{read.relation} has row level security, by which rows are hidden from {user}. Nothing is read, since "
+                "months that are hidden would look like months without rows. As a superuser: "
+                f"ALTER TABLE {read.relation.quoted} DISABLE ROW LEVEL SECURITY; or, to let this login read all of it, "
+                f"ALTER ROLE {user} BYPASSRLS."
+            ) from error
+        raise missing_rights(connection, ANALYST_ROLE) from error
 
 
 _HAS_POLICIES = """
@@ -255,26 +208,25 @@ _HAS_POLICIES = """
 """
 
 
-def _query(extract: Extract, months: list[Any] | None) -> sql.Composed:
+def _query(read: Readable, months: list[Any] | None) -> sql.Composed:
     """The query of an extract. Numerics become floats, which are exact enough for a rate."""
     columns = [
         sql.SQL("{0}::double precision AS {0}" if column.type.startswith("numeric") else "{0}").format(
             sql.Identifier(column.name)
         )
-        for column in snapshot.columns(extract.relation)
+        for column in snapshot.columns(read.relation)
     ]
     condition = sql.SQL("true") if months is None else sql.SQL("month = ANY({}::date[])").format(sql.Literal(months))
     return sql.SQL("SELECT {} FROM {} WHERE {} ORDER BY {}").format(
         sql.SQL(", ").join(columns),
-        extract.relation.identifier,
+        read.relation.identifier,
         condition,
-        sql.SQL(", ").join(map(sql.Identifier, extract.key)),
+        sql.SQL(", ").join(map(sql.Identifier, read.key)),
     )
 
 
-def _types(extract: Extract, timezone: str) -> dict[str, pd.ArrowDtype]:
-    """The Arrow type of each column."""
-    import pandas as pd
+def schema_of(read: Readable, timezone: str) -> pa.Schema:
+    """The names and Arrow types of the columns; times are in the business's zone."""
     import pyarrow as pa
 
     kinds = {
@@ -287,8 +239,7 @@ def _types(extract: Extract, timezone: str) -> dict[str, pd.ArrowDtype]:
         "double precision": pa.float64(),
         "timestamp with time zone": pa.timestamp("us", tz=timezone),
     }
-
-    return {
-        column.name: pd.ArrowDtype(next((kinds[name] for name in kinds if column.type.startswith(name)), pa.string()))
-        for column in snapshot.columns(extract.relation)
-    }
+    return pa.schema(
+        (column.name, next((kinds[name] for name in kinds if column.type.startswith(name)), pa.string()))
+        for column in snapshot.columns(read.relation)
+    )

@@ -98,16 +98,30 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Extract:
-    """A monthly table for analysts in the schema `extracts`.
+class Readable:
+    """A table with months that analysts read.
 
     Attributes:
-        relation: its name. The statements that build and reconcile it are in `sql/extracts/<name>/`.
+        relation: its name.
+        key: the columns of its primary key.
+        categories: its columns that have few different texts, which pandas can keep as categories.
+    """
+
+    relation: Relation
+    key: tuple[str, ...]
+    categories: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extract(Readable):
+    """A monthly table for analysts in the schema `extracts`, whose key begins with the month.
+
+    The statements that build and reconcile it are in `sql/extracts/<name>/`.
+
+    Attributes:
         grain: what one row is about.
-        key: the columns of its primary key, the month first.
         sources: the tables that it is computed from.
         lineage: for each of its columns, the columns of tables from which that is computed.
-        categories: its columns that have few different texts, which pandas can keep as categories.
         shares: its rates.
         means: its other measures with a range.
         merged: a column of the key, and the value in it that marks merged groups of too few users, which have no rates.
@@ -115,12 +129,9 @@ class Extract:
             erased.
     """
 
-    relation: Relation
     grain: str
-    key: tuple[str, ...]
     sources: tuple[Relation, ...]
     lineage: Mapping[str, tuple[Source, ...]] = field(compare=False)
-    categories: tuple[str, ...] = ()
     shares: tuple[Share, ...] = ()
     means: tuple[Mean, ...] = ()
     merged: tuple[str, str | int] | None = None

@@ -7,8 +7,15 @@ added.
 
 from __future__ import annotations
 
-from yumai_pipelines.model.entries import Extract, Mean, Share, SoftReference, Source, TableEntry, View
+from typing import TYPE_CHECKING, TypeVar
+
+from yumai_pipelines.model.entries import Extract, Mean, Readable, Share, SoftReference, Source, TableEntry, View
 from yumai_pipelines.model.relations import Relation
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Named = TypeVar("Named", bound=Readable)
 
 USERS = Relation("chatbot", "users")
 SHOPS = Relation("chatbot", "shops")
@@ -235,13 +242,30 @@ EXTRACTS: tuple[Extract, ...] = (
 )
 
 
+READABLE: tuple[Readable, ...] = (*EXTRACTS, Readable(LEDGER, key=("month", "extract"), categories=("extract",)))
+"""What analysts read: the extracts, and what each of their months was built from."""
+
+
 def extract_of(name: str) -> Extract:
     """Return the extract of the registry that has this name, such as `shop_performance`.
 
     Raises:
         KeyError: there is no such extract. The message names those that exist.
     """
-    for extract in EXTRACTS:
-        if extract.relation.name == name:
-            return extract
-    raise KeyError(f"there is no extract {name!r}; there are {', '.join(each.relation.name for each in EXTRACTS)}")
+    return _named(name, EXTRACTS)
+
+
+def readable(name: str) -> Readable:
+    """Return the extract that has this name, or the ledger.
+
+    Raises:
+        KeyError: there is no such extract. The message names those that exist.
+    """
+    return _named(name, READABLE)
+
+
+def _named(name: str, among: Sequence[Named]) -> Named:
+    for each in among:
+        if each.relation.name == name:
+            return each
+    raise KeyError(f"there is no extract {name!r}; there are {', '.join(each.relation.name for each in among)}")

@@ -33,7 +33,8 @@ from yumai_pipelines.postgres.transactions import (
 from yumai_pipelines.postgres.values import read_value, relation_exists
 from yumai_pipelines.schema import snapshot
 from yumai_pipelines.schema.differences import drift, list_accepted
-from yumai_pipelines.schema.migrations import migrate, migration_files
+from yumai_pipelines.schema.migrate import migrate
+from yumai_pipelines.schema.migrations import migration_files
 from yumai_pipelines.schema.time_zone import refuse_other_zone
 from yumai_pipelines.schema.versions import oldest_code, remember_oldest_code, too_new
 
