@@ -614,12 +614,35 @@ def test_runway(present: tuple[str, ...], missing: int, severity: Severity) -> N
     assert finding.passed or "materialize the partitions 2024-" in finding.description
 
 
-def test_runway_that_is_too_short_is_found(graph: Graph) -> None:
+def test_runway_that_is_too_short_is_found(graph: Graph, database: str) -> None:
     run = graph.check("chatbot", "conversations", "months_ahead")
     evaluation = run.evaluation("chatbot", "conversations", "months_ahead")
     assert not evaluation.passed
     assert evaluation.metadata["months_ahead"].value == 0
     assert evaluation.metadata["months_wanted"].value == 3
+    follow_the_advice(database, evaluation)
+    assert (
+        graph.check("chatbot", "conversations", "months_ahead")
+        .evaluation("chatbot", "conversations", "months_ahead")
+        .passed
+    )
+
+
+def test_a_row_whose_month_was_not_made_is_moved_by_psql_alone(
+    graph: Graph, connection: Connection, database: str
+) -> None:
+    connection.execute(
+        "INSERT INTO chatbot.conversations (session_id, conversation_time) "
+        "SELECT session_id, t FROM unnest('{2025-01-15,1999-01-15}'::timestamptz[]) AS t, "
+        "(SELECT session_id FROM chatbot.session_master LIMIT 1) AS s"
+    )
+    key = ("chatbot", "conversations", "default_partition_empty")
+    evaluation = graph.check(*key).evaluation(*key)
+    assert evaluation.metadata["count"].value == 2
+    follow_the_advice(database, evaluation)
+    assert one(connection, "SELECT count(*) FROM chatbot.conversations_2025_01") == 1
+    # A row decades off stays until somebody corrects its time: its month is none of the pipeline's.
+    assert graph.check(*key).evaluation(*key).metadata["count"].value == 1
 
 
 # The view

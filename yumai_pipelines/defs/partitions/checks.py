@@ -17,6 +17,7 @@ from yumai_pipelines.defs.evaluations import result
 from yumai_pipelines.defs.metadata import asset_key
 from yumai_pipelines.defs.resources import PostgresResource
 from yumai_pipelines.integrity.findings import SAMPLE, Block, Finding, Severity
+from yumai_pipelines.model.calendar import in_ranges
 from yumai_pipelines.model.months import Month
 from yumai_pipelines.model.registry import CONVERSATIONS
 from yumai_pipelines.partitions.ensure import archived_months
@@ -56,7 +57,9 @@ def default_partition_empty(postgres: PostgresResource, settings: dg.ResourcePar
             return result(_no_default())
         query = sql.SQL(read_sql("partitions", "count_rows_by_month.sql")).format(partition=default.relation.identifier)
         months = cursor.execute(query, {"timezone": settings.timezone}).fetchall()
-    return result(strays(default, months))
+        kept = settings.first.through(Month.of(datetime.now(settings.zone), settings.zone) + settings.months_ahead)
+        archived = archived_months(connection, settings.zone)
+    return result(strays(default, months, [month for month in kept if month not in archived]))
 
 
 @dg.asset_check(asset=_KEY)
@@ -130,13 +133,21 @@ def runway(partitions: Sequence[Partition], current: Month, wanted: int) -> Find
         "chatbot/conversations. Until then their rows go to the default partition; none is lost."
         if missing
         else "",
+        blocks=_making(missing),
         severity=Severity.ERROR if urgent else Severity.WARN,
         metadata={"months_ahead": max(ahead, 0), "months_wanted": wanted},
     )
 
 
-def strays(default: Partition, months: Sequence[dict[str, object]]) -> Finding:
-    """Report the rows in the default partition, by the month that they belong to."""
+def strays(default: Partition, months: Sequence[dict[str, object]], kept: Sequence[Month]) -> Finding:
+    """Report the rows in the default partition, by the month that they belong to.
+
+    Args:
+        default: the default partition.
+        months: the number of rows of each month.
+        kept: the months that are to have a partition.
+    """
+    found = {each["month"] for each in months}
     return Finding(
         subject=f"rows in the default partition {default.relation}",
         count=sum(int(str(each["rows"])) for each in months),
@@ -147,8 +158,18 @@ def strays(default: Partition, months: Sequence[dict[str, object]]) -> Finding:
         "archived month takes them in when it is restored (yumai restore-month), and can be archived again. Rows "
         "decades off stay until somebody corrects their time.",
         severity=Severity.WARN,
+        blocks=_making([month for month in kept if month.key in found]),
         metadata={"bytes": default.bytes},
     )
+
+
+def _making(months: Sequence[Month]) -> list[Block]:
+    """SQL that makes months without Dagster, each in a transaction of its own."""
+    if not months:
+        return []
+    call = sql.SQL("SELECT yumai_pipelines.make_month({})")
+    calls = [call.format(month.partition_key).as_string() for month in months]
+    return [Block.of(f"make {in_ranges(months)} by psql alone", *calls, apart=True)]
 
 
 def _no_default() -> Finding:
