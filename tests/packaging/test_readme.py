@@ -30,14 +30,19 @@ def test_every_command_stands_there(readme: str) -> None:
         assert f"| `yumai {name}` |" in readme
 
 
-def test_every_page_of_the_documents_is_linked(readme: str) -> None:
-    for page in sorted((ROOT / "docs").glob("*.md")):
-        assert f"(docs/{page.name})" in readme
+def test_the_index_of_the_documents_is_linked_and_links_every_page(readme: str) -> None:
+    assert "(docs/README.md)" in readme
+    index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+    pages = [
+        path for path in (ROOT / "docs").iterdir() if path.suffix in (".md", ".ipynb") and path.name != "README.md"
+    ]
+    assert [page.name for page in pages if f"({page.name})" not in index] == []
 
 
-def test_every_file_that_is_linked_is_there(readme: str) -> None:
-    for path in re.findall(r"\]\((?!https?:)([^)#]+)\)", readme):
-        assert (ROOT / path).exists(), path
+@pytest.mark.parametrize("page", [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")], ids=lambda page: page.name)
+def test_every_file_that_is_linked_is_there(page: Path) -> None:
+    for path in re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text(encoding="utf-8")):
+        assert (page.parent / path).exists(), path
 
 
 def test_every_message_that_is_explained_is_one_of_the_code() -> None:
