@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -120,6 +121,10 @@ def test_the_report_is_served_and_fits_every_screen(
             page.screenshot(path=pictures / f"report{language}.png")
         narrowest = "Math.min(...[...document.querySelectorAll('td:first-child')].map(each => each.clientWidth))"
         assert page.evaluate(narrowest) > 100, "names are not broken by the syllable"
+        rows = Counter(page.evaluate("[...document.querySelectorAll('.figures div')].map(each => each.offsetTop)"))
+        assert len(set(rows.values())) == 1, "a row of figures is not full"
+    page.goto(f"/report/{month}{language}")
+    assert len(re.findall(rb"/Type /Page\b", page.pdf(format="A4"))) <= 2
     for path, status in (("/report", 200), ("/report.ko", 200), ("/report/1999-01", 404)):
         answer = page.goto(path)
         assert answer is not None

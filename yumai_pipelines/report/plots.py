@@ -65,23 +65,26 @@ def trend(numbers: Numbers, words: Words) -> str:
 
 def funnel(numbers: Numbers, words: Words) -> str:
     """Selections and ratings by method, as shares of its recommendations."""
-    return _svgs((5.0, 3.4), numbers, words, _funnel)
+    return _svgs((4.0, 3.0), numbers, words, _funnel)
 
 
 def calibration(numbers: Numbers, words: Words) -> str:
     """The selection rates that the confidence score predicted, against the actual ones."""
-    return _svgs((5.0, 4.2), numbers, words, _calibration)
+    return _svgs((4.0, 3.7), numbers, words, _calibration)
 
 
 def feedback(numbers: Numbers, words: Words) -> str:
     """Numbers of feedback by kind, and of ratings by stars."""
-    return _svgs((4.6, 2.4), numbers, words, _kinds, _stars)
+    return _svgs((3.8, 2.2), numbers, words, _kinds, _stars)
 
 
 def _svgs(
     size: tuple[float, float], numbers: Numbers, words: Words, *parts: Callable[[Axes, Numbers, Words], None]
 ) -> str:
-    """Draw each part as an SVG of its own, so that the page can put them side by side or in a column."""
+    """Draw each part as an SVG of its own, so that the page can put them side by side or in a column.
+
+    A phone shows them 4 inches wide: in a larger one, the letters would be too small to read there.
+    """
     drawn = []
     for part in parts:
         figure = Figure(figsize=size, layout="constrained")

@@ -1,7 +1,8 @@
 """Installs and upgrades the schema, and compares it with what the migrations make. Section 2 of the database document.
 
 An upgrade is one transaction, so a run that is killed leaves the database as it was. The tables are defined in
-`sql/migrations`.
+`sql/migrations`. Alembic and SQLAlchemy are imported when an upgrade begins, since every run and command imports this
+module, and few upgrade.
 """
 
 from __future__ import annotations
@@ -12,8 +13,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import psycopg
 from psycopg import sql
 from psycopg.rows import class_row
-from sqlalchemy import NullPool, create_engine
-from sqlalchemy.exc import DBAPIError
 
 from yumai_pipelines.model.registry import CONVERSATIONS
 from yumai_pipelines.model.relations import Relation
@@ -33,7 +32,6 @@ from yumai_pipelines.postgres.transactions import (
 from yumai_pipelines.postgres.values import read_value, relation_exists
 from yumai_pipelines.schema import snapshot
 from yumai_pipelines.schema.differences import drift, list_accepted
-from yumai_pipelines.schema.migrate import migrate
 from yumai_pipelines.schema.migrations import migration_files
 from yumai_pipelines.schema.time_zone import refuse_other_zone
 from yumai_pipelines.schema.versions import oldest_code, remember_oldest_code, too_new
@@ -130,6 +128,8 @@ def upgrade(url: str, settings: Settings, *, before_deploy: bool = False) -> Sch
 
 
 def _upgrade(url: str, settings: Settings, *, before_deploy: bool) -> _Ran:
+    from sqlalchemy.exc import DBAPIError
+
     policy = settings.lock_policy
     with (
         connect(url, application_name="yumai: schema lock", role=None) as connection,
@@ -166,6 +166,10 @@ def configure_database(connection: Connection, timezone: str) -> None:
 
 def _attempt(url: str, settings: Settings, *, before_deploy: bool) -> _Ran:
     """Do the whole upgrade in one transaction."""
+    from sqlalchemy import NullPool, create_engine
+
+    from yumai_pipelines.schema.migrate import migrate
+
     engine = create_engine(
         "postgresql+psycopg://",
         creator=lambda: connect(url, application_name="yumai: schema", role=None, autocommit=False),
