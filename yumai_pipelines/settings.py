@@ -55,6 +55,19 @@ class Settings(BaseSettings):
         default=None,
         description="libpq URL of a PostgreSQL 16 or newer; without it, the embedded server is used.",
     )
+    replica_url: SecretStr | None = Field(
+        default=None,
+        description="libpq URL of a hot standby of the database, on which checks, reports and extracts are read; "
+        "without it, the primary is read.",
+    )
+    replica_lag_s: float = Field(
+        default=5,
+        gt=0,
+        le=600,
+        allow_inf_nan=False,
+        description="Longest time for which a reading waits until the replica has replayed what the primary had "
+        "written, in seconds; after it, the primary is read.",
+    )
     dagster_url: SecretStr | None = Field(
         default=None,
         description="libpq URL of Dagster's own database; without it, <name>_dagster on the same server.",
@@ -184,7 +197,7 @@ class Settings(BaseSettings):
             raise ValidationError.from_exception_data(cls.__name__, wrong, hide_input=True)
         return settings
 
-    @field_validator("database_url", "dagster_url")
+    @field_validator("database_url", "dagster_url", "replica_url")
     @classmethod
     def _a_libpq_url(cls, value: SecretStr | None) -> SecretStr | None:
         try:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import threading
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -14,9 +12,10 @@ from pydantic import SecretStr
 
 from tests.graph import Graph
 from tests.hostile.test_clear_words import COMMANDS, yumai
+from tests.standby import standby_of
 from tests.support import server_home
 from yumai_pipelines.extracts.reading import NeverBuiltError, read_extract
-from yumai_pipelines.local.server import LocalServer, _installed, _run
+from yumai_pipelines.local.server import LocalServer
 from yumai_pipelines.model.lock_policy import LockPolicy
 from yumai_pipelines.model.relations import Relation
 from yumai_pipelines.postgres.connections import connect
@@ -60,21 +59,8 @@ def server() -> Iterator[LocalServer]:
 @pytest.fixture(scope="module")
 def standby(server: LocalServer) -> Iterator[str]:
     """The URL of the schema's database on a hot standby of the server."""
-    with server_home() as home:
-        follower = LocalServer(home)
-        follower._make_root()
-        account = follower._account()
-        binaries = follower._reachable_copy(*_installed(), account)
-        follower._data.mkdir(mode=0o700)
-        if account is not None:
-            os.chown(follower._data, account.uid, account.gid)
-        _run(binaries, account, "pg_basebackup", "-d", server.url(), "-D", follower._data, "-R", "-c", "fast")
-        shutil.copy(server._password_file, follower._password_file)
-        try:
-            follower._launch(binaries, account)
-            yield follower.url()
-        finally:
-            follower.stop()
+    with standby_of(server) as follower:
+        yield follower.url()
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)

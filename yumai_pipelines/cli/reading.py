@@ -39,7 +39,9 @@ def export(
     from yumai_pipelines.extracts.reading import built_months
     from yumai_pipelines.extracts.reading import export as write
 
-    url = url_of(Settings())
+    settings = Settings()
+    # The embedded server is named by its URL, so that reading it does not start it.
+    url = url_of(settings) if settings.database_url is None else None
     try:
         built = built_months(extract, months=months, url=url)
         rows = write(extract, path, months=months, url=url, for_excel=excel)

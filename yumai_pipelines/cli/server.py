@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 from datetime import UTC, datetime
-from typing import Annotated
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
 
 import psycopg
 import typer
@@ -18,8 +19,14 @@ from yumai_pipelines.local.ui import serve
 from yumai_pipelines.postgres.connections import connect, schema_revision
 from yumai_pipelines.postgres.dagster_database import refuse_foreign_history
 from yumai_pipelines.postgres.errors import MissingRightsError
+from yumai_pipelines.postgres.replicas import Replica, ReplicaError, replica_of
 from yumai_pipelines.postgres.values import read_value
 from yumai_pipelines.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from yumai_pipelines.postgres.connections import Connection
 
 DOWN = 3
 """Exit status of `yumai status` when the server is down, the same as that of `systemctl status`."""
@@ -84,14 +91,14 @@ def status(
         running = server.running
         facts = {"home": str(settings.home.resolve()), "log": str(server.log_file)}
     try:
-        facts |= _describe(url_of(settings)) if running else {"server": "down"}
+        facts |= _describe(settings) if running else {"server": "down"}
     except psycopg.OperationalError as error:
         running = False
         facts["server"] = "down: " + " ".join(str(error).split())
     if as_json:
         typer.echo(json.dumps({"running": running, **facts}, ensure_ascii=False))
     else:
-        for name in ("server", "database", "schema", "home", "log"):
+        for name in ("server", "replica", "database", "schema", "home", "log"):
             if name in facts:
                 out.print(f"{name:<10}{facts[name]}", markup=False)
     if as_json:
@@ -177,19 +184,29 @@ def dev(
     return "`yumai down` stops PostgreSQL, which still runs." if settings.database_url is None else "`yumai dev` again."
 
 
-def _describe(url: str) -> dict[str, str]:
-    with connect(url, application_name="yumai: status", role=None, read_only=True) as connection:
+def _describe(settings: Settings) -> dict[str, str]:
+    opened = partial(connect, application_name="yumai: status", role=None, read_only=True)
+    with opened(url_of(settings)) as connection:
         info = connection.info
         standby = ", a standby, which takes no writes" if read_value(connection, "SELECT pg_is_in_recovery()") else ""
         try:
             schema = schema_revision(connection) or "not installed: run `yumai up`"
         except MissingRightsError as error:
             schema = f"installed. {error}"
+        replica = replica_of(settings)
         return {
             "server": f"PostgreSQL {info.parameter_status('server_version')} on {info.host}:{info.port}{standby}",
             "database": info.dbname,
             "schema": schema,
-        }
+        } | ({"replica": _described(replica, connection, opened)} if replica else {})
+
+
+def _described(replica: Replica, primary: Connection, opened: Callable[[str], Connection]) -> str:
+    try:
+        found = replica.read(primary, opened, lambda reader: reader.connection.info.parameter_status("server_version"))
+    except ReplicaError as error:
+        return f"not read: {error}"
+    return f"PostgreSQL {found.value}, {found.source.server.removeprefix('the ')}, {found.source.behind} bytes behind"
 
 
 def _libpq_environment(url: str) -> dict[str, str]:

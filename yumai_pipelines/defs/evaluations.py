@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from yumai_pipelines.integrity.findings import Finding
+    from yumai_pipelines.postgres.replicas import Source
 
 Event = dg.Output[None] | dg.AssetCheckEvaluation
 
@@ -24,13 +25,14 @@ WIDEST_CELL = 60
 """The number of characters that a text in a table may have."""
 
 
-def metadata_of(finding: Finding) -> dict[str, Any]:
-    """Return the count and its limit and, for a failed check, the sample and the SQL.
+def metadata_of(finding: Finding, source: Source | None = None) -> dict[str, Any]:
+    """Return the count and its limit, which server was read and, for a failed check, the sample and the SQL.
 
     The limit is text, because Dagster plots every number and the limit hardly ever changes.
     """
     more = {key: table(value) if isinstance(value, list) else value for key, value in finding.metadata.items()}
-    shown: dict[str, Any] = {"count": finding.count, "limit": f"{finding.limit:,}", **more}
+    read = source.metadata if source else {}
+    shown: dict[str, Any] = {"count": finding.count, "limit": f"{finding.limit:,}", **more, **read}
     if finding.passed:
         return shown
     if finding.sample:
@@ -74,10 +76,11 @@ def _cell(value: object) -> str | int | float | bool:
     return text if len(text) <= WIDEST_CELL else text[: WIDEST_CELL - 1] + "…"
 
 
-def result(finding: Finding, key: dg.AssetCheckKey | None = None) -> dg.AssetCheckResult:
+def result(finding: Finding, source: Source | None = None, key: dg.AssetCheckKey | None = None) -> dg.AssetCheckResult:
     """Return the evaluation of a check that has no months.
 
-    The key names the check; it is needed only where one function evaluates several checks.
+    The source is the server that was read. The key names the check; it is needed only where one function evaluates
+    several checks.
     """
     return dg.AssetCheckResult(
         asset_key=key and key.asset_key,
@@ -85,7 +88,7 @@ def result(finding: Finding, key: dg.AssetCheckKey | None = None) -> dg.AssetChe
         passed=finding.passed,
         severity=severity_of(finding),
         description=finding.description,
-        metadata=metadata_of(finding),
+        metadata=metadata_of(finding, source),
     )
 
 
@@ -93,6 +96,7 @@ def evaluations(
     context: dg.AssetCheckExecutionContext | dg.AssetExecutionContext,
     spec: dg.AssetCheckSpec,
     findings: Mapping[Month | None, Finding],
+    source: Source | None = None,
 ) -> Iterator[Event]:
     """Yield one evaluation for each month, and one without a month for the whole table.
 
@@ -108,7 +112,7 @@ def evaluations(
             passed=finding.passed,
             severity=severity_of(finding),
             description=finding.description,
-            metadata=metadata_of(finding),
+            metadata=metadata_of(finding, source),
             blocking=spec.blocking,
             partition=partition,
             target_materialization_data=_latest_materialization(context.instance, spec.asset_key, partition),

@@ -6,21 +6,26 @@ A run has one object of each. The environment is read only when a run or a sched
 Dagster reads the annotations at run time, so this module must not use `from __future__ import annotations`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from datetime import timedelta
+from functools import partial
+from typing import Any, TypeVar
 
 import dagster as dg
-from pydantic import Field, SecretStr
+from pydantic import Field, PrivateAttr, SecretStr
 
 from yumai_pipelines.archives.store import Store
 from yumai_pipelines.extracts.user_key import user_key_secret, user_key_secrets
 from yumai_pipelines.postgres.connections import Connection, connect, database_url
+from yumai_pipelines.postgres.replicas import Read, Reader, Replica, read, replica_of
 from yumai_pipelines.postgres.transactions import PAUSES_OF_FROZEN, FrozenError
 from yumai_pipelines.schema.time_zone import refuse_other_zone
 from yumai_pipelines.schema.versions import refuse_other_version
 from yumai_pipelines.settings import Settings
+
+T = TypeVar("T")
 
 
 # This is a function because Dagster warns about a resource class that has no field.
@@ -48,12 +53,21 @@ class PostgresResource(dg.ConfigurableResource[Any]):
         default=None,
         description="libpq URL; without it YUMAI_DATABASE_URL, or the embedded server.",
     )
+    replica_url: str | None = Field(
+        default=None,
+        description="libpq URL of a standby of the server of `url`; without `url`, YUMAI_REPLICA_URL.",
+    )
+    _replica: Replica | None = PrivateAttr(default=None)
 
     def __init__(
-        self, *, url: str | None = None, settings: Settings | dg.ResourceDefinition = _settings_of_the_run
+        self,
+        *,
+        url: str | None = None,
+        replica_url: str | None = None,
+        settings: Settings | dg.ResourceDefinition = _settings_of_the_run,
     ) -> None:
         """Use the database of the URL, or else that of the settings. The default settings are those of the run."""
-        fields = {"url": url, "settings": settings}
+        fields = {"url": url, "replica_url": replica_url, "settings": settings}
         super().__init__(**fields)
 
     @property
@@ -92,6 +106,28 @@ class PostgresResource(dg.ConfigurableResource[Any]):
             connection.close()
             raise
         return connection
+
+    def read(self, purpose: str, work: Callable[[Reader], T]) -> Read[T]:
+        """Read on the replica, if there is one that has replayed what the primary had written; else on the primary.
+
+        Args:
+            purpose: as of `connect`, which raises the same errors.
+            work: reads, and nothing else: it is done again on the primary if the replica ends it.
+        """
+        on_replica = partial(connect, application_name=f"yumai: {purpose}", zone=self.settings.timezone, read_only=True)
+        with self.connect(purpose) as primary:
+            found = read(work, primary, self._replica_of_the_run(), on_replica)
+        if found.source.refusal:
+            dg.get_dagster_logger().warning(str(found.source))
+        return found
+
+    def _replica_of_the_run(self) -> Replica | None:
+        """The replica, with what the run has found out about it."""
+        if self._replica is None:
+            lag = timedelta(seconds=self.settings.replica_lag_s)
+            own = Replica(self.replica_url, lag) if self.replica_url else None
+            self._replica = own if self.url else own or replica_of(self.settings)
+        return self._replica
 
     @contextmanager
     def working(self, purpose: str) -> Iterator[Connection]:

@@ -5,9 +5,10 @@ pandas and PyArrow are imported when they are needed, since the pipeline does no
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
 from psycopg import sql
@@ -19,12 +20,13 @@ from yumai_pipelines.model.months import Month
 from yumai_pipelines.model.registry import readable
 from yumai_pipelines.postgres.connections import ANALYST_ROLE, connect, database_url, missing_rights
 from yumai_pipelines.postgres.errors import DatabaseError, MissingRightsError
+from yumai_pipelines.postgres.replicas import read, replica_of
 from yumai_pipelines.postgres.values import read_value
 from yumai_pipelines.schema import snapshot
 from yumai_pipelines.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
     from pathlib import Path
 
     import pandas as pd
@@ -33,6 +35,11 @@ if TYPE_CHECKING:
     from yumai_pipelines.extracts.as_of import AsOf
     from yumai_pipelines.model.entries import Readable
     from yumai_pipelines.postgres.connections import Connection
+    from yumai_pipelines.postgres.replicas import Read, Reader
+
+_LOG = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 CHUNK = 50_000
 """Number of rows that are fetched at a time."""
@@ -67,10 +74,17 @@ def read_extract(name: str, *, months: Months = None, url: str | None = None) ->
     import pandas as pd
     import pyarrow as pa
 
-    read, wanted = readable(name), _wanted(months)
-    built = built_months(name, months=wanted, url=url)
-    frame: pd.DataFrame = pa.concat_tables(_chunks(read, wanted, url)).to_pandas(types_mapper=pd.ArrowDtype)
-    frame = frame.astype(dict.fromkeys(read.categories, "category"))
+    table, wanted = readable(name), _wanted(months)
+
+    def read_all(reader: Reader) -> tuple[list[AsOf], pa.Table]:
+        built = _built(reader.connection, table, wanted)
+        return built, pa.concat_tables(_chunks(reader.connection, table, wanted))
+
+    found = _read(url, read_all)
+    built, rows = found.value
+    frame: pd.DataFrame = rows.to_pandas(types_mapper=pd.ArrowDtype)
+    frame = frame.astype(dict.fromkeys(table.categories, "category"))
+    frame.attrs["read_from"] = found.source.server
     frame.attrs["as_of"] = {
         f"{each.month:%Y-%m}": {
             "as_of": each.as_of.isoformat(),
@@ -90,27 +104,34 @@ def built_months(name: str, *, months: Months = None, url: str | None = None) ->
         NeverBuiltError: one of the months was never built.
         MissingRightsError: the login may not read the extracts.
     """
-    read, wanted = readable(name), _wanted(months)
-    with _connect(url) as connection:
-        try:
-            built = as_of(connection, read)
-        except psycopg.errors.InsufficientPrivilege as error:
-            raise missing_rights(connection, ANALYST_ROLE) from error
+    table, wanted = readable(name), _wanted(months)
+    with _connect(url or database_url(Settings())) as connection:
+        return _built(connection, table, wanted)
+
+
+def _built(connection: Connection, table: Readable, wanted: Sequence[Month] | None) -> list[AsOf]:
+    try:
+        built = as_of(connection, table)
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise missing_rights(connection, ANALYST_ROLE) from error
     known = {Month.of_day(each.month): each for each in built}
-    _refuse_never_built(read, wanted or [], list(known))
+    _refuse_never_built(table, wanted or [], list(known))
     return [each for month, each in known.items() if wanted is None or month in wanted]
 
 
-def _connect(url: str | None) -> Connection:
+def _read(url: str | None, work: Callable[[Reader], T]) -> Read[T]:
+    """Read a server that is named, or else the replica of the settings if it is not too late, or the primary."""
     settings = Settings()
-    return connect(
-        url or database_url(settings),
-        application_name="yumai: read extract",
-        role=None,
-        autocommit=False,
-        zone=settings.timezone,
-        read_only=True,
-    )
+    replica = replica_of(settings) if url is None else None
+    with _connect(url or database_url(settings)) as primary:
+        found = read(work, primary, replica, _connect)
+    if found.source.refusal:
+        _LOG.warning("%s", found.source)
+    return found
+
+
+def _connect(url: str) -> Connection:
+    return connect(url, application_name="yumai: read extract", role=None, zone=Settings().timezone, read_only=True)
 
 
 def export(name: str, path: Path, *, months: Months = None, url: str | None = None, for_excel: bool = False) -> int:
@@ -131,26 +152,30 @@ def export(name: str, path: Path, *, months: Months = None, url: str | None = No
         NeverBuiltError: one of the months was never built.
     """
     check_format(path, for_excel=for_excel)
-    read, wanted = readable(name), _wanted(months)
-    built_months(name, months=wanted, url=url)
-    rows = 0
-    with (
-        writing(path, schema_of(read, Settings().timezone), for_excel=for_excel) as write,
-        closing(_chunks(read, wanted, url)) as chunks,
-    ):
-        for chunk in chunks:
-            write(chunk)
-            rows += chunk.num_rows
-    return rows
+    table, wanted = readable(name), _wanted(months)
+
+    def write_all(reader: Reader) -> int:
+        _built(reader.connection, table, wanted)
+        rows = 0
+        with (
+            writing(path, schema_of(table, Settings().timezone), for_excel=for_excel) as write,
+            closing(_chunks(reader.connection, table, wanted)) as chunks,
+        ):
+            for chunk in chunks:
+                write(chunk)
+                rows += chunk.num_rows
+        return rows
+
+    return _read(url, write_all).value
 
 
-def _chunks(read: Readable, wanted: Sequence[Month] | None, url: str | None) -> Generator[pa.Table]:
+def _chunks(connection: Connection, table: Readable, wanted: Sequence[Month] | None) -> Generator[pa.Table]:
     """Yield the rows in chunks, at least one chunk. A server-side cursor keeps the rows that are not fetched yet."""
     import pyarrow as pa
 
-    schema = schema_of(read, Settings().timezone)
-    query = _query(read, None if wanted is None else first_days(wanted))
-    with _connect(url) as connection, _explained(connection, read), connection.cursor(name="chunks") as cursor:
+    schema = schema_of(table, Settings().timezone)
+    query = _query(table, None if wanted is None else first_days(wanted))
+    with _explained(connection, table), connection.transaction(), connection.cursor(name="chunks") as cursor:
         cursor.execute(query)
         rows = cursor.fetchmany(CHUNK)
         while True:
@@ -167,7 +192,7 @@ def _wanted(months: Months) -> list[Month] | None:
     return sorted({Month.parse(str(month)) for month in each})
 
 
-def _refuse_never_built(read: Readable, wanted: Sequence[Month], built: Sequence[Month]) -> None:
+def _refuse_never_built(table: Readable, wanted: Sequence[Month], built: Sequence[Month]) -> None:
     """Refuse months that were never built; without months, an extract that has none.
 
     Raises:
@@ -177,26 +202,25 @@ def _refuse_never_built(read: Readable, wanted: Sequence[Month], built: Sequence
     if never or not built:
         there = f"Its months are {in_ranges(built)}." if built else "It has no month yet."
         raise NeverBuiltError(
-            f"{read.relation} of {in_ranges(never) if never else 'every month'} was never built, which is not the "
+            f"{table.relation} of {in_ranges(never) if never else 'every month'} was never built, which is not the "
             f"same as a month without rows. {there} Materialize the extracts of a month when it is over: `yumai build` "
             "or the job monthly_extracts."
         )
 
 
 @contextmanager
-def _explained(connection: Connection, read: Readable) -> Iterator[None]:
+def _explained(connection: Connection, table: Readable) -> Iterator[None]:
     """Say what a login without rights has to know."""
     try:
         yield
     except psycopg.errors.InsufficientPrivilege as error:
-        connection.rollback()
-        if read_value(connection, _HAS_POLICIES, (read.relation.schema, read.relation.name)):
+        if read_value(connection, _HAS_POLICIES, (table.relation.schema, table.relation.name)):
             user = connection.info.user
             raise MissingRightsError(
-                f"{read.relation} has row level security, by which rows are hidden from {user}. Nothing is read, since "
-                "months that are hidden would look like months without rows. As a superuser: "
-                f"ALTER TABLE {read.relation.quoted} DISABLE ROW LEVEL SECURITY; or, to let this login read all of it, "
-                f"ALTER ROLE {user} BYPASSRLS."
+                f"{table.relation} has row level security, by which rows are hidden from {user}. Nothing is read, "
+                "since months that are hidden would look like months without rows. As a superuser: "
+                f"ALTER TABLE {table.relation.quoted} DISABLE ROW LEVEL SECURITY; or, to let this login read all of "
+                f"it, ALTER ROLE {user} BYPASSRLS."
             ) from error
         raise missing_rights(connection, ANALYST_ROLE) from error
 
@@ -208,24 +232,24 @@ _HAS_POLICIES = """
 """
 
 
-def _query(read: Readable, months: list[Any] | None) -> sql.Composed:
+def _query(table: Readable, months: list[Any] | None) -> sql.Composed:
     """The query of an extract. Numerics become floats, which are exact enough for a rate."""
     columns = [
         sql.SQL("{0}::double precision AS {0}" if column.type.startswith("numeric") else "{0}").format(
             sql.Identifier(column.name)
         )
-        for column in snapshot.columns(read.relation)
+        for column in snapshot.columns(table.relation)
     ]
     condition = sql.SQL("true") if months is None else sql.SQL("month = ANY({}::date[])").format(sql.Literal(months))
     return sql.SQL("SELECT {} FROM {} WHERE {} ORDER BY {}").format(
         sql.SQL(", ").join(columns),
-        read.relation.identifier,
+        table.relation.identifier,
         condition,
-        sql.SQL(", ").join(map(sql.Identifier, read.key)),
+        sql.SQL(", ").join(map(sql.Identifier, table.key)),
     )
 
 
-def schema_of(read: Readable, timezone: str) -> pa.Schema:
+def schema_of(table: Readable, timezone: str) -> pa.Schema:
     """The names and Arrow types of the columns; times are in the business's zone."""
     import pyarrow as pa
 
@@ -241,5 +265,5 @@ def schema_of(read: Readable, timezone: str) -> pa.Schema:
     }
     return pa.schema(
         (column.name, next((kinds[name] for name in kinds if column.type.startswith(name)), pa.string()))
-        for column in snapshot.columns(read.relation)
+        for column in snapshot.columns(table.relation)
     )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from psycopg.rows import class_row
 
 from yumai_pipelines.health.examination import Complaint, Examination, Outcome, Patient, advice, in_words
+from yumai_pipelines.postgres.connections import connect
+from yumai_pipelines.postgres.replicas import ReplicaError, replica_of
 from yumai_pipelines.postgres.sql_files import read_sql
 
 if TYPE_CHECKING:
@@ -103,6 +106,26 @@ def _complaints_of_replicas(patient: Patient, replicas: list[_Replica]) -> Itera
             )
 
 
+def _replica(patient: Patient) -> Outcome:
+    replica = replica_of(patient.settings)
+    if replica is None:
+        return Outcome("none in YUMAI_REPLICA_URL")
+    try:
+        source = replica.read(
+            patient.connection,
+            partial(connect, application_name="yumai: doctor", role=None, read_only=True),
+            lambda reader: reader.connection.execute("SELECT"),
+        ).source
+    except ReplicaError as error:
+        complaint = Complaint(
+            f"The replica of YUMAI_REPLICA_URL is not read: {error}.",
+            "All is read on the primary meanwhile. Start the replica, or have it catch up; make it anew by "
+            "pg_basebackup if it follows another server; or correct or unset YUMAI_REPLICA_URL.",
+        )
+        return Outcome("not read", [complaint], {"replica_read": 0})
+    return Outcome(str(source), measures={"replica_read": 1, "replica_behind_bytes": source.behind or 0})
+
+
 class _Archiver(NamedTuple):
     mode: str
     archived: str | None
@@ -132,5 +155,6 @@ TRAFFIC_EXAMINATIONS = (
     Examination("connections", "there is room for more connections", _connections),
     Examination("transactions", "no transaction, open or prepared, is forgotten", _transactions),
     Examination("replication", "replicas follow, and no slot fills the disk", _replication),
+    Examination("replica", "readers are sent to a replica that is not behind", _replica),
     Examination("wal_archive", "WAL gets to where backups are", _wal_archive),
 )

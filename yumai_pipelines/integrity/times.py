@@ -24,18 +24,22 @@ if TYPE_CHECKING:
 _SESSION_START = sql.Identifier("s", table_of(SESSIONS).time or "")
 
 
-def misplaced_times(connection: Connection, scope: Scope, as_of: datetime | None = None) -> dict[Month | None, Finding]:
+def misplaced_times(
+    connection: Connection, scope: Scope, as_of: datetime | None = None, clock: Connection | None = None
+) -> dict[Month | None, Finding]:
     """Find rows with a time before their session's start, before their own first time, or after `as_of`, by month.
 
     Args:
         connection: in autocommit mode.
         scope: the rows to look at.
-        as_of: the present; by default, the time of the server's clock.
+        as_of: the present; by default, the time of the clock of the server that writes the rows.
+        clock: a connection to that server, if another one is read.
     """
     with connection.transaction():
-        # The first query takes the snapshot and then reads the clock, so every row seen was written before that time.
+        # The first query takes the snapshot, and the clock is read after it, so every row seen was written before then.
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        now: datetime = as_of or read_value(connection, "SELECT clock_timestamp()")
+        connection.execute("SELECT pg_current_snapshot()")
+        now: datetime = as_of or read_value(clock or connection, "SELECT clock_timestamp()")
         counts = scope.totals(connection.execute(_statement("count_misplaced_times.sql", scope, now)), width=2)
         return {month: _finding(connection, scope, now, month, *counts[month]) for month in scope.places}
 

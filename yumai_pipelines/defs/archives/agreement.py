@@ -41,11 +41,15 @@ def archives_agree(
     context: dg.AssetCheckExecutionContext, postgres: PostgresResource, settings: dg.ResourceParam[Settings]
 ) -> dg.AssetCheckResult:
     """The ledger of the archives, the partitions, the files and Dagster's history tell the same of each month."""
-    with postgres.connect("compare archives") as connection:
-        found = [
-            *disagreements(connection, settings.zone),
-            *unlike_history(context.instance, connection, settings.zone),
-        ]
+    zone = settings.zone
+    read = postgres.read(
+        "compare archives",
+        lambda reader: [
+            *disagreements(reader.connection, zone),
+            *unlike_history(context.instance, reader.connection, zone),
+        ],
+    )
+    found = read.value
     return result(
         Finding(
             subject="months of which the ledger, the files, the partitions or Dagster say different things",
@@ -53,5 +57,6 @@ def archives_agree(
             sample=[each._asdict() for each in found[:SAMPLE]],
             cause="a database or the archive was restored from a backup, or something was done by hand.",
             remedy="each month says what to do; docs/backup.md has the order of things after a restore.",
-        )
+        ),
+        read.source,
     )

@@ -21,8 +21,8 @@ def every_month_has_its_file(postgres: PostgresResource) -> dg.AssetCheckResult:
 
     The file is not read here: `files_hold_what_was_archived` does that, in turn.
     """
-    with postgres.connect("check archives") as connection:
-        archives = list(archived.read(connection).values())
+    read = postgres.read("check archives", lambda reader: archived.read(reader.connection))
+    archives = list(read.value.values())
     faults = [{"month": each.month, "fault": fault} for each in archives if (fault := _fault(each))]
     return result(
         Finding(
@@ -33,7 +33,8 @@ def every_month_has_its_file(postgres: PostgresResource) -> dg.AssetCheckResult:
             remedy="bring the file back from a copy, or correct its uri in yumai_pipelines.archives; for a detached "
             "month, launch the job monthly_archive with dry_run: false, or run yumai restore-month.",
             metadata={"bytes": sum(each.bytes or 0 for each in archives)},
-        )
+        ),
+        read.source,
     )
 
 
@@ -74,8 +75,8 @@ def files_hold_what_was_archived(postgres: PostgresResource) -> dg.AssetCheckRes
 @dg.asset_check(asset=archived_conversations.key)
 def no_table_is_left_over(postgres: PostgresResource) -> dg.AssetCheckResult:
     """No table of a month or of the default partition, whose rows are elsewhere by now, is kept by a view or a key."""
-    with postgres.connect("check left-over tables") as connection:
-        kept = kept_tables(connection)
+    read = postgres.read("check left-over tables", lambda reader: kept_tables(reader.connection))
+    kept = read.value
     return result(
         Finding(
             subject="tables that nothing but their dependents keeps",
@@ -84,7 +85,8 @@ def no_table_is_left_over(postgres: PostgresResource) -> dg.AssetCheckResult:
             cause="a view, a foreign key or a function was made on the table of a month or on the default partition.",
             remedy="drop what depends on the table, or have it use chatbot.conversations; the next run on the months "
             "drops the table.",
-        )
+        ),
+        read.source,
     )
 
 

@@ -25,6 +25,7 @@ from yumai_pipelines.model.entries import Extract
 from yumai_pipelines.model.months import Month
 from yumai_pipelines.model.registry import EXTRACTS
 from yumai_pipelines.postgres.connections import Connection
+from yumai_pipelines.postgres.replicas import Reader
 from yumai_pipelines.postgres.sql_files import read_sql
 from yumai_pipelines.settings import Settings
 
@@ -169,20 +170,31 @@ def extract_checks(extract: Extract) -> dg.AssetChecksDefinition:
     def found(
         context: dg.AssetCheckExecutionContext, postgres: PostgresResource, settings: Settings
     ) -> Iterator[Event]:
-        zone = settings.zone
         selected = {check.name for check in context.selected_asset_check_keys}
-        blocking: list[Mapping[Month | None, Finding]] = []
-        with postgres.connect(f"check {extract.relation.name}") as connection:
-            months = months_of(context) or months_held(connection, extract)
-            ledger = entries(connection, months)
-            for proof, spec in zip(PROOFS, specs, strict=True):
-                if proof.name in selected and months:
-                    findings = proof.measure(connection, extract, months, zone, ledger)
-                    yield from evaluations(context, spec, findings)
-                    if proof.blocking:
-                        blocking.append(findings)
-            if len(blocking) == sum(proof.blocking for proof in PROOFS):
-                passed = {month: all(findings[month].passed for findings in blocking) for month in months}
+        purpose = f"check {extract.relation.name}"
+
+        def measure(reader: Reader) -> tuple[Sequence[Month], Ledger, dict[str, Findings]]:
+            months = months_of(context) or months_held(reader.connection, extract)
+            ledger = entries(reader.connection, months)
+            chosen = [proof for proof in PROOFS if proof.name in selected and months]
+            return (
+                months,
+                ledger,
+                {
+                    proof.name: proof.measure(reader.connection, extract, months, settings.zone, ledger)
+                    for proof in chosen
+                },
+            )
+
+        read = postgres.read(purpose, measure)
+        months, ledger, findings = read.value
+        for spec in specs:
+            if spec.name in findings:
+                yield from evaluations(context, spec, findings[spec.name], read.source)
+        blocking = [proof.name for proof in PROOFS if proof.blocking]
+        if findings.keys() >= set(blocking):
+            passed = {month: all(findings[name][month].passed for name in blocking) for month in months}
+            with postgres.connect(purpose) as connection:
                 record_checks(connection, extract, passed, ledger)
 
     return checks
@@ -237,12 +249,11 @@ def extracts_freshness(
     """Checks that the extracts which analysts expect on the first day of a month have been built."""
     zone = settings.zone
     month = Month.of(datetime.now(UTC), zone) - 1
-    with postgres.connect("check freshness of extracts") as connection:
-        missing = unbuilt(connection, month, zone)
+    read = postgres.read("check freshness of extracts", lambda reader: unbuilt(reader.connection, month, zone))
     for extract in EXTRACTS:
         key = _HAS_THE_LAST_MONTH[asset_key(extract.relation)].key
         if key in context.selected_asset_check_keys:
-            yield result(freshness(extract, month, missing), key)
+            yield result(freshness(extract, month, read.value), read.source, key)
 
 
 def changes(extract: Extract, built: BuiltMonth, late: Entry) -> Finding:
@@ -287,14 +298,18 @@ def extracts_as_of(context: dg.AssetCheckExecutionContext, postgres: PostgresRes
     Without months of the run, it looks at those that have changed, or were built in the last days: the others are as
     they were when it last looked.
     """
-    with postgres.connect("check what has changed") as connection:
-        months = months_of(context) or recent_months(connection)
-        ledger = entries(connection, months)
-        built = look(connection, months)
-    for extract in EXTRACTS:
+
+    def compare(reader: Reader) -> dict[Extract, Findings]:
+        months = months_of(context) or recent_months(reader.connection)
+        ledger = entries(reader.connection, months)
+        built = look(reader.connection, months)
+        return {extract: _changes_by_month(extract, built, ledger) for extract in EXTRACTS}
+
+    read = postgres.read("check what has changed", compare)
+    for extract, findings in read.value.items():
         spec = _AS_OF[asset_key(extract.relation)]
         if spec.key in context.selected_asset_check_keys:
-            yield from evaluations(context, spec, _changes_by_month(extract, built, ledger))
+            yield from evaluations(context, spec, findings, read.source)
 
 
 def _changes_by_month(extract: Extract, built: Sequence[BuiltMonth], ledger: Ledger) -> Findings:

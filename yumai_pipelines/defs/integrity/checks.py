@@ -21,7 +21,7 @@ from yumai_pipelines.integrity.soft_references import soft_references
 from yumai_pipelines.integrity.times import misplaced_times
 from yumai_pipelines.model.months import Month
 from yumai_pipelines.model.registry import SESSIONS
-from yumai_pipelines.postgres.connections import Connection
+from yumai_pipelines.postgres.replicas import Reader
 from yumai_pipelines.schema.tables import TABLES, Table, table_of
 from yumai_pipelines.settings import Settings
 
@@ -52,18 +52,24 @@ def integrity_checks(owner: Table) -> dg.AssetChecksDefinition:
         context: dg.AssetCheckExecutionContext, postgres: PostgresResource, settings: Settings
     ) -> Iterator[Event]:
         selected = {check.name for check in context.selected_asset_check_keys}
-        with postgres.connect(f"check integrity of {owner.relation.name}") as connection:
+
+        def follow(reader: Reader) -> dict[str, dict[Month | None, Finding]]:
+            connection = reader.connection
             scope = Scope.of(connection, owner, months_of(context), settings.zone)
             followed = owner.foreign_keys if FOREIGN_KEYS in selected else (owner.session_key,)
             references = References.follow(connection, scope, [each for each in followed if each])
-            for spec in specs:
-                if spec.name not in selected:
-                    continue
-                if spec.name == NO_ORPHANS:
-                    measure = partial(orphans, connection, references)
-                else:
-                    measure = partial(foreign_keys, connection, Constraints.read(connection, scope), references)
-                yield from evaluations(context, spec, {place: measure(place) for place in scope.places})
+            measures = {}
+            if NO_ORPHANS in selected:
+                measures[NO_ORPHANS] = partial(orphans, connection, references)
+            if FOREIGN_KEYS in selected:
+                constraints = Constraints.read(connection, scope)
+                measures[FOREIGN_KEYS] = partial(foreign_keys, connection, constraints, references)
+            return {name: {place: measure(place) for place in scope.places} for name, measure in measures.items()}
+
+        read = postgres.read(f"check integrity of {owner.relation.name}", follow)
+        for spec in specs:
+            if spec.name in selected:
+                yield from evaluations(context, spec, read.value[spec.name], read.source)
 
     return integrity
 
@@ -90,7 +96,7 @@ def rule_check(rule: RowRule) -> dg.AssetChecksDefinition:
         table_of(rule.table),
         rule.name,
         rule.description,
-        lambda connection, scope, _settings: find_broken_rows(connection, scope, rule),
+        lambda reader, scope, _settings: find_broken_rows(reader.connection, scope, rule),
     )
 
 
@@ -103,7 +109,7 @@ def time_check(owner: Table) -> dg.AssetChecksDefinition:
         "times_in_order",
         f"No time of {owner.relation} ({times}) is in the future, the first comes first{started}. Section 3 of the "
         "database document.",
-        lambda connection, scope, _settings: misplaced_times(connection, scope),
+        lambda reader, scope, _settings: misplaced_times(reader.connection, scope, clock=reader.primary),
     )
 
 
@@ -111,8 +117,8 @@ def soft_reference_check(owner: Table) -> dg.AssetChecksDefinition:
     """Make the check of ids that no foreign key watches."""
     columns = ", ".join(each.column for each in owner.soft_references)
 
-    def find(connection: Connection, scope: Scope, settings: Settings) -> dict[Month | None, Finding]:
-        return soft_references(connection, scope, settings.soft_reference_tolerance)
+    def find(reader: Reader, scope: Scope, settings: Settings) -> dict[Month | None, Finding]:
+        return soft_references(reader.connection, scope, settings.soft_reference_tolerance)
 
     return row_check(
         owner,

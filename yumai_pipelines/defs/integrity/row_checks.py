@@ -11,7 +11,7 @@ from yumai_pipelines.defs.resources import PostgresResource
 from yumai_pipelines.integrity.findings import Finding
 from yumai_pipelines.integrity.scope import Scope
 from yumai_pipelines.model.months import Month
-from yumai_pipelines.postgres.connections import Connection
+from yumai_pipelines.postgres.replicas import Reader
 from yumai_pipelines.schema.tables import Table
 from yumai_pipelines.settings import Settings
 
@@ -20,7 +20,7 @@ def row_check(
     owner: Table,
     name: str,
     description: str,
-    find: Callable[[Connection, Scope, Settings], dict[Month | None, Finding]],
+    find: Callable[[Reader, Scope, Settings], dict[Month | None, Finding]],
 ) -> dg.AssetChecksDefinition:
     """Make a check of one table's rows that does not block the assets downstream.
 
@@ -28,7 +28,7 @@ def row_check(
         owner: the table.
         name: the name of the check.
         description: what is true when the check passes.
-        find: looks at the rows of a scope, on a connection in autocommit mode, and returns a finding for each of the
+        find: looks at the rows of a scope, on connections in autocommit mode, and returns a finding for each of the
             scope's places (its months, and None for the whole table).
     """
     key = asset_key(owner.relation)
@@ -41,8 +41,10 @@ def row_check(
     def check(
         context: dg.AssetCheckExecutionContext, postgres: PostgresResource, settings: dg.ResourceParam[Settings]
     ) -> Iterator[Event]:
-        with postgres.connect(f"check {name} of {owner.relation.name}") as connection:
-            scope = Scope.of(connection, owner, months_of(context), settings.zone)
-            yield from evaluations(context, spec, find(connection, scope, settings))
+        def look(reader: Reader) -> dict[Month | None, Finding]:
+            return find(reader, Scope.of(reader.connection, owner, months_of(context), settings.zone), settings)
+
+        read = postgres.read(f"check {name} of {owner.relation.name}", look)
+        yield from evaluations(context, spec, read.value, read.source)
 
     return check

@@ -7,6 +7,7 @@ database document.
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from itertools import pairwise
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import dagster as dg
@@ -22,6 +23,7 @@ from yumai_pipelines.model.months import Month
 from yumai_pipelines.model.registry import CONVERSATIONS
 from yumai_pipelines.partitions.ensure import archived_months
 from yumai_pipelines.partitions.tables import Partition, describe_partitions
+from yumai_pipelines.postgres.replicas import Reader
 from yumai_pipelines.postgres.sql_files import read_sql
 from yumai_pipelines.settings import Settings
 
@@ -35,40 +37,52 @@ def months_tile(postgres: PostgresResource, settings: dg.ResourceParam[Settings]
     An archived month does not count as a gap.
     """
     zone = settings.zone
-    with postgres.connect("check bounds") as connection:
-        return result(tiling(describe_partitions(connection, zone), archived_months(connection, zone), zone))
+    read = postgres.read(
+        "check bounds",
+        lambda reader: (describe_partitions(reader.connection, zone), archived_months(reader.connection, zone)),
+    )
+    return result(tiling(*read.value, zone), read.source)
 
 
 @dg.asset_check(asset=_KEY)
 def months_ahead(postgres: PostgresResource, settings: dg.ResourceParam[Settings]) -> dg.AssetCheckResult:
     """The current month has a partition, and so has the wanted number of months after it (YUMAI_MONTHS_AHEAD)."""
     zone = settings.zone
-    with postgres.connect("check runway") as connection:
-        partitions = describe_partitions(connection, zone)
-    return result(runway(partitions, Month.of(datetime.now(zone), zone), settings.months_ahead))
+    read = postgres.read("check runway", lambda reader: describe_partitions(reader.connection, zone))
+    return result(runway(read.value, Month.of(datetime.now(zone), zone), settings.months_ahead), read.source)
 
 
 @dg.asset_check(asset=_KEY)
 def default_partition_empty(postgres: PostgresResource, settings: dg.ResourceParam[Settings]) -> dg.AssetCheckResult:
     """There is a default partition, so that no insert is refused, and it is empty."""
-    with postgres.connect("check default partition") as connection, connection.cursor(row_factory=dict_row) as cursor:
-        default = next((p for p in describe_partitions(connection, settings.zone) if p.is_default), None)
+
+    def look(reader: Reader) -> Finding:
+        partitions = describe_partitions(reader.connection, settings.zone)
+        default = next((each for each in partitions if each.is_default), None)
         if default is None:
-            return result(_no_default())
+            return _no_default()
         query = sql.SQL(read_sql("partitions", "count_rows_by_month.sql")).format(partition=default.relation.identifier)
-        months = cursor.execute(query, {"timezone": settings.timezone}).fetchall()
+        with reader.connection.cursor(row_factory=dict_row) as cursor:
+            months = cursor.execute(query, {"timezone": settings.timezone}).fetchall()
         kept = settings.first.through(Month.of(datetime.now(settings.zone), settings.zone) + settings.months_ahead)
-        archived = archived_months(connection, settings.zone)
-    return result(strays(default, months, [month for month in kept if month not in archived]))
+        archived = archived_months(reader.connection, settings.zone)
+        return strays(default, months, [month for month in kept if month not in archived])
+
+    read = postgres.read("check default partition", look)
+    return result(read.value, read.source)
 
 
 @dg.asset_check(asset=_KEY)
 def indexes_on_every_partition(postgres: PostgresResource) -> dg.AssetCheckResult:
     """Each index of the conversations is valid, and exists on each partition."""
-    with postgres.connect("check indexes") as connection, connection.cursor(row_factory=dict_row) as cursor:
-        missing = cursor.execute(
-            read_sql("partitions", "list_missing_indexes.sql"), {"table": CONVERSATIONS.quoted}
-        ).fetchall()
+
+    def look(reader: Reader) -> list[dict[str, Any]]:
+        with reader.connection.cursor(row_factory=dict_row) as cursor:
+            statement = read_sql("partitions", "list_missing_indexes.sql")
+            return cursor.execute(statement, {"table": CONVERSATIONS.quoted}).fetchall()
+
+    read = postgres.read("check indexes", look)
+    missing = read.value
     return result(
         Finding(
             subject=f"indexes missing on {CONVERSATIONS} or its partitions",
@@ -79,7 +93,8 @@ def indexes_on_every_partition(postgres: PostgresResource) -> dg.AssetCheckResul
             blocks=[
                 Block(f"make {row['index']} on {row['partition']}, and attach it", row["statements"]) for row in missing
             ],
-        )
+        ),
+        read.source,
     )
 
 

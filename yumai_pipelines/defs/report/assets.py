@@ -2,6 +2,7 @@
 
 from base64 import b64encode
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
@@ -42,23 +43,23 @@ def monthly_report(
     from yumai_pipelines.report.words import ENGLISH, LANGUAGES
 
     reports = ReportStore.of(settings)
-    with postgres.connect("report") as connection:
-        for month in months_of(context) or []:
-            numbers = read_numbers(connection, month)
-            summary = " ".join(page.lead(numbers, ENGLISH))
-            metadata: dict[str, dg.MetadataValue] = {"summary": dg.MetadataValue.text(summary)}
-            for words in LANGUAGES:
-                name = name_of(month, words)
-                if numbers.this["rows"]:
-                    reports.write(name, page.render(numbers, words))
-                    metadata[f"report ({words.language})"] = dg.MetadataValue.path(reports.place(name))
-                    metadata[f"open ({words.language})"] = _link(name, settings, context.instance)
-                else:
-                    reports.remove(name)
+    months = months_of(context) or []
+    read = postgres.read("report", lambda reader: [read_numbers(reader.connection, month) for month in months])
+    for month, numbers in zip(months, read.value, strict=True):
+        summary = " ".join(page.lead(numbers, ENGLISH))
+        metadata: dict[str, Any] = {"summary": dg.MetadataValue.text(summary), **read.source.metadata}
+        for words in LANGUAGES:
+            name = name_of(month, words)
             if numbers.this["rows"]:
-                picture = b64encode(plots.preview(numbers)).decode()
-                metadata["preview"] = dg.MetadataValue.md(f"![{summary}](data:image/png;base64,{picture})")
-            context.add_asset_metadata(metadata, partition_key=month.partition_key)
+                reports.write(name, page.render(numbers, words))
+                metadata[f"report ({words.language})"] = dg.MetadataValue.path(reports.place(name))
+                metadata[f"open ({words.language})"] = _link(name, settings, context.instance)
+            else:
+                reports.remove(name)
+        if numbers.this["rows"]:
+            picture = b64encode(plots.preview(numbers)).decode()
+            metadata["preview"] = dg.MetadataValue.md(f"![{summary}](data:image/png;base64,{picture})")
+        context.add_asset_metadata(metadata, partition_key=month.partition_key)
     return dg.MaterializeResult()
 
 

@@ -23,8 +23,8 @@ def schema_has_no_drift(postgres: PostgresResource) -> dg.AssetCheckResult:
     A difference is a warning, because a change that was made by hand may be intended. One that was accepted, by an
     adoption or by a person, is none until the object changes again.
     """
-    with postgres.connect("check drift") as connection:
-        differences = drift(connection)
+    read = postgres.read("check drift", lambda reader: drift(reader.connection))
+    differences = read.value
     return result(
         Finding(
             subject="objects that differ from what the migrations make",
@@ -34,7 +34,8 @@ def schema_has_no_drift(postgres: PostgresResource) -> dg.AssetCheckResult:
             remedy="write a migration that makes what is wanted, undo it by hand, or accept it: yumai differences "
             "--accept OBJECT --why REASON. Materializing schema puts functions right, and triggers that note changes.",
             severity=Severity.WARN,
-        )
+        ),
+        read.source,
     )
 
 
@@ -44,8 +45,8 @@ def only_the_pipeline_creates(postgres: PostgresResource) -> dg.AssetCheckResult
 
     A warning: the pipeline itself looks in pg_catalog alone, but the chatbot's connections do not.
     """
-    with postgres.connect("check who creates") as connection:
-        creators = list_creators(connection)
+    read = postgres.read("check who creates", lambda reader: list_creators(reader.connection))
+    creators = read.value
     return result(
         Finding(
             subject="roles that may create objects in YUMAI's schemas, besides the pipeline",
@@ -66,7 +67,8 @@ def only_the_pipeline_creates(postgres: PostgresResource) -> dg.AssetCheckResult
                 for each in creators
             ],
             severity=Severity.WARN,
-        )
+        ),
+        read.source,
     )
 
 

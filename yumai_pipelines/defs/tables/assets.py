@@ -10,6 +10,7 @@ from yumai_pipelines.defs.months import DAILY
 from yumai_pipelines.defs.resources import PostgresResource
 from yumai_pipelines.defs.schema.assets import schema
 from yumai_pipelines.model.registry import CONVERSATIONS, SESSIONS
+from yumai_pipelines.postgres.replicas import Reader
 from yumai_pipelines.postgres.values import read_value
 from yumai_pipelines.schema import snapshot
 from yumai_pipelines.schema.tables import TABLES, Table
@@ -49,8 +50,16 @@ def source_tables(
     context: dg.AssetExecutionContext, postgres: PostgresResource
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Counts the rows of the selected tables."""
-    with postgres.connect("count rows") as connection:
-        for key, table in _TABLES.items():
-            if key in context.selected_asset_keys:
-                rows = read_value(connection, sql.SQL("SELECT count(*) FROM {}").format(table.relation.identifier))
-                yield dg.MaterializeResult(asset_key=key, metadata={"dagster/row_count": rows}, data_version=AS_WRITTEN)
+    selected = {key: table for key, table in _TABLES.items() if key in context.selected_asset_keys}
+
+    def count(reader: Reader) -> dict[dg.AssetKey, int]:
+        query = sql.SQL("SELECT count(*) FROM {}")
+        return {
+            key: read_value(reader.connection, query.format(table.relation.identifier))
+            for key, table in selected.items()
+        }
+
+    read = postgres.read("count rows", count)
+    for key, rows in read.value.items():
+        metadata = {"dagster/row_count": rows, **read.source.metadata}
+        yield dg.MaterializeResult(asset_key=key, metadata=metadata, data_version=AS_WRITTEN)

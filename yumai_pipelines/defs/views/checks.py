@@ -13,6 +13,7 @@ from yumai_pipelines.integrity.findings import SAMPLE, Finding, Severity
 from yumai_pipelines.model.entries import View
 from yumai_pipelines.model.registry import VIEWS
 from yumai_pipelines.model.relations import Relation
+from yumai_pipelines.postgres.replicas import Reader
 from yumai_pipelines.views.completeness import list_differences, refreshed_at
 
 STALE_AFTER = timedelta(hours=26)
@@ -29,9 +30,10 @@ def view_checks(view: View) -> list[dg.AssetChecksDefinition]:
         description=f"{relation} was refreshed within the last {hours} hours: the schedule does it daily.",
     )
     def is_fresh(postgres: PostgresResource) -> dg.AssetCheckResult:
-        with postgres.connect(f"check freshness of {relation.name}") as connection:
-            as_of = refreshed_at(connection, relation)
-        return result(freshness(relation, as_of, datetime.now(UTC)))
+        read = postgres.read(
+            f"check freshness of {relation.name}", lambda reader: refreshed_at(reader.connection, relation)
+        )
+        return result(freshness(relation, read.value, datetime.now(UTC)), read.source)
 
     @dg.asset_check(
         asset=key,
@@ -39,10 +41,12 @@ def view_checks(view: View) -> list[dg.AssetChecksDefinition]:
         "what was written or deleted since then is found here until the next refresh.",
     )
     def is_complete(postgres: PostgresResource) -> dg.AssetCheckResult:
-        with postgres.connect(f"check completeness of {relation.name}") as connection:
-            as_of = refreshed_at(connection, relation)
-            differences = list_differences(connection, relation, as_of, SAMPLE) if as_of else []
-        return result(completeness(relation, as_of, differences))
+        read = postgres.read(f"check completeness of {relation.name}", compare)
+        return result(completeness(relation, *read.value), read.source)
+
+    def compare(reader: Reader) -> tuple[datetime | None, Sequence[dict[str, Any]]]:
+        as_of = refreshed_at(reader.connection, relation)
+        return as_of, list_differences(reader.connection, relation, as_of, SAMPLE) if as_of else []
 
     return [is_fresh, is_complete]
 
