@@ -8,8 +8,10 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import psycopg
+from psycopg.rows import class_row
 
 from yumai_pipelines.postgres.errors import DatabaseError
+from yumai_pipelines.postgres.sql_files import read_sql
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from yumai_pipelines.settings import Settings
 
 Subject = TypeVar("Subject")
+Row = TypeVar("Row")
 
 
 class State(StrEnum):
@@ -104,6 +107,11 @@ class Patient:
     def rows(self, query: str, parameters: Mapping[str, Any] | None = None) -> list[Any]:
         """All rows of a query, as tuples."""
         return self.connection.execute(query, parameters).fetchall()
+
+    def read(self, file: str, kind: type[Row]) -> list[Row]:
+        """All rows of the query in a file of `sql/health`, each as a value of this class."""
+        with self.connection.cursor(row_factory=class_row(kind)) as cursor:
+            return cursor.execute(read_sql("health", file)).fetchall()
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from psycopg.rows import class_row
-
 from yumai_pipelines.health.examination import Complaint, Examination, Outcome, Patient, advice, in_words
 from yumai_pipelines.postgres.clocks import server_ahead
 from yumai_pipelines.postgres.connections import OWNER_ROLE, grant, schema_revision
@@ -152,8 +150,7 @@ class _Setting(NamedTuple):
 
 
 def _settings(patient: Patient) -> Outcome:
-    with patient.connection.cursor(row_factory=class_row(_Setting)) as cursor:
-        found = {each.name: each for each in cursor.execute(read_sql("health", "list_settings.sql"))}
+    found = {each.name: each for each in patient.read("list_settings.sql", _Setting)}
     complaints = [
         Complaint(
             f"{name} is {found[name].value} ({found[name].source}): {harm}.",

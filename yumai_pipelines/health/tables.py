@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from psycopg import sql
-from psycopg.rows import class_row
 
 from yumai_pipelines.health.examination import Complaint, Examination, Outcome, Patient, advice, in_words
 from yumai_pipelines.model.calendar import in_ranges
@@ -77,8 +76,7 @@ class _Table(NamedTuple):
 
 
 def _bloat(patient: Patient) -> Outcome:
-    with patient.connection.cursor(row_factory=class_row(_Table)) as cursor:
-        tables = cursor.execute(read_sql("health", "list_dead_rows.sql")).fetchall()
+    tables = patient.read("list_dead_rows.sql", _Table)
     dead = sum(each.dead for each in tables)
     return Outcome(f"{dead:,} dead rows", list(_complaints_of_tables(patient, tables)), {"dead_rows": dead})
 
@@ -105,8 +103,7 @@ class _Age(NamedTuple):
 
 
 def _age(patient: Patient) -> Outcome:
-    with patient.connection.cursor(row_factory=class_row(_Age)) as cursor:
-        ages = cursor.execute(read_sql("health", "list_ages.sql")).fetchall()
+    ages = patient.read("list_ages.sql", _Age)
     complaints = [
         Complaint(
             f"{each.what} is {each.age:,} transactions old, and autovacuum should have frozen it at {each.limit:,}. At "

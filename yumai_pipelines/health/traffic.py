@@ -5,8 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from psycopg.rows import class_row
-
 from yumai_pipelines.health.examination import Complaint, Examination, Outcome, Patient, advice, in_words
 from yumai_pipelines.postgres.connections import connect
 from yumai_pipelines.postgres.replicas import ReplicaError, replica_of
@@ -35,8 +33,7 @@ class _Transaction(NamedTuple):
 
 
 def _transactions(patient: Patient) -> Outcome:
-    with patient.connection.cursor(row_factory=class_row(_Transaction)) as cursor:
-        found = cursor.execute(read_sql("health", "list_transactions.sql")).fetchall()
+    found = patient.read("list_transactions.sql", _Transaction)
     limit = patient.limits.transaction.total_seconds()
     complaints = [
         Complaint(
@@ -65,10 +62,8 @@ class _Replica(NamedTuple):
 
 
 def _replication(patient: Patient) -> Outcome:
-    with patient.connection.cursor(row_factory=class_row(_Slot)) as cursor:
-        slots = cursor.execute(read_sql("health", "list_slots.sql")).fetchall()
-    with patient.connection.cursor(row_factory=class_row(_Replica)) as cursor:
-        replicas = cursor.execute(read_sql("health", "list_replicas.sql")).fetchall()
+    slots = patient.read("list_slots.sql", _Slot)
+    replicas = patient.read("list_replicas.sql", _Replica)
     return Outcome(
         f"{len(replicas)} replicas, {len(slots)} slots",
         [*_complaints_of_slots(patient, slots), *_complaints_of_replicas(patient, replicas)],
@@ -135,8 +130,7 @@ class _Archiver(NamedTuple):
 
 
 def _wal_archive(patient: Patient) -> Outcome:
-    with patient.connection.cursor(row_factory=class_row(_Archiver)) as cursor:
-        (archiver,) = cursor.execute(read_sql("health", "describe_archiver.sql")).fetchall()
+    (archiver,) = patient.read("describe_archiver.sql", _Archiver)
     if archiver.mode == "off":
         complaint = advice(
             "WAL is not archived, so nothing can be restored between two backups.",
