@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 pytest_plugins = ["tests.watchdog"]
 
 DOCKER_IMAGE = "postgres:17"
+UNSAFE = ("fsync", "full_page_writes", "jit")
+"""What is off in the tests: what they write need not reach the disk, and their queries are not worth compiling."""
 OF_THE_TESTS = {"YUMAI_TEST_POSTGRES", "YUMAI_CHROMIUM"}
 
 
@@ -145,9 +147,9 @@ def running_server(choice: str) -> Iterator[str]:
                 server = LocalServer(home)
                 server.start()
                 try:
-                    # What the tests write is deleted afterwards, so it need not reach the disk.
                     with psycopg.connect(server.url("postgres"), autocommit=True) as admin:
-                        admin.execute("ALTER SYSTEM SET fsync = off")
+                        for setting in UNSAFE:
+                            admin.execute(sql.SQL("ALTER SYSTEM SET {} = off").format(sql.Identifier(setting)))
                         admin.execute("SELECT pg_reload_conf()")
                     yield server.url("postgres")
                 finally:

@@ -34,8 +34,8 @@ BEGIN
         OVERRIDING SYSTEM VALUE
         VALUES (p_id, 'recovered:' || p_id, 'recovered', 'web', 'DELETED');
     EXCEPTION
-        -- The older database has other platforms, or knows no deleted users.
-        WHEN check_violation OR data_exception THEN
+        -- The older database has other platforms, knows no deleted users, or lets a nickname stand but once.
+        WHEN check_violation OR data_exception OR unique_violation THEN
             INSERT INTO chatbot.users (id, external_user_id)
             OVERRIDING SYSTEM VALUE
             VALUES (p_id, 'recovered:' || p_id);

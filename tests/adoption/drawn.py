@@ -95,6 +95,22 @@ OWN_OBJECTS = (
     "CREATE MATERIALIZED VIEW analytics.times AS SELECT time_stamp, session_id FROM analytics.recommendations_log",
     "ALTER TABLE analytics.recommendations_log ADD doubled text GENERATED ALWAYS AS (confidence_score * 2) STORED",
     "CREATE PUBLICATION theirs FOR TABLE analytics.user_feedback, chatbot.orders",
+    "CREATE PUBLICATION theirs FOR TABLES IN SCHEMA chatbot, ml_features, analytics",
+    "CREATE PUBLICATION theirs FOR ALL TABLES",
+    "CREATE PUBLICATION theirs FOR TABLE chatbot.conversations WITH (publish = 'insert')",
+    "ALTER TABLE analytics.user_feedback ADD CHECK (feedback_content::text <> '') NOT VALID",
+    "ALTER TABLE analytics.recommendations_log ADD CHECK (shop_id IS NOT NULL)",
+    "CREATE FUNCTION public.of_session(uuid) RETURNS bigint LANGUAGE plpgsql AS "
+    "'BEGIN RETURN (SELECT count(*) FROM analytics.user_feedback WHERE session_id::text = $1::text); END'",
+    "CREATE VIEW analytics.by_session AS SELECT session_id::text AS session FROM ml_features.user_interactions",
+    "CREATE TRIGGER zz BEFORE UPDATE OF session_id ON analytics.user_feedback FOR EACH ROW "
+    "EXECUTE FUNCTION public.touch()",
+    "CREATE TRIGGER zz BEFORE INSERT ON chatbot.users FOR EACH ROW EXECUTE FUNCTION public.touch()",
+    "CREATE POLICY theirs ON chatbot.shops USING (category <> 'secret')",
+    "ALTER TABLE chatbot.menus ADD loud text GENERATED ALWAYS AS (upper(menu_name)) STORED",
+    "CREATE TABLE chatbot.orders_before (id int CONSTRAINT orders_pkey PRIMARY KEY)",
+    "CREATE UNIQUE INDEX by_nickname ON chatbot.users (nickname)",
+    "CREATE SCHEMA backup; CREATE TABLE backup.coupons (id int)",
     "ALTER TABLE chatbot.users ENABLE ROW LEVEL SECURITY",
     "ALTER TABLE ml_features.user_interactions ADD touched timestamptz DEFAULT '2024-01-01 00:00+09'; "
     "CREATE TRIGGER zz BEFORE UPDATE ON ml_features.user_interactions FOR EACH ROW EXECUTE FUNCTION public.mark()",

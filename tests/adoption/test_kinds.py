@@ -211,7 +211,7 @@ REFUSED = {
     ),
     "a table of ours elsewhere": (
         "CREATE TABLE public.orders (id int)",
-        "relation chatbot.orders is missing: it is missing, and public has a table of its name",
+        "relation chatbot.orders is missing, and clients would no longer find public.orders: ALTER TABLE",
     ),
     "a view in the place of a table": (
         "CREATE VIEW chatbot.orders AS SELECT 1 AS id",

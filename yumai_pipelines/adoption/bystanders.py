@@ -40,11 +40,13 @@ _REFUSES = {"a", "r"}
 
 
 class Trigger(NamedTuple):
-    """A trigger of theirs that fires on UPDATE: its table, its name, and in which sessions it fires."""
+    """A trigger of theirs: its table, its name, in which sessions it fires, and for which rows."""
 
     relation: str
     name: str
     enabled: str
+    for_changed: bool
+    for_new: bool
 
 
 class Referring(NamedTuple):
@@ -75,7 +77,7 @@ class Referring(NamedTuple):
 
 
 def list_triggers(connection: Connection, tables: Iterable[Relation]) -> list[Trigger]:
-    """The triggers of theirs that a change of a row of these tables would fire."""
+    """The triggers of theirs that a new or changed row of these tables would fire."""
     names = [table.quoted for table in tables]
     return [Trigger(*row) for row in connection.execute(read_sql("adoption", "list_triggers.sql"), {"tables": names})]
 
@@ -109,14 +111,14 @@ def obstacles(connection: Connection, triggers: Iterable[Trigger]) -> Iterator[s
         names = ", ".join(f"{each.name} of {each.relation}" for each in ordinary)
         login = read_value(connection, "SELECT quote_ident(session_user)")
         yield (
-            f"Rows are written again, and triggers would take that for changes ({names}). {login} may "
+            f"Rows are made or written again, and triggers would notice ({names}). {login} may "
             f"not keep them from firing. As a superuser: GRANT SET ON PARAMETER session_replication_role TO {login}; "
             "or ALTER TABLE … DISABLE TRIGGER each of them until the adoption has ended."
         )
     for each in triggers:
         if each.enabled != ORDINARY:
             yield (
-                f"Rows of {each.relation} are written again, and its trigger {each.name}, which is enabled for "
+                f"Rows of {each.relation} are made or written again, and its trigger {each.name}, which is enabled for "
                 f"replication, would fire: ALTER TABLE {each.relation} DISABLE TRIGGER "
                 f"{each.name} until the adoption has ended."
             )

@@ -124,8 +124,12 @@ def let_people_go(steps: Steps) -> None:
 
 
 def may_be_null(connection: Connection, table: Relation, column: str) -> bool:
-    """Whether a column may be NULL."""
-    query = "SELECT NOT attnotnull FROM pg_attribute WHERE attrelid = %s::regclass AND attname = %s"
+    """Whether a column may be NULL: neither its declaration nor a check says that it may not."""
+    query = (
+        "SELECT NOT a.attnotnull AND NOT EXISTS (SELECT FROM pg_constraint AS k WHERE k.conrelid = a.attrelid "
+        "AND k.contype = 'c' AND pg_get_expr(k.conbin, k.conrelid) = format('(%%I IS NOT NULL)', a.attname)) "
+        "FROM pg_attribute AS a WHERE a.attrelid = %s::regclass AND a.attname = %s"
+    )
     return bool(read_value(connection, query, (table.quoted, column)))
 
 

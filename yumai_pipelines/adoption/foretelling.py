@@ -7,18 +7,21 @@ values of ours in columns that will be converted.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from psycopg import sql
 
 from yumai_pipelines.adoption.bystanders import list_triggers, obstacles
-from yumai_pipelines.adoption.constraints import key_column
+from yumai_pipelines.adoption.constraints import key_column, may_be_null
 from yumai_pipelines.adoption.conversions import list_conversions
 from yumai_pipelines.adoption.core import CORE, REFERENCES
+from yumai_pipelines.adoption.hindrances import hindrances, open_checks, refused_rows, taken_columns
 from yumai_pipelines.adoption.kinds import CONVERSIONS, NUCLEUS, Action, Kind, There, adapted_type
+from yumai_pipelines.adoption.ownership import function_names
 from yumai_pipelines.adoption.registry import CONVERSATIONS, SESSIONS, USERS, table_of
 from yumai_pipelines.adoption.target import ColumnShape, home, own_name, within
-from yumai_pipelines.adoption.types import family
+from yumai_pipelines.adoption.types import assignable, family
 from yumai_pipelines.model.relations import Relation
 from yumai_pipelines.postgres.sql_files import read_sql
 
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from yumai_pipelines.adoption.bystanders import Trigger
+    from yumai_pipelines.adoption.conversions import Conversion
     from yumai_pipelines.adoption.kinds import Ruling
     from yumai_pipelines.postgres.connections import Connection
 
@@ -79,26 +83,56 @@ class Foreteller:
         kind = each.kind
         question = self._rows_against(each)
         if question is None:
-            return kind.action if kind.action != Action.TRY else Action.MAKE, kind.done + self._adapted(each)
+            done = kind.done + self._adapted(each) + self._refused_type(each)
+            return kind.action if kind.action != Action.TRY else Action.MAKE, done
         if kind == Kind.REFERENCE and not self._is_unique(*self._pointed_to(each)):
             return Action.KEEP, "is not added: what it refers to is not unique"
         count, sample = self._count(*question)
         rows = f"{count} rows ({', '.join(sample)}{', …' if count > len(sample) else ''})"
         if kind == Kind.BESIDE:
-            return kind.action, f"{kind.done}; {rows} have no value of ours" if count else kind.done
+            done = kind.done + self._refused_type(each)
+            return kind.action, f"{done}; {rows} have no value of ours" if count else done
         if not count:
             return Action.MAKE, kind.done
         if kind != Kind.REFERENCE:
             return Action.KEEP, f"is not made: {rows} are against it"
-        shape = self._there.columns[home(each.difference)].get(key_column(each.expected))
-        if shape and shape.not_null:
+        relation, column = home(each.difference), key_column(each.expected)
+        if column in self._there.columns[relation] and not may_be_null(self._connection, relation, column):
             return Action.KEEP, f"is added for new rows alone: {rows} lead nowhere, and may not be emptied"
         return Action.MAKE, f"{kind.done}; {rows} lead nowhere"
 
+    def _refused_type(self, each: Ruling) -> str:
+        """That a column which is converted takes no value of their type any more, where it does not."""
+        column = self._conversion(each) if each.kind in CONVERSIONS else None
+        if column is None or assignable(column.type, column.theirs.type):
+            return ""
+        return f"; a value that is sent as {column.theirs.type}, by a cast or a driver that names types, is refused"
+
+    def _conversion(self, each: Ruling) -> Conversion:
+        return next(one for one in self._conversions[home(each.difference)] if one.name == own_name(each.difference))
+
+    def readers(self) -> Iterator[str]:
+        """What of theirs names a column that gets another type: functions, triggers, policies, each with the column."""
+        converted = [(str(relation), one.name) for relation, found in self._conversions.items() for one in found]
+        values = {
+            "tables": [table for table, _ in converted],
+            "names": [name for _, name in converted],
+            "known": sorted(function_names()),
+        }
+        for reader, column in self._connection.execute(read_sql("adoption", "list_readers.sql"), values):
+            yield f"{reader}: {column}"
+
     def _adapted(self, each: Ruling) -> str:
-        """Which columns that are made get another type than ours, that of what they refer to."""
+        """Which columns that are made get another type than ours, that of what they refer to; and who has the name."""
+        elsewhere = ""
         if each.kind == Kind.TABLE:
-            columns = within("column", Relation(*each.name.split(".")))
+            relation = Relation(*each.name.split("."))
+            columns = within("column", relation)
+            elsewhere = "".join(
+                f"; if {schema}.{relation.name} holds these rows, ALTER TABLE {schema}.{relation.name} SET SCHEMA "
+                f"{relation.schema} first"
+                for schema in self._there.elsewhere.get(relation.name, ())
+            )
         else:
             columns = [each.expected] if each.kind == Kind.COLUMN else []
         types = {
@@ -106,7 +140,7 @@ class Foreteller:
             for column in columns
             if (ours := ColumnShape.parse(column.definition).type)
         }
-        return "".join(
+        return elsewhere + "".join(
             f"; {name} is {theirs}, as what it refers to" for name, (ours, theirs) in types.items() if ours != theirs
         )
 
@@ -126,10 +160,30 @@ class Foreteller:
         return self._count(*self._repetitions(relation, f"({column})"))[0] == 0
 
     def silenced(self) -> list[Trigger]:
-        """The triggers of theirs on tables whose rows are written again."""
-        triggers = list_triggers(self._connection, CORE)
+        """The triggers of theirs that rows which are made or written again would fire."""
+        written, made = self._written, self._made
+        return [
+            each
+            for each in list_triggers(self._connection, CORE)
+            if (each.for_changed and self._table_of(each) in written) or (each.for_new and self._table_of(each) in made)
+        ]
+
+    @cached_property
+    def _written(self) -> set[Relation]:
+        """The tables whose rows are written again."""
         written = {home(each.difference) for each in self._rulings if each.kind in _WRITING}
-        return [each for each in triggers if self._table_of(each) in written or self._empties(self._table_of(each))]
+        return written | {relation for relation in self._there.columns if self._empties(relation)}
+
+    @cached_property
+    def _made(self) -> set[Relation]:
+        """The tables in which rows are made for what is gone."""
+        gone = any(
+            referenced == USERS
+            and column in self._there.columns.get(relation, ())
+            and self._count(self._nowhere(relation, column), sql.SQL("t.yumai_key"))[0]
+            for (relation, column), (referenced, _) in REFERENCES.items()
+        )
+        return {SESSIONS, USERS} if gone else {SESSIONS}
 
     @staticmethod
     def _table_of(trigger: Trigger) -> Relation:
@@ -149,10 +203,21 @@ class Foreteller:
     def refusals(self) -> Iterator[str]:
         """Reasons of the catalogue and of the rows for which the database cannot be adopted as it is."""
         for each in self._rulings:
-            if each.kind.action == Action.REFUSE:
+            if each.kind == Kind.ELSEWHERE:
+                relation = Relation(*each.name.split("."))
+                yield (
+                    f"{each.difference}, and clients would no longer find public.{relation.name}: ALTER TABLE "
+                    f"public.{relation.name} SET SCHEMA {relation.schema}, if it holds these rows; or else ALTER TABLE "
+                    f"public.{relation.name} RENAME TO {relation.name}_older."
+                )
+            elif each.kind.action == Action.REFUSE:
                 yield f"{each.difference}: it {each.kind.done}."
         yield from self._repeated_keys()
         yield from self._too_large()
+        yield from hindrances(self._connection, self._conversions)
+        yield from taken_columns(self._there, self._conversions, self._numbered)
+        yield from refused_rows(self._connection, self._there, self._made & self._there.columns.keys())
+        yield from open_checks(self._connection, self._written)
         yield from obstacles(self._connection, self.silenced())
         for relation, column in self._connection.execute(
             read_sql("adoption", "list_required_columns.sql"),
@@ -208,22 +273,23 @@ class Foreteller:
         if each.kind == Kind.UNIQUE:
             return self._repetitions(relation, "(" + definition.partition(" (")[2])
         if each.kind == Kind.BESIDE:
-            name = own_name(each.difference)
-            column = next(one for one in self._conversions[relation] if one.name == name)
+            name, column = own_name(each.difference), self._conversion(each)
             lost = sql.SQL("{} WHERE t.{} IS NULL AND t.{} IS NOT NULL").format(
                 table, sql.Identifier(name), sql.Identifier(column.kept)
             )
             return lost, key
         name = key_column(each.expected)
-        referenced, referenced_column = REFERENCES[relation, name]
-        if referenced in {USERS, SESSIONS}:
-            return None
+        return None if REFERENCES[relation, name][0] in {USERS, SESSIONS} else (self._nowhere(relation, name), key)
+
+    def _nowhere(self, relation: Relation, name: str) -> sql.Composed:
+        """The rows whose reference leads nowhere."""
+        table, (referenced, referenced_column) = self._future(relation), REFERENCES[relation, name]
         nowhere = sql.SQL("{} WHERE t.{} IS NOT NULL").format(table, sql.Identifier(name))
         if referenced in self._there.columns:
             nowhere += sql.SQL(" AND NOT EXISTS (SELECT FROM {} WHERE r.{} = t.{})").format(
                 self._future(referenced, "r"), sql.Identifier(referenced_column), sql.Identifier(name)
             )
-        return nowhere, key
+        return nowhere
 
     def _repetitions(self, relation: Relation, columns: str) -> tuple[sql.Composed, sql.Composable]:
         names = sql.SQL(columns)

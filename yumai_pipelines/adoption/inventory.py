@@ -17,6 +17,7 @@ from yumai_pipelines.adoption.bystanders import list_referring
 from yumai_pipelines.adoption.cases import Case
 from yumai_pipelines.adoption.constraints import TWO_TURNS_IN_ONE_INSTANT
 from yumai_pipelines.adoption.foretelling import SAMPLE, Foreteller, Foretold
+from yumai_pipelines.adoption.hindrances import taken_names
 from yumai_pipelines.adoption.kinds import Action, Kind, There
 from yumai_pipelines.adoption.ownership import function_names, list_obstacles, list_possessions
 from yumai_pipelines.adoption.registry import CONVERSATIONS, SESSION_CHILDREN, SESSIONS, SHOPS, TABLES, USERS, table_of
@@ -63,7 +64,8 @@ class Inventory:
         cases: kinds of rows, with their counts.
         missing_months: months without a partition between months that have one.
         foretold: what becomes of each difference, rows included.
-        silent: triggers of theirs that do not fire while the adoption writes rows again.
+        silent: triggers of theirs that do not fire for rows that the adoption makes or writes again.
+        readers: functions, triggers and policies of theirs that name a column which gets another type.
         referring: foreign keys of unknown tables to what the pipeline deletes, each with what it does then.
         unknown: objects that the project does not know, which adoption leaves alone.
     """
@@ -75,6 +77,7 @@ class Inventory:
     missing_months: tuple[Month, ...] = ()
     foretold: tuple[Foretold, ...] = ()
     silent: tuple[str, ...] = ()
+    readers: tuple[str, ...] = ()
     referring: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
 
@@ -110,7 +113,8 @@ class Inventory:
             _listed(f"Objects that are made or changed ({len(changed)}, and {comments} comments):", changed),
             _listed(f"Columns that are converted while the application writes ({len(converted)}):", converted),
             _listed(f"What stays unlike a fresh install, and is accepted ({len(kept)}):", kept),
-            _listed("Triggers that do not fire while the adoption writes rows again:", self.silent),
+            _listed("Triggers that do not fire for rows that the adoption makes or writes again:", self.silent),
+            _listed("What names a column that gets another type, and is to be looked at before:", self.readers),
             _listed("Foreign keys of unknown tables, at an erasure and the retention of sessions:", self.referring),
             _listed(f"Objects that are not known, and left alone ({len(self.unknown)}):", self.unknown),
         ]
@@ -171,18 +175,21 @@ def _look(connection: Connection, settings: Settings, *, count: bool) -> Invento
         unlike = list(dict.fromkeys(each.difference for each in found if each.kind != Kind.BLOCKING))
         foreteller = Foreteller(connection, found, there, settings.legacy_timezone)
         names = function_names()
+        missing = missing_months(partitions)
         return Inventory(
             shape=shape,
             refusals=(
                 *_wrong_bounds(connection, partitions, settings),
                 *list_obstacles(connection),
+                *(taken_names(connection, partitions, missing, settings.zone) if shape != UNDER_WAY else ()),
                 *(foreteller.refusals() if shape != UNDER_WAY else ()),
             ),
             owners=tuple(sorted({each.owner for each in list_possessions(connection)})),
             cases=count_cases(connection, there, settings.legacy_timezone) if count else (),
-            missing_months=missing_months(partitions),
+            missing_months=missing,
             foretold=tuple(foreteller.foretell()) if count else (),
             silent=tuple(f"{each.relation}: {each.name}" for each in foreteller.silenced()) if count else (),
+            readers=tuple(foreteller.readers()) if count else (),
             referring=tuple(map(str, list_referring(connection))),
             unknown=tuple(
                 f"{each.kind} {each.name}"

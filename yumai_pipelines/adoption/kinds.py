@@ -56,15 +56,10 @@ class Kind(Enum):
 
     TABLE = (Action.MAKE, "is made, without rows", _CATALOGUE)
     NO_TABLE = (Action.REFUSE, "is no plain table: make it one, or rename it", _FREE)
-    ELSEWHERE = (
-        Action.REFUSE,
-        "is missing, and public has a table of its name, which clients would no longer find: ALTER TABLE … SET SCHEMA, "
-        "or rename it",
-        _FREE,
-    )
+    ELSEWHERE = (Action.REFUSE, "would hide a table of its name in public from clients", _FREE)
     VIEW = (Action.CHANGE, "is built aside, and then exchanged", "the view is built anew")
     NO_VIEW = (Action.REFUSE, "is no view: rename it", _FREE)
-    VIEW_IN_USE = (Action.KEEP, "stays: another view depends on it", _FREE)
+    VIEW_IN_USE = (Action.KEEP, "stays: something of theirs reads it", _FREE)
     OWNER = (Action.CHANGE, "passes to yumai_pipeline", _CATALOGUE)
     TYPE = (Action.MAKE, "is made", _FREE)
     LABELS = (Action.CHANGE, "gets the labels that it lacks", _FREE)
@@ -73,7 +68,7 @@ class Kind(Enum):
     COLUMN = (Action.MAKE, "is added", _CATALOGUE)
     NUMBER = (Action.MAKE, "is added, and its rows are numbered", _WRITTEN)
     NARROWER = (Action.CHANGE, "is widened", _CATALOGUE)
-    NARROWER_IN_USE = (Action.KEEP, "stays narrower: a view reads it", _FREE)
+    NARROWER_IN_USE = (Action.KEEP, "stays narrower: something of theirs reads it", _FREE)
     WIDER = (Action.KEEP, "stays: what reads ours reads it too", _FREE)
     OTHER_TYPE = (Action.KEEP, "keeps its type: nothing of the pipeline reads it", _FREE)
     SAME_KEYS = (Action.KEEP, "keeps its type, which is that of what it refers to", _FREE)
@@ -154,15 +149,15 @@ class There:
         objects: its objects.
         columns: the columns of its relations.
         primary: the columns of the primary keys.
-        read_by_views: columns that a view or a rule reads, as `table.column`.
-        in_public: tables and views in the schema public.
+        in_use: columns whose type cannot be changed in place, as `table.column`.
+        elsewhere: the schemas outside ours that have a table or view of a name.
     """
 
     objects: tuple[SchemaObject, ...]
     columns: Mapping[Relation, Mapping[str, ColumnShape]]
     primary: Mapping[Relation, tuple[str, ...]]
-    read_by_views: frozenset[str]
-    in_public: frozenset[str]
+    in_use: frozenset[str]
+    elsewhere: Mapping[str, tuple[str, ...]]
 
     @classmethod
     def read(cls, connection: Connection) -> There:
@@ -181,10 +176,11 @@ class There:
             elif each.kind == "constraint" and (key := _PRIMARY_KEY.match(each.definition)):
                 primary[home(each)] = tuple(part.strip('"') for part in key[1].split(", "))
         facts = connection.execute(read_sql("adoption", "list_facts.sql")).fetchall()
-        named = {
-            what: frozenset(name for kind, name in facts if kind == what) for what in ("read by a view", "in public")
-        }
-        return cls(tuple(objects), columns, primary, named["read by a view"], named["in public"])
+        elsewhere: dict[str, tuple[str, ...]] = {}
+        for _, name, schema in (fact for fact in facts if fact[0] == "elsewhere"):
+            elsewhere[name] = (*elsewhere.get(name, ()), schema)
+        in_use = frozenset(name for what, name, _ in facts if what == "in use")
+        return cls(tuple(objects), columns, primary, in_use, elsewhere)
 
     def rulings(self) -> list[Ruling]:
         """The kinds of all differences from the target."""
@@ -292,13 +288,13 @@ def _relation_kind(ours: SchemaObject, theirs: SchemaObject | None, there: There
             return Kind.NO_VIEW
         return _view_kind(there)
     if theirs is None:
-        return Kind.ELSEWHERE if relation.name in there.in_public else Kind.TABLE
+        return Kind.ELSEWHERE if "public" in there.elsewhere.get(relation.name, ()) else Kind.TABLE
     same = ours.definition.partition("\nowner")[0] == theirs.definition.partition("\nowner")[0]
     return Kind.OWNER if same else Kind.NO_TABLE
 
 
 def _view_kind(there: There) -> Kind:
-    used = any(name.startswith(f"{RECENT_CONVERSATIONS}.") for name in there.read_by_views)
+    used = any(name.startswith(f"{RECENT_CONVERSATIONS}.") for name in there.in_use)
     return Kind.VIEW_IN_USE if used else Kind.VIEW
 
 
@@ -366,7 +362,7 @@ def _type_kind(there: There, relation: Relation, name: str, ours: ColumnShape, t
     if readable(ours.type, theirs.type):
         if not widens(ours.type, theirs.type) or theirs.generated:
             return Kind.WIDER
-        return Kind.NARROWER_IN_USE if f"{relation}.{name}" in there.read_by_views else Kind.NARROWER
+        return Kind.NARROWER_IN_USE if f"{relation}.{name}" in there.in_use else Kind.NARROWER
     if (relation, name) in KEYS:
         return Kind.KEY if relation in NUCLEUS else Kind.OTHER_TYPE
     if not core:

@@ -71,7 +71,7 @@ def _recover_users(steps: Steps, keys: list[PendingKey]) -> None:
     recover = sql.SQL(
         "SELECT yumai_pipelines.recover_user(user_id, source_table) FROM yumai_pipelines.adoption_unknown_users"
     )
-    steps.briefly("recover users", [], [recover])
+    steps.in_batches("recover users", [partial(steps.connection.execute, recover)], silently=True)
 
 
 def _recover_sessions(steps: Steps, as_of: datetime, why: str) -> None:
@@ -107,7 +107,7 @@ def _recover_sessions(steps: Steps, as_of: datetime, why: str) -> None:
     def make(scope: sql.Composable) -> sql.Composed:
         return sql.SQL(read_sql("adoption", "make_sessions.sql")).format(scope=scope)
 
-    in_batches(steps, "recover sessions", NEW_SESSIONS, "session_id", make)
+    in_batches(steps, "recover sessions", NEW_SESSIONS, "session_id", make, silently=True)
     steps.vacuum(SESSIONS)
 
 

@@ -63,8 +63,8 @@ def relations() -> list[Relation]:
 
 def home(item: SchemaObject | Difference) -> Relation:
     """The relation that a column, constraint or trigger is a part of."""
-    schema, name, _ = item.name.split(".")
-    return Relation(schema, name)
+    schema, _, rest = item.name.partition(".")
+    return Relation(schema, rest.rpartition(".")[0])
 
 
 def own_name(item: SchemaObject | Difference) -> str:

@@ -43,6 +43,11 @@ def comparable(ours: str, theirs: str) -> bool:
     return len(pair) == 1 or pair <= numbers or pair <= _TIMES
 
 
+def assignable(ours: str, theirs: str) -> bool:
+    """Whether a column of ours takes a value that is sent as one of their type, as by a cast or by some drivers."""
+    return comparable(ours, theirs) or family(ours) == "text" or {ours, theirs} == {"json", "jsonb"}
+
+
 def ordered(name: str) -> bool:
     """Whether an ordinary index can be built on a column of the type."""
     return name not in _UNORDERED

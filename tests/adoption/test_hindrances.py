@@ -1,0 +1,169 @@
+"""What of theirs would end an adoption midway is refused before it begins, and what the refusal says helps."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from tests.adoption.test_adoption import SETTINGS, adopted, catalogue, older
+from tests.support import every, one
+from yumai_pipelines.adoption import NotToBeAdoptedError, inspect
+from yumai_pipelines.schema.differences import drift
+
+if TYPE_CHECKING:
+    from tests.conftest import Databases
+
+COMMAND = re.compile(r"((?:ALTER|DROP) .+?)(?: until|,|;|\.$)")
+"""The first command of a refusal."""
+
+PLANTED = {
+    "chatbot.orders_pkey is the name of something that the adoption makes: ALTER INDEX": (
+        "CREATE TABLE chatbot.orders_before (id int CONSTRAINT orders_pkey PRIMARY KEY)"
+    ),
+    "chatbot.idx_session_master_active is the name": (
+        "CREATE TABLE chatbot.other (id int); CREATE INDEX idx_session_master_active ON chatbot.other (id)"
+    ),
+    "RENAME TO conversations_2024_12_older; or attach it": (
+        "CREATE TABLE chatbot.conversations_2024_12 (LIKE chatbot.conversations)"
+    ),
+    "ALTER TABLE extracts.shop_performance RENAME": (
+        "CREATE SCHEMA extracts; CREATE TABLE extracts.shop_performance (id int)"
+    ),
+    "ALTER TABLE yumai_pipelines.quarantine RENAME": (
+        "CREATE SCHEMA yumai_pipelines; CREATE TABLE yumai_pipelines.quarantine (id int)"
+    ),
+    "chatbot.order_status has the name of an enum of ours": "CREATE TYPE chatbot.order_status AS (a int)",
+    r"chatbot.end_session\(uuid\) has the name of a function of ours": (
+        "CREATE AGGREGATE chatbot.end_session(uuid) (SFUNC = array_append, STYPE = uuid[])"
+    ),
+    "public.coupons SET SCHEMA chatbot, if it holds these rows": "CREATE TABLE public.coupons (id int, memo text)",
+    "column analytics.user_feedback.time_stamp_naive has a name that the adoption needs": (
+        "ALTER TABLE analytics.user_feedback ADD time_stamp_naive text"
+    ),
+    "column analytics.user_feedback.yumai_time_stamp has a name": (
+        "ALTER TABLE analytics.user_feedback ADD yumai_time_stamp text"
+    ),
+    "3 rows of analytics.user_feedback are against its check late": (
+        "ALTER TABLE analytics.user_feedback ADD CONSTRAINT late CHECK (id > 3) NOT VALID"
+    ),
+    "the check who refuses them": (
+        "UPDATE chatbot.users SET email = id || '@yumai.test'; "
+        "ALTER TABLE chatbot.users ADD CONSTRAINT who CHECK (email IS NOT NULL)"
+    ),
+    "chatbot.by_email lets NULL stand in one row": (
+        "CREATE UNIQUE INDEX by_email ON chatbot.users (email) NULLS NOT DISTINCT"
+    ),
+    "rule nobody of chatbot.users": "CREATE RULE nobody AS ON INSERT TO chatbot.users DO INSTEAD NOTHING",
+    "analytics.feedback_of_2023 inherits from analytics.user_feedback": (
+        "CREATE TABLE analytics.feedback_of_2023 () INHERITS (analytics.user_feedback)"
+    ),
+    "Policies hide rows of chatbot.users": (
+        "ALTER TABLE chatbot.users ENABLE ROW LEVEL SECURITY; ALTER TABLE chatbot.users FORCE ROW LEVEL SECURITY"
+    ),
+    "chatbot.shops, which is unlogged": (
+        "ALTER TABLE chatbot.menus DROP CONSTRAINT menus_shop_id_fkey; ALTER TABLE chatbot.shops SET UNLOGGED"
+    ),
+    "analytics.recommendations_log are identified for replication by analytics.by_time": (
+        "UPDATE analytics.recommendations_log SET time_stamp = '2024-09-01' WHERE time_stamp IS NULL; "
+        "ALTER TABLE analytics.recommendations_log ALTER time_stamp SET NOT NULL; "
+        "CREATE UNIQUE INDEX by_time ON analytics.recommendations_log (id, time_stamp); "
+        "ALTER TABLE analytics.recommendations_log REPLICA IDENTITY USING INDEX by_time"
+    ),
+    "ml_features.user_interactions is published by told, and nothing identifies its rows": (
+        "ALTER TABLE ml_features.user_interactions DROP CONSTRAINT user_interactions_pkey CASCADE; "
+        "CREATE PUBLICATION told FOR TABLES IN SCHEMA ml_features"
+    ),
+    "chatbot.conversations_2024_09 is published by rooted, and nothing": (
+        "ALTER TABLE chatbot.conversations_2024_09 REPLICA IDENTITY NOTHING; "
+        "CREATE PUBLICATION rooted FOR TABLE chatbot.conversations WITH (publish_via_partition_root = true)"
+    ),
+    "chatbot.menus is published by some_columns, and the columns": (
+        "CREATE PUBLICATION some_columns FOR TABLE chatbot.menus (menu_name)"
+    ),
+    "chatbot.user_profiles is published by some_rows, and the columns": (
+        "CREATE PUBLICATION some_rows FOR TABLE chatbot.user_profiles WHERE (user_id > 1)"
+    ),
+}
+
+
+def plant(url: str, *scripts: str) -> None:
+    with psycopg.connect(url, autocommit=True) as admin:
+        for statement in (each for script in scripts for each in script.split("; ")):
+            admin.execute(statement.encode())
+
+
+def test_each_hindrance_is_told_before_anything_is_changed_and_what_is_told_helps(databases: Databases) -> None:
+    with older(databases, "lost_keys") as (url, _):
+        plant(url, *PLANTED.values())
+        before = catalogue(url)
+        refusals = inspect(url, SETTINGS).refusals
+        missed = [each for each in PLANTED if not any(re.search(each, line) for line in refusals)]
+        assert (missed, len(refusals)) == ([], len(PLANTED)), refusals
+        with pytest.raises(NotToBeAdoptedError):
+            adopted(url)
+        assert catalogue(url) == before
+        plant(url, "ALTER TABLE public.coupons DROP id", "ALTER TABLE public.coupons ADD id int")
+        for line in refusals:
+            command = COMMAND.search(line)
+            assert command is not None, line
+            plant(url, command[1])
+        assert inspect(url, SETTINGS).refusals == ()
+        adopted(url)
+        with psycopg.connect(url, autocommit=True) as connection:
+            assert [str(each) for each in drift(connection)] == []
+
+
+HARMLESS = (
+    "CREATE PUBLICATION everything FOR ALL TABLES",
+    "CREATE PUBLICATION some_rows FOR TABLE chatbot.menus (id, menu_name) WHERE (id > 1)",
+    "CREATE PUBLICATION new_rows FOR TABLE chatbot.shops (shop_name) WITH (publish = 'insert')",
+    "ALTER TABLE chatbot.shops ALTER category TYPE varchar(20)",
+    "CREATE POLICY narrow ON chatbot.shops USING (category <> 'secret')",
+    "ALTER TABLE chatbot.menus ADD loud text GENERATED ALWAYS AS (upper(menu_name)) STORED",
+    'ALTER TABLE chatbot.users ADD "a.b ""c" int',
+    'CREATE TABLE chatbot."Odd.Table" (id int REFERENCES chatbot.users (id) ON DELETE CASCADE)',
+    "CREATE UNIQUE INDEX by_nickname ON chatbot.users (nickname)",
+    "ALTER TABLE analytics.recommendations_log ADD CHECK (shop_id IS NOT NULL)",
+    "CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE 'nobody else'; END$$",
+    "CREATE TRIGGER only_ours BEFORE INSERT ON chatbot.users FOR EACH ROW EXECUTE FUNCTION public.refuse()",
+    "CREATE FUNCTION public.budget() RETURNS text LANGUAGE plpgsql AS "
+    "$$BEGIN RETURN (SELECT max(request_budget) FROM analytics.recommendations_log); END$$",
+    "CREATE TRIGGER late BEFORE UPDATE OF request_budget ON analytics.recommendations_log FOR EACH ROW "
+    "EXECUTE FUNCTION public.refuse()",
+    "CREATE SCHEMA backup",
+    "CREATE TABLE backup.orders (id int)",
+)
+
+
+def test_what_only_looks_like_a_hindrance_is_none(databases: Databases) -> None:
+    with older(databases, "lost_keys") as (url, _):
+        with psycopg.connect(url, autocommit=True) as admin:
+            admin.execute("UPDATE chatbot.users SET nickname = id")
+            admin.execute("UPDATE analytics.recommendations_log SET user_id = 990 + id, shop_id = 777 WHERE id < 4")
+            admin.execute("UPDATE analytics.recommendations_log SET shop_id = 1 WHERE shop_id IS NULL")
+            admin.execute("ALTER TABLE analytics.recommendations_log ALTER request_budget TYPE text")
+            for statement in HARMLESS:
+                admin.execute(statement.encode())
+        inventory = inspect(url, SETTINGS)
+        assert inventory.refusals == ()
+        assert inventory.readers == (
+            "public.budget(): analytics.recommendations_log.request_budget",
+            "trigger late on table analytics.recommendations_log: analytics.recommendations_log.request_budget",
+        )
+        assert "chatbot.users: only_ours" in inventory.silent
+        made = {each.ruling.difference.object: each.reason for each in inventory.foretold}
+        assert "ALTER TABLE backup.orders SET SCHEMA chatbot first" in made["relation chatbot.orders"]
+        assert "sent as text" in made["column analytics.recommendations_log.request_budget"]
+        assert "may not be emptied" in made["constraint analytics.recommendations_log.recommendations_log_shop_id_fkey"]
+        adopted(url)
+        with psycopg.connect(url, autocommit=True) as admin:
+            assert [str(each) for each in drift(admin)] == []
+            names = every(admin, "SELECT nickname FROM chatbot.users WHERE external_user_id LIKE 'recovered:%'")
+            assert len(names) > 2
+            assert one(admin, "SELECT count(*) FROM analytics.recommendations_log WHERE shop_id = 777") == 3
+            with pytest.raises(psycopg.errors.DatatypeMismatch):
+                admin.execute("UPDATE analytics.recommendations_log SET request_budget = '1'::text")
+            admin.execute("UPDATE analytics.recommendations_log SET request_budget = '1'")

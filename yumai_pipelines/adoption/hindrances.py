@@ -1,0 +1,218 @@
+"""What of theirs would end an adoption midway, found before it begins, each with what to do.
+
+Names that ours are to get, publications that refuse changes, rules, inheritance, policies, and checks of theirs that
+rows which are made or written again would be against. What the login lacks is told by `ownership`, and what triggers
+of theirs would notice by `bystanders`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import psycopg
+from psycopg import sql
+
+from yumai_pipelines.adoption.conversions import KEPT, KEPT_BESIDE, SHADOW
+from yumai_pipelines.adoption.core import CORE, REFERENCES
+from yumai_pipelines.adoption.ownership import function_names
+from yumai_pipelines.adoption.registry import SESSIONS, USERS
+from yumai_pipelines.adoption.target import NOT_VALID, home, indexed, own_name, relations, target
+from yumai_pipelines.model.relations import Relation
+from yumai_pipelines.partitions.tables import DEFAULT, MonthTable
+from yumai_pipelines.postgres.sql_files import read_sql
+from yumai_pipelines.postgres.values import read_value
+from yumai_pipelines.schema.snapshot import shipped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from zoneinfo import ZoneInfo
+
+    from yumai_pipelines.adoption.conversions import Conversion
+    from yumai_pipelines.adoption.kinds import There
+    from yumai_pipelines.model.months import Month
+    from yumai_pipelines.partitions.tables import Partition
+    from yumai_pipelines.postgres.connections import Connection
+
+    Conversions = Mapping[Relation, tuple[Conversion, ...]]
+
+_MADE: dict[Relation, tuple[dict[str, str], ...]] = {
+    USERS: (
+        {
+            "id": "1",
+            "external_user_id": "'recovered:1'",
+            "nickname": "'recovered'",
+            "platform": "'web'",
+            "user_status": "'DELETED'",
+        },
+        {"id": "1", "external_user_id": "'recovered:1'"},
+    ),
+    SESSIONS: (
+        {
+            "session_id": "gen_random_uuid()",
+            "session_start": "now()",
+            "session_end": "now()",
+            "is_active": "false",
+            "session_metadata": """'{"recovered": true, "from": "chatbot.conversations", "why": ""}'""",
+        },
+    ),
+}
+"""What a user or session that is made for rows gets; where a user cannot be made in the first way, in the second."""
+
+_NO_SECOND_NULL = """
+    SELECT x.indexrelid::regclass::text FROM pg_index AS x WHERE x.indrelid = %s::regclass AND x.indisunique
+    AND x.indnullsnotdistinct AND NOT EXISTS (
+        SELECT FROM pg_attribute AS a WHERE a.attrelid = x.indrelid AND a.attnum = ANY(x.indkey) AND a.attname = ANY(%s)
+    )
+"""
+
+
+def hindrances(connection: Connection, conversions: Conversions) -> Iterator[str]:
+    """What the catalogue says would be in the way of any adoption of its tables.
+
+    Args:
+        connection: a transaction that reads.
+        conversions: the columns that get another type.
+    """
+    tables = [relation.quoted for relation in CORE]
+    values = {
+        "tables": tables,
+        "converted": [f"{relation.quoted}.{each.name}" for relation, found in conversions.items() for each in found],
+        "referenced": sorted({relation.quoted for relation, _ in REFERENCES.values()}),
+        "types": [each.name for each in target() if each.kind == "type"],
+        "functions": sorted(function_names()),
+    }
+    for file in ("list_hindrances.sql", "list_unidentified.sql"):
+        for (complaint,) in connection.execute(read_sql("adoption", file), values):
+            yield complaint
+
+
+def taken_names(
+    connection: Connection, partitions: Iterable[Partition], missing: Iterable[Month], zone: ZoneInfo
+) -> Iterator[str]:
+    """Relations of theirs whose names tables, indexes and partitions of ours are to get.
+
+    Args:
+        connection: a transaction that reads.
+        partitions: those that the conversations have.
+        missing: the months that get a partition.
+        zone: the business's time zone.
+    """
+    older = {str(relation) for relation in relations()}
+    names: dict[str, str | None] = {}
+    for each in (*target(), *shipped()):
+        if each.kind == "relation" and each.name not in older:
+            names[each.name] = None
+        elif each.kind == "index":
+            names[each.name] = indexed(each.definition).quoted
+        elif each.kind == "constraint" and each.definition.startswith(("PRIMARY KEY", "UNIQUE")):
+            names[f"{home(each).schema}.{own_name(each)}"] = home(each).quoted
+    months = {str(MonthTable.of(month, zone).partition) for month in missing}
+    names |= dict.fromkeys(months)
+    if not any(each.is_default for each in partitions):
+        names[str(DEFAULT)] = None
+    values = {"names": list(names), "tables": list(names.values()), "months": [name in months for name in names]}
+    for (complaint,) in connection.execute(read_sql("adoption", "list_taken_names.sql"), values):
+        yield complaint
+
+
+def taken_columns(there: There, conversions: Conversions, numbered: Iterable[tuple[Relation, str]]) -> Iterator[str]:
+    """Columns of theirs whose names columns are to get while they are converted or numbered, or afterwards."""
+    wanted = [
+        *(
+            (relation, form.format(each.name))
+            for relation, found in conversions.items()
+            for each in found
+            for form in (SHADOW, KEPT, KEPT_BESIDE)
+        ),
+        *((relation, SHADOW.format(name)) for relation, name in numbered),
+    ]
+    for relation, name in wanted:
+        if name in there.columns[relation]:
+            yield (
+                f"column {relation}.{name} has a name that the adoption needs: ALTER TABLE {relation} RENAME {name} TO "
+                f"their_{name}."
+            )
+
+
+def refused_rows(connection: Connection, there: There, made: Iterable[Relation]) -> Iterator[str]:
+    """Checks of theirs that a user or a session would be against that is made for rows which name none that is there.
+
+    Args:
+        connection: a transaction that reads.
+        there: what the database has.
+        made: the tables in which such rows are made.
+    """
+    for relation in made:
+        checks = [
+            each
+            for each in there.objects
+            if each.kind == "constraint" and home(each) == relation and each.definition.startswith("CHECK ")
+        ]
+        refused: list[str] = []
+        for given in _MADE[relation]:
+            row = _made_row(there, relation, given)
+            refused = [
+                own_name(each) for each in checks if _refuses(connection, row, each.definition.removeprefix("CHECK "))
+            ]
+            if not refused:
+                break
+        for (index,) in connection.execute(_NO_SECOND_NULL, (relation.quoted, list(_MADE[relation][-1]))):
+            yield (
+                f"Several rows of {relation} may be made for what is gone, and {index} lets NULL stand in one row "
+                f"alone: DROP INDEX {index}, and make it anew without NULLS NOT DISTINCT."
+            )
+        for name in refused:
+            yield (
+                f"Rows of {relation} are made for what is gone, with {', '.join(_MADE[relation][-1])} and the defaults "
+                f"of the others, and the check {name} refuses them: ALTER TABLE {relation} DROP CONSTRAINT {name}, or "
+                "set a default that it allows."
+            )
+
+
+def _made_row(there: There, relation: Relation, given: Mapping[str, str]) -> sql.Composed:
+    """SQL of a row that is made, with its columns."""
+
+    def value(name: str, default: str | None) -> str:
+        text = given.get(name, default or "NULL")
+        return "NULL" if "nextval(" in text else text
+
+    return sql.SQL("(SELECT {}) AS t").format(
+        sql.SQL(", ").join(
+            sql.SQL("({})::{} AS {}").format(
+                sql.SQL(value(name, shape.default)), sql.SQL(shape.type), sql.Identifier(name)
+            )
+            for name, shape in there.columns[relation].items()
+        )
+    )
+
+
+def _refuses(connection: Connection, row: sql.Composed, condition: str) -> bool:
+    """Whether a condition is false for a row. What cannot be asked of it is not."""
+    condition = condition.removesuffix(NOT_VALID).removesuffix(" NO INHERIT")
+    try:
+        with connection.transaction():
+            found = connection.execute(sql.SQL("SELECT FROM {} WHERE NOT {}").format(row, sql.SQL(condition)))
+            return found.rowcount > 0
+    except psycopg.Error:
+        return False
+
+
+def open_checks(connection: Connection, written: Iterable[Relation]) -> Iterator[str]:
+    """Checks of theirs that are NOT VALID, with rows against them that are written again.
+
+    Args:
+        connection: a transaction that reads.
+        written: the tables whose rows are written again.
+    """
+    values = {"tables": [relation.quoted for relation in written]}
+    for schema, name, check, condition in connection.execute(
+        read_sql("adoption", "list_open_checks.sql"), values
+    ).fetchall():
+        relation = Relation(schema, name)
+        against = sql.SQL("SELECT count(*) FROM {} WHERE NOT ({})").format(relation.identifier, sql.SQL(condition))
+        count = read_value(connection, against)
+        if count:
+            yield (
+                f"{count} rows of {relation} are against its check {check}, which is not proven, and rows are written "
+                f"again: put them right, or ALTER TABLE {relation} DROP CONSTRAINT {check}."
+            )
