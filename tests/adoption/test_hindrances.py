@@ -133,6 +133,9 @@ HARMLESS = (
     "$$BEGIN RETURN (SELECT max(request_budget) FROM analytics.recommendations_log); END$$",
     "CREATE TRIGGER late BEFORE UPDATE OF request_budget ON analytics.recommendations_log FOR EACH ROW "
     "EXECUTE FUNCTION public.refuse()",
+    "ALTER TABLE chatbot.shops RENAME CONSTRAINT shops_pkey TO key_of_shops",
+    "ALTER TABLE chatbot.conversations RENAME CONSTRAINT conversations_pkey TO key_of_turns",
+    "ALTER INDEX chatbot.idx_shops_name_trgm RENAME TO by_name",
     "CREATE SCHEMA backup",
     "CREATE TABLE backup.orders (id int)",
 )
@@ -156,6 +159,8 @@ def test_what_only_looks_like_a_hindrance_is_none(databases: Databases) -> None:
         assert "chatbot.users: only_ours" in inventory.silent
         made = {each.ruling.difference.object: each.reason for each in inventory.foretold}
         assert "ALTER TABLE backup.orders SET SCHEMA chatbot first" in made["relation chatbot.orders"]
+        for name in ("constraint chatbot.shops.shops_pkey", "constraint chatbot.conversations.conversations_pkey"):
+            assert made[name] == made["index chatbot.idx_shops_name_trgm"] == "is there under another name, and renamed"
         assert "sent as text" in made["column analytics.recommendations_log.request_budget"]
         assert "may not be emptied" in made["constraint analytics.recommendations_log.recommendations_log_shop_id_fkey"]
         adopted(url)

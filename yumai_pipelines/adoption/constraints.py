@@ -239,6 +239,11 @@ def add_unique_keys(steps: Steps) -> None:
 
 def _add_primary_key(steps: Steps, relation: Relation, partitions: list[Relation], key: SchemaObject) -> None:
     """Add the primary key of a table with partitions, each of which gets its own first."""
+    same = next((each for each in list_constraints(steps.connection, relation) if each.says(key.definition)), None)
+    if same is not None:
+        rename = _rename(relation, same.name, own_name(key))
+        steps.briefly(f"rename {same.name} to {own_name(key)}", exclusively(relation), [rename])
+        return
     columns = key.definition.removeprefix("PRIMARY KEY")
     if is_repeated(steps.connection, relation, columns):
         return

@@ -24,6 +24,7 @@ from yumai_pipelines.adoption.target import ColumnShape, home, own_name, within
 from yumai_pipelines.adoption.types import assignable, family
 from yumai_pipelines.model.relations import Relation
 from yumai_pipelines.postgres.sql_files import read_sql
+from yumai_pipelines.schema.snapshot import loosely
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,10 +33,13 @@ if TYPE_CHECKING:
     from yumai_pipelines.adoption.conversions import Conversion
     from yumai_pipelines.adoption.kinds import Ruling
     from yumai_pipelines.postgres.connections import Connection
+    from yumai_pipelines.schema.snapshot import SchemaObject
 
 SAMPLE = 5
 _WRITING = {*CONVERSIONS, Kind.NUMBER, Kind.TIMES_GIVEN, Kind.SESSIONS_GIVEN}
 """Kinds for which the rows of their tables are written again."""
+_RENAMED = {Kind.UNIQUE, Kind.CONDITION, Kind.REFERENCE, Kind.INDEX}
+"""Kinds of what may be there already, under a name of theirs."""
 _LARGEST = {"smallint": 2**15 - 1, "integer": 2**31 - 1}
 
 
@@ -70,6 +74,7 @@ class Foreteller:
         self._zone = zone
         self._conversions = list_conversions(found)
         self._types = {each.name for each in there.objects if each.kind == "type"}
+        self._unknown = [each.difference.found for each in found if each.kind == Kind.UNKNOWN and each.difference.found]
         self._no_tables = {each.name for each in found if each.kind == Kind.NO_TABLE}
         numbered = [each.difference for each in found if each.kind == Kind.NUMBER]
         self._numbered = {(home(each), own_name(each)) for each in numbered}
@@ -81,6 +86,8 @@ class Foreteller:
 
     def _outcome(self, each: Ruling) -> tuple[Action, str]:
         kind = each.kind
+        if kind in _RENAMED and self._is_there_otherwise(each):
+            return Action.CHANGE, "is there under another name, and renamed"
         question = self._rows_against(each)
         if question is None:
             done = kind.done + self._adapted(each) + self._refused_type(each)
@@ -100,6 +107,17 @@ class Foreteller:
         if column in self._there.columns[relation] and not may_be_null(self._connection, relation, column):
             return Action.KEEP, f"is added for new rows alone: {rows} lead nowhere, and may not be emptied"
         return Action.MAKE, f"{kind.done}; {rows} lead nowhere"
+
+    def _is_there_otherwise(self, each: Ruling) -> bool:
+        """Whether the same table has a constraint or an index that says the same, and has another name."""
+        ours = each.expected
+
+        def says_the_same(other: SchemaObject) -> bool:
+            if ours.kind == "index":
+                return other.definition == ours.definition.replace(f" {own_name(ours)} ", f" {own_name(other)} ", 1)
+            return home(other) == home(ours) and loosely(other.definition) == loosely(ours.definition)
+
+        return any(other.kind == ours.kind and says_the_same(other) for other in self._unknown)
 
     def _refused_type(self, each: Ruling) -> str:
         """That a column which is converted takes no value of their type any more, where it does not."""

@@ -392,7 +392,7 @@ def _constraint_kind(relation: Relation, definition: str, there: There) -> Kind:
         types = final_type(there, relation, names[0]), final_type(there, *to)
         return Kind.REFERENCE if readable(*types) else Kind.NOT_COMPARABLE
     if definition.startswith("PRIMARY KEY"):
-        return Kind.OTHER_PRIMARY_KEY if there.primary.get(relation) else Kind.UNIQUE
+        return Kind.UNIQUE if there.primary.get(relation, tuple(names)) == tuple(names) else Kind.OTHER_PRIMARY_KEY
     if definition.startswith("UNIQUE"):
         fits = all(ordered(final_type(there, relation, name)) for name in names)
         return Kind.UNIQUE if fits else Kind.NOT_COMPARABLE
