@@ -44,6 +44,39 @@ def test_every_cell_on_the_demonstration(database: str, connection: Connection) 
     compare(connection)
 
 
+PLACES = (
+    '{"shop_id": 7}',
+    '{"shop_id": 0}',
+    '{"shop_id": -7}',
+    '{"shop_id": 7.0}',
+    '{"shop_id": 7e1}',
+    '{"shop_id": 999999999999999999}',
+    '{"shop_id": 1000000000000000000}',
+    '{"shop_id": "7"}',
+    '{"shop_id": null}',
+    '{"shop_id": [7]}',
+    '{"shop_id": 8, "shop_id": 7}',
+    '{"shop_id": {"shop_id": 7}}',
+    '[{"shop_id": 7}]',
+    "{}",
+    "7",
+)
+
+
+@pytest.mark.parametrize("others", ["", '{"shop_id": 5}, ', '{"shop_id": 5}, {"shop_id": 7}, {"shop_id": 5}, '])
+def test_every_cell_of_lists_at_the_edge_of_what_is_read_in_one_call(connection: Connection, others: str) -> None:
+    session = connection.execute("SELECT start_session(NULL)").fetchone()
+    assert session
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO recommendations_log (session_id, time_stamp, recommendations, recommendation_count, "
+            """user_selection) VALUES (%s, '2024-12-24', %s, 1, '{"shop_id": 7}')""",
+            [(session[0], each) for place in PLACES for each in (f"[{others}{place}]", place)] + [(session[0], "[]")],
+        )
+    build(connection)
+    compare(connection)
+
+
 # jsonb cannot hold NUL, half of a surrogate pair, or numbers out of its range.
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=6)
 NAMES = st.sampled_from(["shop_id", "rating", "sentiment", "rank", "x"])

@@ -23,16 +23,25 @@ WITH scored AS NOT MATERIALIZED (
 ),
 
 counted AS MATERIALIZED (
-    -- Before anything is reckoned: millions of scores have some thousand values.
-    SELECT
-        s.month,
-        s.method,
-        s.score,
-        s.value,
-        count(*) AS recommendations,
-        count(*) FILTER (WHERE s.selected) AS selections
-    FROM scored AS s
-    GROUP BY s.month, s.method, s.score, s.value
+    -- Before anything is reckoned: millions of scores have some thousand values. All four are counted in one pass.
+    SELECT g.*
+    FROM (
+        SELECT
+            r.month,
+            r.method,
+            CASE
+                WHEN grouping(r.confidence_score) = 0 THEN 'confidence'
+                WHEN grouping(r.wide_score) = 0 THEN 'wide'
+                WHEN grouping(r.deep_score) = 0 THEN 'deep'
+                ELSE 'rag'
+            END AS score,
+            coalesce(r.confidence_score, r.wide_score, r.deep_score, r.rag_score) AS value,
+            count(*) AS recommendations,
+            count(*) FILTER (WHERE r.selected) AS selections
+        FROM staged_recommendations AS r
+        GROUP BY r.month, r.method, GROUPING SETS (r.confidence_score, r.wide_score, r.deep_score, r.rag_score)
+    ) AS g
+    WHERE g.value IS NOT NULL
 ),
 
 deciles AS MATERIALIZED (
