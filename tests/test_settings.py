@@ -33,6 +33,7 @@ def test_environment_sets_each_field(monkeypatch: pytest.MonkeyPatch) -> None:
         ("YUMAI_LOCK_PATIENCE_S", "inf", "finite number"),
         ("YUMAI_LOCK_PATIENCE_S", "nan", "finite number"),
         ("YUMAI_LOCK_PATIENCE_S", "1e300", "less than or equal to 604800"),
+        ("YUMAI_EXTRACTS_URL", "extracts", "it is a relative directory"),
         ("YUMAI_REPLICA_URL", "replica:5432", "as in postgresql://"),
         ("YUMAI_REPLICA_LAG_S", "0", "greater than 0"),
         ("YUMAI_SOFT_REFERENCE_TOLERANCE", "NaN", "finite number"),

@@ -20,6 +20,7 @@ from yumai_pipelines.defs.integrity.checks import INTEGRITY_CHECKS
 from yumai_pipelines.defs.integrity.jobs import repair_job
 from yumai_pipelines.defs.partitions.assets import conversations
 from yumai_pipelines.defs.partitions.checks import PARTITION_CHECKS
+from yumai_pipelines.defs.publication.assets import extracts_published, published_extracts
 from yumai_pipelines.defs.records.jobs import records_job, records_schedule
 from yumai_pipelines.defs.report.assets import monthly_report
 from yumai_pipelines.defs.resources import RESOURCES
@@ -57,6 +58,7 @@ def build_definitions(resource_overrides: Mapping[str, Any] | None = None) -> dg
             session_monitoring,
             extracts,
             monthly_report,
+            published_extracts,
             expired_sessions,
             archived_conversations,
         ],
@@ -68,6 +70,7 @@ def build_definitions(resource_overrides: Mapping[str, Any] | None = None) -> dg
             *EXTRACT_CHECKS,
             *ARCHIVE_CHECKS,
             archives_agree,
+            extracts_published,
         ],
         jobs=[*JOBS, repair_job, erasure_job, adoption_job, records_job],
         schedules=[*SCHEDULES, records_schedule],

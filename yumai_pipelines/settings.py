@@ -34,7 +34,7 @@ _NEEDED_BY_WORKERS = {
     "archive_url": "what it would keep below YUMAI_HOME is lost with its host",
     "report_url": "what it would keep below YUMAI_HOME is lost with its host",
 }
-_PLACES = ("archive_url", "report_url")
+_PLACES = ("archive_url", "report_url", "extracts_url")
 """Settings that name a directory of files."""
 
 LONGEST_PATIENCE_S = 7 * 24 * 3600.0
@@ -105,6 +105,12 @@ class Settings(BaseSettings):
         default=None,
         min_length=1,
         description="Directory, or any URL that fsspec knows, for the reports; without it, reports in YUMAI_HOME.",
+    )
+    extracts_url: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Directory or URL, such as s3://bucket/extracts, to which the extracts are published as Delta "
+        "tables; without it, nothing is published.",
     )
     lock_timeout_ms: int = Field(
         default=100,

@@ -67,6 +67,7 @@ def test_asset_keys() -> None:
         "chatbot/archived_conversations",
         "chatbot/expired_sessions",
         "extracts/monthly_report",
+        "extracts/published",
         *("/".join((table.relation.schema, table.relation.name)) for table in TABLES),
         *("/".join((extract.relation.schema, extract.relation.name)) for extract in EXTRACTS),
     }
@@ -80,10 +81,12 @@ def test_assets_of_each_job() -> None:
             "chatbot/recent_conversations",
             "chatbot/inactive_sessions",
             "chatbot/session_monitoring",
+            "extracts/published",
             *("/".join((table.relation.schema, table.relation.name)) for table in TABLES if not table.partitioned),
         },
         "monthly_extracts": {
             "extracts/monthly_report",
+            "extracts/published",
             *("/".join((extract.relation.schema, extract.relation.name)) for extract in EXTRACTS),
         },
     }
@@ -118,7 +121,8 @@ def test_checks_of_each_job() -> None:
     assert checks_of("monthly_partitions") == {
         check for check in everything if check.startswith("chatbot/conversations:")
     }
-    of_today = {check for check in of_extracts if check.endswith((":has_the_last_month", ":of_the_logs_as_they_are"))}
+    daily = (":has_the_last_month", ":of_the_logs_as_they_are", ":extracts_published")
+    of_today = {check for check in of_extracts if check.endswith(daily)}
     assert checks_of("daily_upkeep") == everything - of_extracts | of_today
     assert checks_of("monthly_extracts") >= of_extracts | {
         f"analytics/{table}:{check}"

@@ -145,6 +145,7 @@ def erase(
     """
     from yumai_pipelines.archives.store import Store
     from yumai_pipelines.erasure.erase import erase_user, preview_erasure
+    from yumai_pipelines.extracts.publication import publish
     from yumai_pipelines.extracts.user_key import user_key_secrets
 
     settings = Settings()
@@ -182,6 +183,9 @@ def erase(
     if not yes:
         out.print("This was a dry run: nothing was changed. The files of archived months were not searched.")
         return "the same with --yes. It cannot be undone."
+    if settings.extracts_url is not None:
+        with connect_as_owner(settings, "publish extracts") as connection:
+            publish(connection, settings.extracts_url, settings.lock_policy, erasing=True)
     out.print("The person is erased.")
     current = Month.of(datetime.now(UTC), settings.zone)
     if months := [month for day in erasure.months if (month := Month.of_day(day)) < current]:

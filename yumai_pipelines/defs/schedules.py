@@ -20,6 +20,7 @@ from yumai_pipelines.defs.limits import limit
 from yumai_pipelines.defs.metadata import asset_key
 from yumai_pipelines.defs.months import KEPT_MONTHS
 from yumai_pipelines.defs.partitions.assets import conversations
+from yumai_pipelines.defs.publication.assets import published_extracts
 from yumai_pipelines.defs.report.assets import monthly_report
 from yumai_pipelines.defs.resources import PostgresResource
 from yumai_pipelines.defs.retention.jobs import retention_graph
@@ -116,8 +117,8 @@ ROUTINES = (
     Routine(
         "daily_upkeep",
         "Counts the rows of the tables, checks all of the database, refreshes the view of the last seven days, closes "
-        "inactive sessions.",
-        dg.AssetSelection.assets(source_tables, *VIEW_ASSETS, inactive_sessions, session_monitoring)
+        "inactive sessions, publishes what is not yet published.",
+        dg.AssetSelection.assets(source_tables, *VIEW_ASSETS, inactive_sessions, session_monitoring, published_extracts)
         | dg.AssetSelection.checks_for_assets(schema, conversations, archived_conversations.key)
         | dg.AssetSelection.checks(extracts_as_of, extracts_freshness),
         cron="0 4 * * *",
@@ -125,8 +126,9 @@ ROUTINES = (
     ),
     Routine(
         "monthly_extracts",
-        "Builds the extracts and the report of months that are over, if the logs pass their checks.",
-        dg.AssetSelection.assets(extracts, monthly_report) | dg.AssetSelection.checks_for_assets(*_BENEATH_EXTRACTS),
+        "Builds, and publishes, the extracts and the report of months that are over, if the logs pass their checks.",
+        dg.AssetSelection.assets(extracts, monthly_report, published_extracts)
+        | dg.AssetSelection.checks_for_assets(*_BENEATH_EXTRACTS),
         cron="0 2 * * *",
         asks_for="Months that are over and were never built, and those whose logs have changed since, such as by late "
         "feedback. Looks every day; runs only when there is one.",

@@ -84,6 +84,9 @@ class AdvisoryLock(Enum):
     PARTITIONS = "yumai_pipelines: partitions of chatbot.conversations"
     """One run at a time makes or detaches partitions."""
 
+    PUBLICATION = "yumai_pipelines: published extracts"
+    """One run at a time publishes the extracts, and none while a person is erased."""
+
 
 _ORDER = list(AdvisoryLock)
 _HELD: WeakKeyDictionary[Connection, list[AdvisoryLock]] = WeakKeyDictionary()

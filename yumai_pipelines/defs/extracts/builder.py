@@ -12,6 +12,7 @@ from yumai_pipelines.defs.resources import PostgresResource, UserKeys
 from yumai_pipelines.extracts.build import Privacy, Summaries, build_months
 from yumai_pipelines.extracts.changes import changed_months
 from yumai_pipelines.extracts.proof import prove
+from yumai_pipelines.extracts.publication import publish
 from yumai_pipelines.model.calendar import spans
 from yumai_pipelines.model.entries import Extract
 from yumai_pipelines.model.months import Month
@@ -114,9 +115,15 @@ def build_changed(
     settings: dg.ResourceParam[Settings],
     user_keys: dg.ResourceParam[UserKeys],
 ) -> None:
-    """Build the months of the extracts whose logs have changed since they were built, except purged months."""
+    """Build the months of the extracts whose logs have changed since they were built, except purged months.
+
+    What is published of the extracts is replaced at once, so that a person who was erased is gone from the files too.
+    """
     if months is None:
         context.add_output_metadata({"built": "none: this is a dry run"})
         return
     built = Builder(context, postgres, settings, user_keys).build_changed([Month.parse(month) for month in months])
+    if settings.extracts_url is not None:
+        with postgres.connect("publish extracts") as connection:
+            publish(connection, settings.extracts_url, settings.lock_policy, erasing=True)
     context.add_output_metadata({"built": ", ".join(map(str, built)) or "none: every month is of the logs as they are"})

@@ -1,0 +1,1 @@
+"""The extracts as Delta tables, for readers that leave the database alone."""
