@@ -17,7 +17,7 @@ from yumai_pipelines.adoption.constraints import key_column, may_be_null
 from yumai_pipelines.adoption.conversions import list_conversions
 from yumai_pipelines.adoption.core import CORE, REFERENCES
 from yumai_pipelines.adoption.hindrances import hindrances, open_checks, refused_rows, taken_columns
-from yumai_pipelines.adoption.kinds import CONVERSIONS, NUCLEUS, Action, Kind, There, adapted_type
+from yumai_pipelines.adoption.kinds import CATALOGUE, CONVERSIONS, NUCLEUS, Action, Kind, There, adapted_type
 from yumai_pipelines.adoption.ownership import function_names
 from yumai_pipelines.adoption.registry import CONVERSATIONS, SESSIONS, USERS, table_of
 from yumai_pipelines.adoption.target import ColumnShape, home, own_name, within
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 SAMPLE = 5
 _WRITING = {*CONVERSIONS, Kind.NUMBER, Kind.TIMES_GIVEN, Kind.SESSIONS_GIVEN}
 """Kinds for which the rows of their tables are written again."""
+RENAMED = "is there under another name, and renamed"
 _RENAMED = {Kind.UNIQUE, Kind.CONDITION, Kind.REFERENCE, Kind.INDEX}
 """Kinds of what may be there already, under a name of theirs."""
 _LARGEST = {"smallint": 2**15 - 1, "integer": 2**31 - 1}
@@ -59,8 +60,11 @@ class Foretold:
 
     def __str__(self) -> str:
         """One line for people: the object, how it differs, what is done, and what that costs."""
-        cost = "" if self.action == Action.KEEP or not self.ruling.kind.cost else f" ({self.ruling.kind.cost})"
-        return f"{self.ruling.difference}: {self.reason}{cost}"
+        # What is only renamed costs less than its kind does otherwise.
+        cost = CATALOGUE if self.reason == RENAMED else self.ruling.kind.cost
+        return f"{self.ruling.difference}: {self.reason}" + (
+            "" if self.action == Action.KEEP or not cost else f" ({cost})"
+        )
 
 
 class Foreteller:
@@ -87,7 +91,7 @@ class Foreteller:
     def _outcome(self, each: Ruling) -> tuple[Action, str]:
         kind = each.kind
         if kind in _RENAMED and self._is_there_otherwise(each):
-            return Action.CHANGE, "is there under another name, and renamed"
+            return Action.CHANGE, RENAMED
         question = self._rows_against(each)
         if question is None:
             done = kind.done + self._adapted(each) + self._refused_type(each)

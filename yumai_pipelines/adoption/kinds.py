@@ -45,7 +45,7 @@ class Action(StrEnum):
     REFUSE = "has to be decided first"
 
 
-_CATALOGUE = "a lock of milliseconds"
+CATALOGUE = "a lock of milliseconds"
 _SCANNED = "a scan that stops nobody, and a lock of milliseconds"
 _WRITTEN = "each row is written once more, in batches; a lock of milliseconds"
 _FREE = ""
@@ -54,20 +54,20 @@ _FREE = ""
 class Kind(Enum):
     """A kind of difference: what becomes of it, in words, and what that costs."""
 
-    TABLE = (Action.MAKE, "is made, without rows", _CATALOGUE)
+    TABLE = (Action.MAKE, "is made, without rows", CATALOGUE)
     NO_TABLE = (Action.REFUSE, "is no plain table: make it one, or rename it", _FREE)
     ELSEWHERE = (Action.REFUSE, "would hide a table of its name in public from clients", _FREE)
     VIEW = (Action.CHANGE, "is built aside, and then exchanged", "the view is built anew")
     NO_VIEW = (Action.REFUSE, "is no view: rename it", _FREE)
     VIEW_IN_USE = (Action.KEEP, "stays: something of theirs reads it", _FREE)
-    OWNER = (Action.CHANGE, "passes to yumai_pipeline", _CATALOGUE)
+    OWNER = (Action.CHANGE, "passes to yumai_pipeline", CATALOGUE)
     TYPE = (Action.MAKE, "is made", _FREE)
     LABELS = (Action.CHANGE, "gets the labels that it lacks", _FREE)
     OWN_LABELS = (Action.KEEP, "has labels of its own, or another order", _FREE)
     FUNCTION = (Action.CHANGE, "is replaced by ours", _FREE)
-    COLUMN = (Action.MAKE, "is added", _CATALOGUE)
+    COLUMN = (Action.MAKE, "is added", CATALOGUE)
     NUMBER = (Action.MAKE, "is added, and its rows are numbered", _WRITTEN)
-    NARROWER = (Action.CHANGE, "is widened", _CATALOGUE)
+    NARROWER = (Action.CHANGE, "is widened", CATALOGUE)
     NARROWER_IN_USE = (Action.KEEP, "stays narrower: something of theirs reads it", _FREE)
     WIDER = (Action.KEEP, "stays: what reads ours reads it too", _FREE)
     OTHER_TYPE = (Action.KEEP, "keeps its type: nothing of the pipeline reads it", _FREE)
@@ -83,12 +83,12 @@ class Kind(Enum):
     KEY = (Action.REFUSE, "is a key of another type, which is not converted", _FREE)
     GENERATED = (Action.REFUSE, "is a generated column of another type: drop its expression first", _FREE)
     COMPUTED = (Action.KEEP, "is a generated column", _FREE)
-    DEFAULT = (Action.CHANGE, "gets our default", _CATALOGUE)
+    DEFAULT = (Action.CHANGE, "gets our default", CATALOGUE)
     OTHER_DEFAULT = (Action.KEEP, "keeps its default", _FREE)
     NUMBERED_OTHERWISE = (Action.KEEP, "is numbered in another way", _FREE)
     NULLS = (Action.TRY, "is declared NOT NULL", _SCANNED)
     EMPTY_ALLOWED = (Action.KEEP, "may be empty: the older application may leave it out", _FREE)
-    NO_NULLS = (Action.CHANGE, "may be NULL", _CATALOGUE)
+    NO_NULLS = (Action.CHANGE, "may be NULL", CATALOGUE)
     NO_NULLS_HERE = (Action.KEEP, "stays NOT NULL", _FREE)
     REFERENCE = (Action.TRY, "is added for new rows, then proven; rows that lead nowhere are repaired first", _SCANNED)
     BLOCKING = (
@@ -104,7 +104,7 @@ class Kind(Enum):
     TIMES_GIVEN = (Action.CHANGE, "is declared NOT NULL, once each row has a time", _SCANNED)
     NOT_COMPARABLE = (Action.KEEP, "is not added: its columns have other types", _FREE)
     INDEX = (Action.MAKE, "is built while the application writes", _SCANNED)
-    TRIGGER = (Action.CHANGE, "is made", _CATALOGUE)
+    TRIGGER = (Action.CHANGE, "is made", CATALOGUE)
     GRANT = (Action.CHANGE, "is granted", _FREE)
     COMMENT = (Action.CHANGE, "is commented", _FREE)
     UNKNOWN = (Action.KEEP, "is not known, and left alone", _FREE)
