@@ -63,6 +63,7 @@ year: install  ## let fourteen months pass, with outages, deployments and a chat
 
 SCALE ?= small
 bench: install  ## measure what the project promises, and what one would do without it (SCALE=small|medium|large)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group bench
 	$(BIN)/python -m benchmarks --scale $(SCALE)
 
 clean:  ## remove the virtual environment and caches; the data stays
