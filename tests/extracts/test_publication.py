@@ -23,7 +23,7 @@ from tests.support import Connection, one
 from yumai_pipelines.cli import app
 from yumai_pipelines.extracts import publication
 from yumai_pipelines.extracts.proof import prove
-from yumai_pipelines.extracts.publication import PublicationError, late_months, publish, schema_of
+from yumai_pipelines.extracts.publication import PublicationError, late_months, publish, published_schema
 from yumai_pipelines.model.registry import EXTRACTS, extract_of
 from yumai_pipelines.postgres.connections import connect
 
@@ -80,14 +80,14 @@ def test_every_row_is_published_as_it_is(
     for extract in EXTRACTS:
         wanted = in_database(owner, extract)
         table = published(url, extract.relation.name)
-        assert pa.schema(table.schema().to_arrow()) == schema_of(extract)
+        assert pa.schema(table.schema().to_arrow()) == published_schema(extract)
         frame = pl.read_delta(str(tmp_path / "extracts" / extract.relation.name))
-        assert_equal(frame.select(schema_of(extract).names).sort(extract.key).rows(), wanted)
+        assert_equal(frame.select(published_schema(extract).names).sort(extract.key).rows(), wanted)
         dataset = table.to_pyarrow_dataset()
         with duckdb.connect() as memory:
             memory.execute("SET TimeZone = 'UTC'")
             memory.register("extract", dataset)
-            found = memory.table("extract").select(*schema_of(extract).names).order(", ".join(extract.key))
+            found = memory.table("extract").select(*published_schema(extract).names).order(", ".join(extract.key))
             assert_equal(found.fetchall(), wanted)
 
 
@@ -169,7 +169,9 @@ def test_a_killed_publication_is_finished_by_the_next(
     assert late_months(owner, str(tmp_path)) == []
     for extract in EXTRACTS:
         frame = pl.read_delta(str(tmp_path / extract.relation.name))
-        assert_equal(frame.select(schema_of(extract).names).sort(extract.key).rows(), in_database(owner, extract))
+        assert_equal(
+            frame.select(published_schema(extract).names).sort(extract.key).rows(), in_database(owner, extract)
+        )
         assert len(list((tmp_path / extract.relation.name).rglob("month=*/*"))) == len(MONTHS)
 
 
@@ -271,5 +273,5 @@ def test_extracts_are_published_to_an_object_store(owner: Connection, monkeypatc
         extract = extract_of("shop_performance")
         table = DeltaTable(f"{url}/shop_performance", storage_options={"allow_http": "true"})
         key = [(name, "ascending") for name in extract.key]
-        rows = table.to_pyarrow_table(columns=schema_of(extract).names).sort_by(key)
+        rows = table.to_pyarrow_table(columns=published_schema(extract).names).sort_by(key)
         assert_equal([tuple(row.values()) for row in rows.to_pylist()], in_database(owner, extract))

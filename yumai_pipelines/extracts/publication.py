@@ -13,7 +13,6 @@ no decimal holds every number of it. deltalake and PyArrow are imported when som
 from __future__ import annotations
 
 import os
-import re
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from psycopg import sql
 from psycopg.rows import class_row
 
+from yumai_pipelines.extracts.arrow import schema_of
 from yumai_pipelines.model.registry import EXTRACTS
 from yumai_pipelines.postgres.errors import DatabaseError
 from yumai_pipelines.postgres.locks import AdvisoryLock, advisory_lock
@@ -124,32 +124,9 @@ def publish(connection: Connection, url: str, policy: LockPolicy, *, erasing: bo
     return done
 
 
-def schema_of(extract: Extract) -> pa.Schema:
+def published_schema(extract: Extract) -> pa.Schema:
     """The columns of a published extract, by those of the registry."""
-    import pyarrow as pa
-
-    kinds = {
-        "date": pa.date32(),
-        "boolean": pa.bool_(),
-        "smallint": pa.int16(),
-        "integer": pa.int32(),
-        "bigint": pa.int64(),
-        "numeric": pa.float64(),
-        "double precision": pa.float64(),
-        "timestamp with time zone": pa.timestamp("us", tz="UTC"),
-    }
-
-    def of(kind: str) -> pa.DataType:
-        if kind.endswith("[]"):
-            return pa.list_(of(kind.removesuffix("[]")))
-        if scaled := _SCALED.fullmatch(kind):
-            return pa.decimal128(int(scaled[1]), int(scaled[2]))
-        return kinds.get(kind, pa.string())
-
-    return pa.schema([(column.name, of(column.type)) for column in snapshot.columns(extract.relation)])
-
-
-_SCALED = re.compile(r"numeric\((\d+),(\d+)\)")
+    return schema_of(extract.relation, "UTC", decimals=True)
 
 
 def _builds(connection: Connection, extract: Extract) -> list[Build]:
@@ -193,7 +170,7 @@ def _make(url: str, extract: Extract) -> DeltaTable:
     """Make the table of an extract. Its log has no smallest and largest pseudonyms: they would outlive an erasure."""
     from deltalake import DeltaTable
 
-    schema = schema_of(extract)
+    schema = published_schema(extract)
     shown = ",".join(name for name in schema.names if name not in {extract.user_key, "month"})
     return DeltaTable.create(
         _place(url, extract),
@@ -211,7 +188,7 @@ def _replace(connection: Connection, table: DeltaTable, extract: Extract, month:
     import pyarrow as pa
     from deltalake import CommitProperties, Transaction, write_deltalake
 
-    schema = schema_of(extract)
+    schema = published_schema(extract)
     with connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         (build,) = [each for each in _builds(connection, extract) if each.month == month]

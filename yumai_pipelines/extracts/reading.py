@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import psycopg
 from psycopg import sql
 
+from yumai_pipelines.extracts.arrow import schema_of
 from yumai_pipelines.extracts.as_of import as_of
 from yumai_pipelines.extracts.files import check_format, writing
 from yumai_pipelines.model.calendar import first_days, in_ranges
@@ -158,7 +159,7 @@ def export(name: str, path: Path, *, months: Months = None, url: str | None = No
         _built(reader.connection, table, wanted)
         rows = 0
         with (
-            writing(path, schema_of(table, Settings().timezone), for_excel=for_excel) as write,
+            writing(path, _schema(table), for_excel=for_excel) as write,
             closing(_chunks(reader.connection, table, wanted)) as chunks,
         ):
             for chunk in chunks:
@@ -173,7 +174,7 @@ def _chunks(connection: Connection, table: Readable, wanted: Sequence[Month] | N
     """Yield the rows in chunks, at least one chunk. A server-side cursor keeps the rows that are not fetched yet."""
     import pyarrow as pa
 
-    schema = schema_of(table, Settings().timezone)
+    schema = _schema(table)
     query = _query(table, None if wanted is None else first_days(wanted))
     with _explained(connection, table), connection.transaction(), connection.cursor(name="chunks") as cursor:
         cursor.execute(query)
@@ -249,21 +250,6 @@ def _query(table: Readable, months: list[Any] | None) -> sql.Composed:
     )
 
 
-def schema_of(table: Readable, timezone: str) -> pa.Schema:
-    """The names and Arrow types of the columns; times are in the business's zone."""
-    import pyarrow as pa
-
-    kinds = {
-        "date": pa.date32(),
-        "boolean": pa.bool_(),
-        "smallint": pa.int16(),
-        "integer": pa.int32(),
-        "bigint": pa.int64(),
-        "numeric": pa.float64(),
-        "double precision": pa.float64(),
-        "timestamp with time zone": pa.timestamp("us", tz=timezone),
-    }
-    return pa.schema(
-        (column.name, next((kinds[name] for name in kinds if column.type.startswith(name)), pa.string()))
-        for column in snapshot.columns(table.relation)
-    )
+def _schema(table: Readable) -> pa.Schema:
+    """The columns as they are read; times are in the business's zone."""
+    return schema_of(table.relation, Settings().timezone, decimals=False)
