@@ -199,13 +199,21 @@ class Foreteller:
     @cached_property
     def _made(self) -> set[Relation]:
         """The tables in which rows are made for what is gone."""
-        gone = any(
-            referenced == USERS
-            and column in self._there.columns.get(relation, ())
-            and self._count(self._nowhere(relation, column), sql.SQL("t.yumai_key"))[0]
-            for (relation, column), (referenced, _) in REFERENCES.items()
-        )
+        gone = self._count(self._needed[USERS], sql.SQL("g.id"))[0]
         return {SESSIONS, USERS} if gone else {SESSIONS}
+
+    @cached_property
+    def _needed(self) -> dict[Relation, sql.Composed]:
+        """The rows for which users and sessions are made, by table, called `g`."""
+        gone = sql.SQL(" UNION ").join(
+            sql.SQL("SELECT t.{}::bigint AS id FROM {}").format(sql.Identifier(column), self._nowhere(relation, column))
+            for (relation, column), (referenced, _) in REFERENCES.items()
+            if referenced == USERS and column in self._there.columns.get(relation, ())
+        )
+        needed = {USERS: sql.SQL("({}) AS g").format(gone)}
+        return needed | (
+            {SESSIONS: sql.Composed([sql.SQL("(SELECT 1 AS id) AS g")])} if SESSIONS in self._there.columns else {}
+        )
 
     @staticmethod
     def _table_of(trigger: Trigger) -> Relation:
@@ -238,7 +246,7 @@ class Foreteller:
         yield from self._too_large()
         yield from hindrances(self._connection, self._conversions)
         yield from taken_columns(self._there, self._conversions, self._numbered)
-        yield from refused_rows(self._connection, self._there, self._made & self._there.columns.keys())
+        yield from refused_rows(self._connection, self._there, self._needed)
         yield from open_checks(self._connection, self._written)
         yield from obstacles(self._connection, self.silenced())
         for relation, column in self._connection.execute(

@@ -38,13 +38,13 @@ if TYPE_CHECKING:
 _MADE: dict[Relation, tuple[dict[str, str], ...]] = {
     USERS: (
         {
-            "id": "1",
-            "external_user_id": "'recovered:1'",
+            "id": "g.id",
+            "external_user_id": "'recovered:' || g.id",
             "nickname": "'recovered'",
             "platform": "'web'",
             "user_status": "'DELETED'",
         },
-        {"id": "1", "external_user_id": "'recovered:1'"},
+        {"id": "g.id", "external_user_id": "'recovered:' || g.id"},
     ),
     SESSIONS: (
         {
@@ -134,15 +134,16 @@ def taken_columns(there: There, conversions: Conversions, numbered: Iterable[tup
             )
 
 
-def refused_rows(connection: Connection, there: There, made: Iterable[Relation]) -> Iterator[str]:
+def refused_rows(connection: Connection, there: There, made: Mapping[Relation, sql.Composed]) -> Iterator[str]:
     """Checks of theirs that a user or a session would be against that is made for rows which name none that is there.
 
     Args:
         connection: a transaction that reads.
         there: what the database has.
-        made: the tables in which such rows are made.
+        made: the tables in which such rows are made, each with SQL of the rows that need one, called `g`, whose `id` is
+            the key that it gets.
     """
-    for relation in made:
+    for relation, needed in made.items():
         checks = [
             each
             for each in there.objects
@@ -150,7 +151,7 @@ def refused_rows(connection: Connection, there: There, made: Iterable[Relation])
         ]
         refused: list[str] = []
         for given in _MADE[relation]:
-            row = _made_row(there, relation, given)
+            row = _made_rows(there, relation, given, needed)
             refused = [
                 own_name(each) for each in checks if _refuses(connection, row, each.definition.removeprefix("CHECK "))
             ]
@@ -169,29 +170,30 @@ def refused_rows(connection: Connection, there: There, made: Iterable[Relation])
             )
 
 
-def _made_row(there: There, relation: Relation, given: Mapping[str, str]) -> sql.Composed:
-    """SQL of a row that is made, with its columns."""
+def _made_rows(there: There, relation: Relation, given: Mapping[str, str], needed: sql.Composed) -> sql.Composed:
+    """SQL of the rows that are made, with their columns."""
 
     def value(name: str, default: str | None) -> str:
         text = given.get(name, default or "NULL")
         return "NULL" if "nextval(" in text else text
 
-    return sql.SQL("(SELECT {}) AS t").format(
+    return sql.SQL("(SELECT {} FROM {}) AS t").format(
         sql.SQL(", ").join(
             sql.SQL("({})::{} AS {}").format(
                 sql.SQL(value(name, shape.default)), sql.SQL(shape.type), sql.Identifier(name)
             )
             for name, shape in there.columns[relation].items()
-        )
+        ),
+        needed,
     )
 
 
-def _refuses(connection: Connection, row: sql.Composed, condition: str) -> bool:
-    """Whether a condition is false for a row. What cannot be asked of it is not."""
+def _refuses(connection: Connection, rows: sql.Composed, condition: str) -> bool:
+    """Whether a condition is false for one of the rows. What cannot be asked of them is not."""
     condition = condition.removesuffix(NOT_VALID).removesuffix(" NO INHERIT")
     try:
         with connection.transaction():
-            found = connection.execute(sql.SQL("SELECT FROM {} WHERE NOT {}").format(row, sql.SQL(condition)))
+            found = connection.execute(sql.SQL("SELECT FROM {} WHERE NOT {}").format(rows, sql.SQL(condition)))
             return found.rowcount > 0
     except psycopg.Error:
         return False
