@@ -58,13 +58,6 @@ _MADE: dict[Relation, tuple[dict[str, str], ...]] = {
 }
 """What a user or session that is made for rows gets; where a user cannot be made in the first way, in the second."""
 
-_NO_SECOND_NULL = """
-    SELECT x.indexrelid::regclass::text FROM pg_index AS x WHERE x.indrelid = %s::regclass AND x.indisunique
-    AND x.indnullsnotdistinct AND NOT EXISTS (
-        SELECT FROM pg_attribute AS a WHERE a.attrelid = x.indrelid AND a.attnum = ANY(x.indkey) AND a.attname = ANY(%s)
-    )
-"""
-
 
 def hindrances(connection: Connection, conversions: Conversions) -> Iterator[str]:
     """What the catalogue says would be in the way of any adoption of its tables.
@@ -157,7 +150,10 @@ def refused_rows(connection: Connection, there: There, made: Mapping[Relation, s
             ]
             if not refused:
                 break
-        for (index,) in connection.execute(_NO_SECOND_NULL, (relation.quoted, list(_MADE[relation][-1]))):
+        for (index,) in connection.execute(
+            read_sql("adoption", "list_indexes_of_one_null.sql"),
+            {"table": relation.quoted, "given": list(_MADE[relation][-1])},
+        ):
             yield (
                 f"Several rows of {relation} may be made for what is gone, and {index} lets NULL stand in one row "
                 f"alone: DROP INDEX {index}, and make it anew without NULLS NOT DISTINCT."
