@@ -58,8 +58,8 @@ DRAWN ?= .yumai/drawn
 drawn: install  ## adopt the older databases of the numbers from FIRST to LAST by WORKERS at once, and say what became of each kind
 	$(BIN)/python -m tests.adoption.many $(FIRST) $(LAST) $(WORKERS) $(DRAWN)
 
-year: install  ## let fourteen months pass, with outages, deployments and a chatbot that writes; this takes long
-	$(BIN)/pytest --year whole --timeout 7200 --log-cli-level INFO tests/year/test_year.py
+year: install  ## let fourteen months pass, with outages, deployments, clocks that jump and a chatbot that writes; this takes long
+	$(BIN)/pytest --year whole --timeout 7200 --log-cli-level INFO tests/year
 
 SCALE ?= small
 bench: install  ## measure what the project promises, and what one would do without it (SCALE=small|medium|large)

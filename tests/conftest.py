@@ -51,9 +51,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--faults",
         metavar="NUMBER|classes|all",
-        default="2",
+        default="1",
         help="how many statements of each operation are broken in each way: so many, one of each class, or all, which "
-        "takes many hours. Default: 2.",
+        "takes many hours. Default: 1.",
     )
     parser.addoption(
         "--lives",
@@ -74,8 +74,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--year",
         choices=["sample", "whole"],
         default="sample",
-        help="how much of the simulated year: its first two months, or all of its fourteen. Default: sample.",
+        help="how much of the simulated year: its first two months and two of the clocks that disagree, or all of its "
+        "fourteen months and every clock. Default: sample.",
     )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what belongs to a whole year, unless that is asked for."""
+    if config.getoption("year") == "whole":
+        return
+    left_out = [item for item in items if item.get_closest_marker("whole_year")]
+    items[:] = [item for item in items if item not in left_out]
+    config.hook.pytest_deselected(items=left_out)
 
 
 class Server:

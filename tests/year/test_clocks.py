@@ -57,7 +57,11 @@ def scene() -> Iterator[Scene]:
         yield Scene(world)
 
 
-@pytest.mark.parametrize("ahead", [timedelta(minutes=7), timedelta(minutes=-7)], ids=["ahead", "behind"])
+@pytest.mark.parametrize(
+    "ahead",
+    [timedelta(minutes=7), pytest.param(timedelta(minutes=-7), marks=pytest.mark.whole_year)],
+    ids=["ahead", "behind"],
+)
 def test_a_server_whose_clock_differs_by_minutes_at_the_end_of_a_month(scene: Scene, ahead: timedelta) -> None:
     world, month = scene.world, scene.next_month()
     midnight = month.end(SEOUL)
@@ -73,6 +77,7 @@ def test_a_server_whose_clock_differs_by_minutes_at_the_end_of_a_month(scene: Sc
     assert scene.truth.wrong_in_extracts() == []
 
 
+@pytest.mark.whole_year
 def test_clocks_that_are_put_back_an_hour(scene: Scene) -> None:
     month = scene.next_month()
     night = month.end(SEOUL)
@@ -89,6 +94,7 @@ def test_clocks_that_are_put_back_an_hour(scene: Scene) -> None:
     assert scene.truth.wrong_in_extracts() == []
 
 
+@pytest.mark.whole_year
 def test_clocks_that_are_put_forward_a_day_and_right_again(scene: Scene) -> None:
     """The daemon does what is to be done on the first of a month before the month before it is over."""
     world, month = scene.world, scene.next_month()
