@@ -135,15 +135,15 @@ def die(name, arguments):
 sys.addaudithook(die)
 if event == "batch":
     publication.BATCH = 5
-    fetched = publication._batches
-    def some(*arguments):
+    fetched = publication.read_chunks
+    def some(*arguments, **options):
         global left
-        for batch in fetched(*arguments):
+        for batch in fetched(*arguments, **options):
             left -= 1
             if left == 0:
                 os._exit(9)
             yield batch
-    publication._batches = some
+    publication.read_chunks = some
 if event == "vacuum":
     publication._remove_old_files = lambda table: os._exit(9)
 with connect(url, application_name="test: publish") as owner:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from psycopg import sql
 from psycopg.rows import class_row
 
-from yumai_pipelines.extracts.arrow import schema_of
+from yumai_pipelines.extracts.arrow import read_chunks, schema_of
 from yumai_pipelines.model.registry import EXTRACTS
 from yumai_pipelines.postgres.errors import DatabaseError
 from yumai_pipelines.postgres.locks import AdvisoryLock, advisory_lock
@@ -193,10 +193,11 @@ def _replace(connection: Connection, table: DeltaTable, extract: Extract, month:
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         (build,) = [each for each in _builds(connection, extract) if each.month == month]
         marks = zip(_marks(month), (build.build, build.number), strict=True)
+        chunks = read_chunks(connection, extract, [month], schema, decimals=True, size=BATCH)
         sys.audit(STEP_EVENT, f"publish {extract.relation.name} of {month:%Y-%m}")
         write_deltalake(
             table,
-            pa.RecordBatchReader.from_batches(schema, _batches(connection, extract, month, schema)),
+            pa.RecordBatchReader.from_batches(schema, (batch for chunk in chunks for batch in chunk.to_batches())),
             mode="overwrite",
             predicate=f"month = '{month}'",
             commit_properties=CommitProperties(
@@ -205,27 +206,6 @@ def _replace(connection: Connection, table: DeltaTable, extract: Extract, month:
             ),
         )
         sys.audit(STEP_EVENT, f"published {extract.relation.name} of {month:%Y-%m}")
-
-
-def _batches(connection: Connection, extract: Extract, month: date, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    import pyarrow as pa
-
-    columns = [
-        sql.SQL("{}::double precision" if column.type == "numeric" else "{}").format(sql.Identifier(column.name))
-        for column in snapshot.columns(extract.relation)
-    ]
-    query = sql.SQL("SELECT {} FROM {} WHERE month = %s ORDER BY {}").format(
-        sql.SQL(", ").join(columns),
-        extract.relation.identifier,
-        sql.SQL(", ").join(map(sql.Identifier, extract.key)),
-    )
-    with connection.cursor(name="publication") as cursor:
-        cursor.execute(query, (month,))
-        while rows := cursor.fetchmany(BATCH):
-            values: list[Any] = [
-                pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), schema, strict=True)
-            ]
-            yield pa.RecordBatch.from_arrays(values, schema=schema)
 
 
 def _remove_old_files(table: DeltaTable) -> None:

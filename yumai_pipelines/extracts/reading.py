@@ -8,12 +8,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import psycopg
-from psycopg import sql
 
-from yumai_pipelines.extracts.arrow import schema_of
+from yumai_pipelines.extracts.arrow import read_chunks, schema_of
 from yumai_pipelines.extracts.as_of import as_of
 from yumai_pipelines.extracts.files import check_format, writing
 from yumai_pipelines.model.calendar import first_days, in_ranges
@@ -23,7 +22,6 @@ from yumai_pipelines.postgres.connections import ANALYST_ROLE, connect, database
 from yumai_pipelines.postgres.errors import DatabaseError, MissingRightsError
 from yumai_pipelines.postgres.replicas import read, replica_of
 from yumai_pipelines.postgres.values import read_value
-from yumai_pipelines.schema import snapshot
 from yumai_pipelines.settings import Settings
 
 if TYPE_CHECKING:
@@ -171,19 +169,9 @@ def export(name: str, path: Path, *, months: Months = None, url: str | None = No
 
 
 def _chunks(connection: Connection, table: Readable, wanted: Sequence[Month] | None) -> Generator[pa.Table]:
-    """Yield the rows in chunks, at least one chunk. A server-side cursor keeps the rows that are not fetched yet."""
-    import pyarrow as pa
-
-    schema = _schema(table)
-    query = _query(table, None if wanted is None else first_days(wanted))
-    with _explained(connection, table), connection.transaction(), connection.cursor(name="chunks") as cursor:
-        cursor.execute(query)
-        rows = cursor.fetchmany(CHUNK)
-        while True:
-            columns = list(zip(*rows, strict=True)) or [()] * len(schema)
-            yield pa.table(columns, schema=schema)
-            if not (rows := cursor.fetchmany(CHUNK)):
-                return
+    months = None if wanted is None else first_days(wanted)
+    with _explained(connection, table):
+        yield from read_chunks(connection, table, months, _schema(table), decimals=False, size=CHUNK)
 
 
 def _wanted(months: Months) -> list[Month] | None:
@@ -231,23 +219,6 @@ _HAS_POLICIES = """
     FROM pg_class AS c INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
     WHERE n.nspname = %s AND c.relname = %s
 """
-
-
-def _query(table: Readable, months: list[Any] | None) -> sql.Composed:
-    """The query of an extract. Numerics become floats, which are exact enough for a rate."""
-    columns = [
-        sql.SQL("{0}::double precision AS {0}" if column.type.startswith("numeric") else "{0}").format(
-            sql.Identifier(column.name)
-        )
-        for column in snapshot.columns(table.relation)
-    ]
-    condition = sql.SQL("true") if months is None else sql.SQL("month = ANY({}::date[])").format(sql.Literal(months))
-    return sql.SQL("SELECT {} FROM {} WHERE {} ORDER BY {}").format(
-        sql.SQL(", ").join(columns),
-        table.relation.identifier,
-        condition,
-        sql.SQL(", ").join(map(sql.Identifier, table.key)),
-    )
 
 
 def _schema(table: Readable) -> pa.Schema:
