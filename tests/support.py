@@ -6,6 +6,7 @@ import shutil
 import socket
 import time
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,9 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
+from yumai_pipelines.model.months import Month
 from yumai_pipelines.postgres.connections import to_url
+from yumai_pipelines.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -74,6 +77,20 @@ def wait_until(condition: Callable[[], object]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.002)
+
+
+def present_month(*, lasting: timedelta = timedelta(minutes=1)) -> Month:
+    """Return the present month in Seoul, which lasts for a while yet: if it does not, the next one is waited for.
+
+    For tests of what looks at the clock itself. They would fail if the month ended between two looks.
+    """
+    zone = Settings().zone
+    month = Month.of(datetime.now(UTC), zone)
+    left = month.end(zone) - datetime.now(UTC)
+    if left > lasting:
+        return month
+    time.sleep(max(left.total_seconds(), 0))
+    return month + 1
 
 
 def free_port() -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -11,10 +10,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from tests.erasure.test_erasure import WORLD
-from tests.support import Connection, every, one
+from tests.support import Connection, every, one, present_month
 from yumai_pipelines.cli import app
 from yumai_pipelines.local.ui import make_instance
-from yumai_pipelines.model.months import Month
 from yumai_pipelines.report.storage import ReportStore
 from yumai_pipelines.settings import Settings
 
@@ -22,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.conftest import Databases
+    from yumai_pipelines.model.months import Month
 
 SEOUL = ZoneInfo("Asia/Seoul")
-CURRENT = Month.of(datetime.now(SEOUL), SEOUL)
 
 ORPHAN = """
     SET session_replication_role = replica;
@@ -40,10 +38,15 @@ def yumai(*arguments: str) -> Result:
 
 
 @pytest.fixture
-def world(database: str, connection: Connection, monkeypatch: pytest.MonkeyPatch) -> Connection:
+def current() -> Month:
+    return present_month()
+
+
+@pytest.fixture
+def world(database: str, connection: Connection, current: Month, monkeypatch: pytest.MonkeyPatch) -> Connection:
     """The database of the environment, with two people in it."""
     monkeypatch.setenv("YUMAI_DATABASE_URL", database)
-    monkeypatch.setenv("YUMAI_FIRST_MONTH", (CURRENT - 2).key)
+    monkeypatch.setenv("YUMAI_FIRST_MONTH", (current - 2).key)
     connection.execute(WORLD.encode())
     return connection
 
@@ -56,26 +59,28 @@ def dagster(databases: Databases, monkeypatch: pytest.MonkeyPatch) -> Iterator[N
 
 
 @pytest.mark.usefixtures("dagster")
-def test_months_are_built_checked_repaired_and_reported(world: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_months_are_built_checked_repaired_and_reported(
+    world: Connection, current: Month, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert yumai("up").exit_code == 0
     none = yumai("report")
     assert (none.exit_code, "There is none yet. `yumai build` makes them." in none.output) == (1, True)
-    world.execute("UPDATE session_master SET session_start = %s", ((CURRENT - 1).start(SEOUL),))
-    world.execute("UPDATE recommendations_log SET time_stamp = %s", ((CURRENT - 1).start(SEOUL),))
-    world.execute("UPDATE user_feedback SET time_stamp = %s", ((CURRENT - 1).start(SEOUL),))
+    world.execute("UPDATE session_master SET session_start = %s", ((current - 1).start(SEOUL),))
+    world.execute("UPDATE recommendations_log SET time_stamp = %s", ((current - 1).start(SEOUL),))
+    world.execute("UPDATE user_feedback SET time_stamp = %s", ((current - 1).start(SEOUL),))
 
     built = yumai("build")
     assert built.exit_code == 0, built.output
-    assert f"Next: `yumai report --open --month {CURRENT - 1}`" in built.output
+    assert f"Next: `yumai report --open --month {current - 1}`" in built.output
     assert "are of the logs as they are. Nothing to do." in yumai("build").output
-    page = Settings().home.resolve() / "reports" / f"{CURRENT - 1}.html"
+    page = Settings().home.resolve() / "reports" / f"{current - 1}.html"
     assert yumai("report").stdout == f"{page}\n"
     assert yumai("report", "--korean").stdout == f"{page.with_suffix('.ko.html')}\n"
     monkeypatch.setenv("YUMAI_UI_URL", "https://yumai.example.com/")
     assert yumai("report").stdout == f"https://yumai.example.com/report/{page.name}\n"
     with dg.DagsterInstance.from_config(str(make_instance(Settings().home.resolve()))) as instance:
         months = instance.get_materialized_partitions(dg.AssetKey(["extracts", "recommendation_funnel"]))
-        assert months == {(CURRENT - 2).partition_key, (CURRENT - 1).partition_key}
+        assert months == {(current - 2).partition_key, (current - 1).partition_key}
 
     world.execute(ORPHAN.encode())
     failed = yumai("check")
@@ -87,14 +92,14 @@ def test_months_are_built_checked_repaired_and_reported(world: Connection, monke
     assert yumai("repair", "--yes").exit_code == 0
     passed = yumai("check")
     assert (passed.exit_code, "2 failed" in passed.output) == (0, False), passed.output
-    one_month = yumai("check", "--month", CURRENT.key, "--month", (CURRENT - 2).key)
+    one_month = yumai("check", "--month", current.key, "--month", (current - 2).key)
     assert (one_month.exit_code, one_month.output.count("Checks: ")) == (0, 2), one_month.output
 
 
-def test_a_month_that_is_not_over_is_not_built(world: Connection) -> None:
-    refused = yumai("build", "--month", CURRENT.key, "--month", (CURRENT - 9).key)
+def test_a_month_that_is_not_over_is_not_built(world: Connection, current: Month) -> None:
+    refused = yumai("build", "--month", current.key, "--month", (current - 9).key)
     assert refused.exit_code == 1
-    assert f"{CURRENT - 9}, {CURRENT} cannot be built: the months that are over are {CURRENT - 2} to" in refused.output
+    assert f"{current - 9}, {current} cannot be built: the months that are over are {current - 2} to" in refused.output
     assert one(world, "SELECT count(*) FROM extracts.ledger") == 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from datetime import datetime
+from datetime import datetime, timedelta
 from io import StringIO
 from subprocess import PIPE, STDOUT
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ from rich.console import Console
 
 from tests.graph import CONVERSATIONS
 from tests.processes import finished, started
-from tests.support import every, one, wait_until
+from tests.support import every, one, present_month, wait_until
 from tests.test_cli import YUMAI
 from yumai_pipelines.defs.extracts.assets import EXTRACT_ASSETS
 from yumai_pipelines.defs.schema.assets import schema
@@ -29,7 +29,6 @@ from yumai_pipelines.demo.generate import Size
 from yumai_pipelines.demo.load import NotEmptyError
 from yumai_pipelines.demo.run import TooManyMonthsError, run_demo
 from yumai_pipelines.extracts.user_key import UserKeySecretError
-from yumai_pipelines.model.months import Month
 from yumai_pipelines.settings import Settings
 
 if TYPE_CHECKING:
@@ -38,12 +37,13 @@ if TYPE_CHECKING:
 
     from tests.conftest import Databases
     from tests.support import Connection
+    from yumai_pipelines.model.months import Month
 
 SEOUL = ZoneInfo("Asia/Seoul")
 UNTIL = datetime(2024, 10, 20, 14, 30, tzinfo=SEOUL)
 
 DEMO = """
-from datetime import datetime
+from datetime import datetime, timedelta
 from rich.console import Console
 from yumai_pipelines.demo.generate import Size
 from yumai_pipelines.demo.run import run_demo
@@ -79,14 +79,15 @@ def test_everything_passes_and_dagster_shows_it(
     environment: dict[str, str], empty_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """This uses the real clock, since Dagster's months and the months that must be ahead depend on it."""
-    current = Month.of(datetime.now(SEOUL), SEOUL)
+    current = present_month(lasting=timedelta(minutes=3))
     first = current - 3
     months = {"YUMAI_FIRST_MONTH": first.key}
     demo = finished([sys.executable, "-c", DEMO], env=os.environ | environment | months)
     assert demo.returncode == 0, demo.stdout + demo.stderr
     for month in first.through(current - 1):
         assert f"\n {month} " in demo.stdout
-    assert f"\n {current + 1} to " in demo.stdout
+    # The last of the months ahead, which share one line; with them stands the present one, if it has just begun.
+    assert f"\n {current + 3} " in demo.stdout
     assert "Nothing failed." in demo.stdout
 
     monkeypatch.setenv("YUMAI_DAGSTER_URL", environment["YUMAI_DAGSTER_URL"])
@@ -121,8 +122,9 @@ def test_ctrl_c_ends_it_with_no_failed_run_and_the_next_one_goes_on(
     environment: dict[str, str], empty_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Dagster takes Ctrl-C for the failure of a run, after which the next one would begin."""
+    month = present_month()
     present = datetime.now(SEOUL)
-    for name, value in (environment | {"YUMAI_FIRST_MONTH": (Month.of(present, SEOUL) - 1).key}).items():
+    for name, value in (environment | {"YUMAI_FIRST_MONTH": (month - 1).key}).items():
         monkeypatch.setenv(name, value)
     command = [str(YUMAI), "demo", "--sessions", "100", "--months", "2"]
     # In a session of its own, whose processes all get the signal, as in a terminal.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -12,7 +11,7 @@ from psycopg import sql
 from tests.extracts.dirt import plant
 from tests.extracts.support import MONTHS, ZONE, build
 from tests.graph import Graph, months
-from tests.support import Connection, every, one
+from tests.support import Connection, every, one, present_month
 from yumai_pipelines.defs.extracts.checks import PROOFS, freshness, reconciliation, unbuilt
 from yumai_pipelines.defs.metadata import asset_key
 from yumai_pipelines.extracts.ledger import entries
@@ -285,7 +284,7 @@ def test_an_extract_that_lacks_the_last_month_is_named(graph: Graph, dirty: Conn
     finding = freshness(extract_of("shop_performance"), MONTHS[1], ["shop_performance"])
     assert not finding.passed
     assert "materialize the partition 2024-12-01 of extracts/shop_performance" in finding.description
-    last = Month.of(datetime.now(UTC), ZONE) - 1
+    last = present_month() - 1
     session = one(dirty, "SELECT start_session(NULL)")
     dirty.execute(
         "INSERT INTO recommendations_log (session_id, time_stamp, recommendations, recommendation_count) "

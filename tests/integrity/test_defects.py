@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import os
 from dataclasses import dataclass
-from datetime import datetime
 from string import Template
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -21,10 +20,9 @@ from psycopg.conninfo import conninfo_to_dict
 
 from tests.graph import Graph, advice, follow_the_advice, months
 from tests.processes import finished
-from tests.support import Connection, one
+from tests.support import Connection, one, present_month
 from yumai_pipelines.defs.integrity.checks import FOREIGN_KEYS, NO_ORPHANS
 from yumai_pipelines.local.server import program
-from yumai_pipelines.model.months import Month
 from yumai_pipelines.settings import Settings
 
 if TYPE_CHECKING:
@@ -66,10 +64,10 @@ REPLICA = "SET session_replication_role = replica; {}; RESET session_replication
 WITHOUT_TRIGGERS = "ALTER TABLE {table} DISABLE TRIGGER ALL; {statement}; ALTER TABLE {table} ENABLE TRIGGER ALL"
 
 ZONE = Settings().zone
-THIS_MONTH = Month.of(datetime.now(ZONE), ZONE)
+THIS_MONTH = present_month()
 PARTITION = f"chatbot.conversations_{(THIS_MONTH - 1).suffix}"
-NEXT = THIS_MONTH + 4
-"""The first month that has no partition yet."""
+NEXT = THIS_MONTH + 5
+"""The first month that has no partition yet. One more than are kept ahead, since this month may end in these tests."""
 
 DROP_ON_ONE_PARTITION = """
     SELECT oid AS key INTO TEMPORARY dropped FROM pg_constraint

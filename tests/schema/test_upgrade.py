@@ -7,7 +7,6 @@ import os
 import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
 
 import psycopg
 import pytest
@@ -15,9 +14,8 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from tests.processes import Finished, finished
-from tests.support import Connection, every, login, one
+from tests.support import Connection, every, login, one, present_month
 from yumai_pipelines.local.server import program
-from yumai_pipelines.model.months import Month
 from yumai_pipelines.model.registry import EXTRACTS, LEDGER, SESSIONS
 from yumai_pipelines.partitions.ensure import ensure_months
 from yumai_pipelines.partitions.tables import describe_partitions
@@ -71,7 +69,7 @@ def test_psql_alone_installs_the_same(empty_database: str, database: str) -> Non
 
 def test_psql_alone_makes_the_months_from_the_first_to_those_kept_ahead(empty_database: str) -> None:
     """So the table of section 4.2 of the database document is as it stands there, and not all rows in one partition."""
-    present = Month.of(datetime.now(SETTINGS.zone), SETTINGS.zone)
+    present = present_month()
     options = [f"--set=first_month={present - 1}", "--set=months_ahead=2"]
     install = psql(empty_database, *options, "-f", str(sql_path("install.sql")))
     assert install.returncode == 0, install.stderr

@@ -7,7 +7,7 @@ import shutil
 import socket
 import sys
 import time
-from datetime import UTC, datetime
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -16,11 +16,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.processes import finished
-from tests.support import free_port
+from tests.support import free_port, present_month
 from tests.ui.support import MONTHS, OF_PICTURES, PATIENCE, SESSIONS, Deployment, served
 from yumai_pipelines.local.ui import make_instance
-from yumai_pipelines.model.months import Month
-from yumai_pipelines.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +42,7 @@ def deployment(
 ) -> Iterator[Deployment]:
     home = tmp_path_factory.mktemp("home")
     months, sessions = OF_PICTURES if pytestconfig.getoption("--pictures") else (MONTHS, SESSIONS)
-    first = Month.of(datetime.now(UTC), Settings().zone) - (months - 1)
+    first = present_month(lasting=timedelta(minutes=8)) - (months - 1)
     with databases.create() as database, databases.create() as dagster:
         environment = {
             "YUMAI_HOME": str(home),

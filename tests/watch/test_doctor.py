@@ -16,7 +16,7 @@ from psycopg import sql
 from typer.testing import CliRunner
 
 from tests.processes import Finished, finished
-from tests.support import Connection, every, server_home, wait_until
+from tests.support import Connection, every, present_month, server_home, wait_until
 from yumai_pipelines.cli import app
 from yumai_pipelines.definitions import defs
 from yumai_pipelines.defs.watch.examinations import DAGSTER_EXAMINATIONS, Subject
@@ -37,7 +37,7 @@ def yumai(*arguments: str, **environment: str) -> Finished:
 def months(database: str, connection: Connection, monkeypatch: pytest.MonkeyPatch) -> Connection:
     """A database with its months, which the environment names."""
     monkeypatch.setenv("YUMAI_DATABASE_URL", database)
-    monkeypatch.setenv("YUMAI_FIRST_MONTH", f"{datetime.now(UTC):%Y-%m}")
+    monkeypatch.setenv("YUMAI_FIRST_MONTH", present_month().key)
     assert CliRunner().invoke(app, ["up"]).exit_code == 0
     return connection
 
@@ -62,7 +62,7 @@ def test_a_healthy_database_is_quiet() -> None:
     with server_home() as home:
         own = {
             "YUMAI_HOME": str(home),
-            "YUMAI_FIRST_MONTH": f"{datetime.now(UTC):%Y-%m}",
+            "YUMAI_FIRST_MONTH": present_month().key,
             "YUMAI_ALERT_URLS": "json://127.0.0.1:1",
             "YUMAI_UI_URL": "http://ui",
         }
