@@ -49,7 +49,7 @@ FAULTS ?= classes
 # How many lives are lived under settings that are drawn, and as many in worlds that are.
 LIVES ?= 100
 faults: install  ## break each kind of statement of every operation in every way, and live in many hostile worlds; takes long
-	$(BIN)/pytest --numprocesses $(WORKERS) --faults $(FAULTS) --lives $(LIVES) -o timeout=86400 tests/hostile/test_faults.py tests/hostile/test_settings.py tests/hostile/test_worlds.py
+	$(BIN)/pytest --numprocesses $(WORKERS) --faults $(FAULTS) --lives $(LIVES) -o timeout=86400 tests/hostile/test_faults.py tests/hostile/test_settings.py tests/hostile/test_worlds.py tests/adoption/test_concurrency.py
 
 # The numbers of the first and the last older database that is drawn, and where what became of each is kept.
 FIRST ?= 0

@@ -1,7 +1,8 @@
 """Runs that are killed at each of their steps and begun again: the life of a month, an erasure, an adoption.
 
-`killed` starts `python -m tests.killed_runs RUN URL ARGUMENT`, which begins the run again and again, each time in a new
-process. The process kills itself at the first step at which no process was killed before. The last one reaches the end.
+`killed` starts `python -m tests.killed_runs RUN URL ARGUMENT 1 0`, which begins the run again and again, each time in a
+new process. That kills itself at the first step at which no process was killed before. The last one reaches the end.
+Where the steps are many, a drawn part of them is enough: one in so many, which ones is told by a checksum of each.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ import sys
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from random import SystemRandom
 from typing import TYPE_CHECKING
+from zlib import crc32
 from zoneinfo import ZoneInfo
 
 from pydantic import SecretStr
@@ -49,15 +52,19 @@ class StepKiller:
     """Kills at each step once.
 
     Steps of different months are the same step. With `strict`, steps of different stages are different steps. If the
-    pattern `of_interest` is set, only steps that match it count, and those of each month count separately.
+    pattern `of_interest` is set, only steps that match it count, and those of each month count separately. Only
+    steps count that are drawn.
     """
 
-    def __init__(self, kill: Callable[[str], None], *, strict: bool) -> None:
+    def __init__(
+        self, kill: Callable[[str], None], *, strict: bool, drawn: Callable[[str], bool] = lambda _: True
+    ) -> None:
         self.stage = ""
         self.of_interest: str | None = None
         self.met: set[str] = set()
         self._kill = kill
         self._strict = strict
+        self._drawn = drawn
         # If two connections reach a step at the same time, one kills, and the other has to wait for the next run.
         self._one_at_a_time = threading.Lock()
 
@@ -70,7 +77,7 @@ class StepKiller:
                 return
             step = f"{self.stage}: {step}" if self._strict else step
             with self._one_at_a_time:
-                if step not in self.met:
+                if step not in self.met and self._drawn(step):
                     self.met.add(step)
                     self._kill(step)
 
@@ -117,10 +124,11 @@ def adopt(url: str, steps: str, killer: StepKiller) -> None:
 RUNS = {run.__name__: run for run in (make_archive_and_restore, erase, adopt)}
 
 
-def killed(run: str, url: str, argument: object) -> Iterator[str]:
+def killed(run: str, url: str, argument: object, *, one_in: int = 1) -> Iterator[str]:
     """Begin a run again and again until it comes to its end, and yield each step at which it was killed."""
+    drawn = SystemRandom().randrange(one_in)
     with started(
-        [sys.executable, "-m", "tests.killed_runs", run, url, str(argument)],
+        [sys.executable, "-m", "tests.killed_runs", run, url, str(argument), str(one_in), str(drawn)],
         cwd=Path(__file__).parents[1],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -145,9 +153,13 @@ def end_here(step: str) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def run_in_processes(run: str, url: str, argument: str) -> None:
+def run_in_processes(run: str, url: str, argument: str, one_in: str, drawn: str) -> None:
     """Start one process after the other. Print each step, and read it back from stdin before the next process."""
-    killer = StepKiller(end_here, strict=True)
+
+    def is_drawn(step: str) -> bool:
+        return crc32(step.encode()) % int(one_in) == int(drawn)
+
+    killer = StepKiller(end_here, strict=True, drawn=is_drawn)
     sys.addaudithook(killer.on_audit)
     while True:
         pid = os.fork()
