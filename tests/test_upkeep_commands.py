@@ -9,10 +9,12 @@ import dagster as dg
 import pytest
 from typer.testing import CliRunner, Result
 
-from tests.erasure.test_erasure import WORLD
+from tests.erasure.test_erasure import WORLD, build
 from tests.support import Connection, every, one, present_month
 from yumai_pipelines.cli import app
 from yumai_pipelines.local.ui import make_instance
+from yumai_pipelines.model.months import Month
+from yumai_pipelines.postgres.connections import connect
 from yumai_pipelines.report.storage import ReportStore
 from yumai_pipelines.settings import Settings
 
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.conftest import Databases
-    from yumai_pipelines.model.months import Month
 
 SEOUL = ZoneInfo("Asia/Seoul")
 
@@ -141,3 +142,12 @@ def test_an_erasure_says_what_would_go_and_then_does_just_that(world: Connection
     assert "Next: `yumai build`, since the extracts of 2024-08 to 2024-09 still count the person." in done.output
     assert one(world, "SELECT count(*) FROM users WHERE id = 1") == 0
     assert yumai("erase", "--reason", "nobody").exit_code == 2
+
+
+def test_an_erasure_names_the_months_that_it_could_not_reach(world: Connection, database: str) -> None:
+    with connect(database, application_name="test: build") as owner:
+        build(owner, Month(2024, 8), "lost")
+    world.execute("DELETE FROM session_master WHERE user_id = 1; UPDATE extracts.ledger SET purged_at = now()")
+    done = yumai("erase", "--user-id", "1", "--reason", "asked for it", "--yes")
+    assert done.exit_code == 0, done.output
+    assert "recommendation_outcomes of 2024-08 has pseudonyms under an unknown secret" in done.output

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
+from datetime import date
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -10,13 +14,14 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from deltalake import DeltaTable
+from deltalake import DeltaTable, write_deltalake
 from psycopg import sql
 from typer.testing import CliRunner
 
 from tests.extracts.dirt import plant
 from tests.extracts.support import MONTHS, POLICY, ZONE, build
 from tests.graph import Graph, months
+from tests.hostile.worlds import NAMES as NAMES_OF_FILES
 from tests.object_store import BUCKET, object_store
 from tests.processes import finished
 from tests.support import Connection, one
@@ -24,15 +29,17 @@ from yumai_pipelines.cli import app
 from yumai_pipelines.extracts import publication
 from yumai_pipelines.extracts.proof import prove
 from yumai_pipelines.extracts.publication import PublicationError, late_months, publish, published_schema
+from yumai_pipelines.extracts.publication import _found as find_table
+from yumai_pipelines.extracts.publication import _make as make_table
 from yumai_pipelines.model.registry import EXTRACTS, extract_of
 from yumai_pipelines.postgres.connections import connect
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
     import dagster as dg
 
+    from tests.conftest import Databases
     from yumai_pipelines.model.entries import Extract
 
 NAMES = [each.relation.name for each in EXTRACTS]
@@ -243,6 +250,123 @@ def test_the_command_takes_a_person_out_of_the_files(
     outcome = CliRunner().invoke(app, ["erase", "--user-id", str(user), "--reason", "asked for it", "--yes"])
     assert outcome.exit_code == 0, outcome.output
     assert key not in texts_in(tmp_path / "extracts")
+
+
+def test_a_publication_that_failed_after_an_erasure_is_made_good_by_the_next(
+    published_graph: Graph,
+    database: str,
+    connection: Connection,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert published_graph
+    monkeypatch.setenv("YUMAI_DATABASE_URL", database)
+    key, user = somebody(connection)
+    others = tmp_path / "extracts" / "recommendation_outcomes" / "notes.txt"
+    others.write_text("of somebody else")
+    erasure = ["erase", "--user-id", str(user), "--reason", "asked for it", "--yes"]
+    with pytest.raises(PublicationError, match=r"erased from the database .* not yet from the published .* notes\.txt"):
+        CliRunner().invoke(app, erasure, catch_exceptions=False)
+    assert key in texts_in(tmp_path / "extracts")
+    others.unlink()
+    with connect(database, application_name="test: publish") as owner:
+        # Built anew since, and not proven: what is published is of before the erasure, and must not stay.
+        build(owner)
+        assert publish(owner, str(tmp_path / "extracts"), POLICY)
+        assert key not in texts_in(tmp_path / "extracts")
+        # From then on a month that has not passed its checks is left as it is.
+        build(owner)
+        assert publish(owner, str(tmp_path / "extracts"), POLICY) == []
+
+
+def test_files_of_others_stay_and_are_named(owner: Connection, tmp_path: Path) -> None:
+    places = ["notes.xlsx", "sub/table.parquet", "month=2024-12-01/mine.csv"]
+    for published_before in (False, True):
+        url = tmp_path / str(published_before)
+        if published_before:
+            publish(owner, str(url), POLICY)
+        files = [url / "shop_performance" / each for each in places]
+        for each in files:
+            each.parent.mkdir(parents=True, exist_ok=True)
+            each.write_text("of somebody else")
+        with pytest.raises(PublicationError, match=f"files that are not of .* {places[2]}, {places[0]}, {places[1]}"):
+            publish(owner, str(url), POLICY)
+        assert [each.read_text() for each in files] == ["of somebody else"] * 3
+        for each in files:
+            each.unlink()
+        publish(owner, str(url), POLICY)
+        assert late_months(owner, str(url)) == []
+
+
+def test_a_table_of_others_is_refused(owner: Connection, tmp_path: Path) -> None:
+    theirs = str(tmp_path / "shop_performance")
+    rows = pa.Table.from_pylist([{}], schema=published_schema(extract_of("shop_performance")))
+    write_deltalake(theirs, rows)
+    write_deltalake(theirs, rows, mode="overwrite")
+    for work in (late_months, partial(publish, policy=POLICY)):
+        with pytest.raises(PublicationError, match="a Delta table that somebody else made"):
+            work(owner, str(tmp_path))
+    assert DeltaTable(theirs, version=0).to_pyarrow_table().num_rows == 1
+
+
+def test_two_databases_do_not_share_a_place(
+    owner: Connection, databases: Databases, template: str, tmp_path: Path
+) -> None:
+    publish(owner, str(tmp_path), POLICY)
+    with databases.clone(template) as url, connect(url, application_name="test: another") as other:
+        build(other)
+        prove(other, EXTRACTS, MONTHS, ZONE)
+        for work in (late_months, partial(publish, policy=POLICY)):
+            with pytest.raises(PublicationError, match=f"of the database {databases.name(owner.info.dsn)} on the"):
+                work(other, str(tmp_path))
+    assert late_months(owner, str(tmp_path)) == []
+
+
+def append(table: DeltaTable) -> None:
+    write_deltalake(table, table.to_pyarrow_table().slice(0, 3), mode="append")
+
+
+def lose_files(table: DeltaTable) -> None:
+    for each in table.file_uris():
+        Path(each).unlink()
+
+
+def add_a_month(table: DeltaTable) -> None:
+    rows = table.to_pyarrow_table().slice(0, 1)
+    month = pa.array([date(1999, 1, 1)])
+    write_deltalake(table, rows.set_column(rows.schema.get_field_index("month"), "month", month), mode="append")
+
+
+@pytest.mark.parametrize(
+    "change", [append, lose_files, add_a_month, lambda table: table.delete(), lambda table: table.restore(1)]
+)
+def test_what_others_have_changed_is_published_anew(
+    owner: Connection, tmp_path: Path, change: Callable[[DeltaTable], object]
+) -> None:
+    publish(owner, str(tmp_path), POLICY)
+    change(published(str(tmp_path), "shop_performance"))
+    late = late_months(owner, str(tmp_path))
+    assert [str(each.extract.relation) for each in late] == ["extracts.shop_performance"] * len(MONTHS)
+    assert len(publish(owner, str(tmp_path), POLICY)) == len(MONTHS)
+    assert late_months(owner, str(tmp_path)) == publish(owner, str(tmp_path), POLICY) == []
+    extract = extract_of("shop_performance")
+    frame = pl.read_delta(str(tmp_path / "shop_performance"))
+    assert_equal(frame.select(published_schema(extract).names).sort(extract.key).rows(), in_database(owner, extract))
+
+
+@pytest.mark.parametrize("name", NAMES_OF_FILES)
+def test_a_directory_of_any_name_is_used_or_refused(
+    connection: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """What is made is made there, and nowhere else: deltalake reads some names as something else."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    url = str(tmp_path / name) if name != "~" else "~/home"
+    with suppress(PublicationError):
+        make_table(connection, url, extract_of("shop_performance"))
+        assert find_table(connection, url, extract_of("shop_performance")) is not None
+        assert (Path(url).expanduser() / "shop_performance" / "_delta_log").is_dir()
+        return
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_nothing_is_published_without_the_setting(database: str, instance: dg.DagsterInstance) -> None:

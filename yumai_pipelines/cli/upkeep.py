@@ -144,8 +144,7 @@ def erase(
     Examples: `yumai erase --user-id 17 --reason "asked for it"`, and then the same with `--yes`
     """
     from yumai_pipelines.archives.store import Store
-    from yumai_pipelines.erasure.erase import erase_user, preview_erasure
-    from yumai_pipelines.extracts.publication import publish
+    from yumai_pipelines.erasure.erase import beyond_reach, erase_user, preview_erasure
     from yumai_pipelines.extracts.user_key import user_key_secrets
 
     settings = Settings()
@@ -183,14 +182,30 @@ def erase(
     if not yes:
         out.print("This was a dry run: nothing was changed. The files of archived months were not searched.")
         return "the same with --yes. It cannot be undone."
-    if settings.extracts_url is not None:
-        with connect_as_owner(settings, "publish extracts") as connection:
-            publish(connection, settings.extracts_url, settings.lock_policy, erasing=True)
+    _take_out_of_the_files(settings)
     out.print("The person is erased.")
+    if erasure.out_of_reach:
+        out.print(beyond_reach(erasure), style="yellow", markup=False)
     current = Month.of(datetime.now(UTC), settings.zone)
     if months := [month for day in erasure.months if (month := Month.of_day(day)) < current]:
         return f"`yumai build`, since the extracts of {in_ranges(months)} still count the person."
     return _LOOK
+
+
+def _take_out_of_the_files(settings: Settings) -> None:
+    """Publish the extracts again after an erasure."""
+    from yumai_pipelines.extracts.publication import PublicationError, publish
+
+    if settings.extracts_url is None:
+        return
+    try:
+        with connect_as_owner(settings, "publish extracts") as connection:
+            publish(connection, settings.extracts_url, settings.lock_policy)
+    except PublicationError as error:
+        raise PublicationError(
+            "The person is erased from the database and the archives, and not yet from the published extracts. The "
+            f"next daily_upkeep, or who materializes extracts/published, takes them out there, too. {error}"
+        ) from error
 
 
 def restore_month(

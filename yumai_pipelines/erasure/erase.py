@@ -76,6 +76,15 @@ class Erasure:
     out_of_reach: tuple[date, ...]
 
 
+def beyond_reach(erasure: Erasure) -> str:
+    """What to do about the months that may still hold rows of the person."""
+    months = ", ".join(f"{month:%Y-%m}" for month in erasure.out_of_reach)
+    return (
+        f"recommendation_outcomes of {months} has pseudonyms under an unknown secret, and cannot be built anew. "
+        "Erase the person again by user_id, with that secret in YUMAI_PREVIOUS_USER_KEY_SECRETS."
+    )
+
+
 def erase_user(
     connection: Connection,
     *,

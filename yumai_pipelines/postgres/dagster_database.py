@@ -6,7 +6,7 @@ Each YUMAI database has one of its own. Two that shared one would see each other
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg import sql
@@ -20,10 +20,12 @@ from yumai_pipelines.postgres.connections import (
     with_database,
 )
 from yumai_pipelines.postgres.errors import DatabaseError
+from yumai_pipelines.postgres.identity import identify
 from yumai_pipelines.postgres.values import read_value
 
 if TYPE_CHECKING:
     from yumai_pipelines.postgres.connections import Connection
+    from yumai_pipelines.postgres.identity import Identity
     from yumai_pipelines.settings import Settings
 
 SUFFIX = "_dagster"
@@ -143,17 +145,7 @@ def find_history(settings: Settings) -> str | None:
         return url if read_value(connection, "SELECT to_regclass('public.runs') IS NOT NULL") else None
 
 
-class _Identity(NamedTuple):
-    """Which database it is. The number of a server is also that of its standbys, so a failover changes nothing."""
-
-    name: str
-    server: str
-
-    def __str__(self) -> str:
-        return f"{self.name} on the server {self.server}"
-
-
-def _identity(settings: Settings) -> _Identity | None:
+def _identity(settings: Settings) -> Identity | None:
     """Return which database the YUMAI database is; None if it does not answer."""
     if settings.database_url is None and not LocalServer(settings.home).status().running:
         return None
@@ -163,15 +155,11 @@ def _identity(settings: Settings) -> _Identity | None:
             database_url(settings), application_name="yumai: which database", role=None, read_only=True
         ) as connection,
     ):
-        try:
-            number = str(read_value(connection, "SELECT system_identifier FROM pg_control_system()"))
-        except psycopg.errors.InsufficientPrivilege:
-            number = "that does not tell its number"
-        return _Identity(connection.info.dbname, number)
+        return identify(connection)
     return None
 
 
-def _refuse_another(connection: Connection, present: _Identity) -> None:
+def _refuse_another(connection: Connection, present: Identity) -> None:
     remembered = _remembered(connection)
     if remembered not in {None, str(present)}:
         name = connection.info.dbname

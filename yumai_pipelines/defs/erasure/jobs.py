@@ -10,7 +10,7 @@ from yumai_pipelines.archives.store import Store
 from yumai_pipelines.defs.extracts.builder import build_changed
 from yumai_pipelines.defs.limits import limit
 from yumai_pipelines.defs.resources import PostgresResource, UserKeys
-from yumai_pipelines.erasure.erase import Erasure, erase_user, preview_erasure
+from yumai_pipelines.erasure.erase import Erasure, beyond_reach, erase_user, preview_erasure
 from yumai_pipelines.settings import Settings
 
 
@@ -80,11 +80,7 @@ def _advice(erasure: Erasure) -> str:
         else "No extract counts the person."
     ]
     if erasure.out_of_reach:
-        said.append(
-            f"recommendation_outcomes of {_listed(erasure.out_of_reach)} has pseudonyms under a secret that is not "
-            "known, and cannot be built anew: run this again by user_id, with that secret in "
-            "YUMAI_PREVIOUS_USER_KEY_SECRETS."
-        )
+        said.append(beyond_reach(erasure))
     return " ".join(said)
 
 

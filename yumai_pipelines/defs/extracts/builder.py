@@ -125,5 +125,5 @@ def build_changed(
     built = Builder(context, postgres, settings, user_keys).build_changed([Month.parse(month) for month in months])
     if settings.extracts_url is not None:
         with postgres.connect("publish extracts") as connection:
-            publish(connection, settings.extracts_url, settings.lock_policy, erasing=True)
+            publish(connection, settings.extracts_url, settings.lock_policy)
     context.add_output_metadata({"built": ", ".join(map(str, built)) or "none: every month is of the logs as they are"})
