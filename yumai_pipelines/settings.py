@@ -12,6 +12,7 @@ from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Self
+from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from psycopg import ProgrammingError
@@ -38,6 +39,11 @@ _PLACES = ("archive_url", "report_url", "extracts_url")
 """Settings that name a directory of files."""
 
 LONGEST_PATIENCE_S = 7 * 24 * 3600.0
+
+LONGEST_DAYS = 36_500
+
+FIRST_OF_ALL = Month(1970, 1)
+"""Dagster counts the time of a month from here."""
 
 _NO_PLACES = {"localtime", "posixrules", "Factory"}
 _NOT_UTC = ("posix/", "right/")
@@ -145,7 +151,7 @@ class Settings(BaseSettings):
         )
     )
     min_group_users: int = Field(
-        default=1, ge=1, description="Groups of fewer users are merged in the extracts; 1 merges none."
+        default=1, ge=1, le=1_000_000, description="Groups of fewer users are merged in the extracts; 1 merges none."
     )
     build_connections: int = Field(
         default=2,
@@ -155,7 +161,7 @@ class Settings(BaseSettings):
         "server busy.",
     )
     session_days: int = Field(
-        default=30, ge=1, description="Days after its end from which retention may delete a session."
+        default=30, ge=1, le=LONGEST_DAYS, description="Days after its end from which retention may delete a session."
     )
     purge_archived_only: bool | None = Field(
         default=None,
@@ -169,13 +175,17 @@ class Settings(BaseSettings):
         "them, nobody is told.",
     )
     history_days: int = Field(
-        default=90, ge=30, description="Days for which Dagster's own records of runs and events are kept."
+        default=90,
+        ge=30,
+        le=LONGEST_DAYS,
+        description="Days for which Dagster's own records of runs and events are kept.",
     )
 
     soft_reference_tolerance: Decimal = Field(
         default=Decimal("0.01"),
         ge=0,
         le=1,
+        decimal_places=9,
         description="Share of the ids that no foreign key watches that may name a shop that is gone before the check "
         "soft_references warns; 0 tolerates none.",
     )
@@ -213,11 +223,35 @@ class Settings(BaseSettings):
             raise ValueError("it is no libpq URL, as in postgresql://user:password@localhost:5432/yumai") from None
         return value
 
+    @field_validator("home")
+    @classmethod
+    def _of_somebody_who_is_there(cls, value: Path) -> Path:
+        try:
+            return value.expanduser()
+        except RuntimeError:
+            raise ValueError("it begins in the home of somebody who has none on this machine") from None
+
     @field_validator(*_PLACES)
     @classmethod
     def _the_same_from_everywhere(cls, value: str | None) -> str | None:
-        if value is not None and "://" not in value and not Path(value).expanduser().is_absolute():
+        if value is None:
+            return None
+        if "://" in value:
+            if _split(value).password is not None:
+                raise ValueError(
+                    "it has a password, and stands in messages, in Dagster's records and in the database. Give the "
+                    "password to the store itself, as in FSSPEC_SFTP_PASSWORD"
+                )
+            return value
+        path = cls._of_somebody_who_is_there(Path(value))
+        if not path.is_absolute():
             raise ValueError("it is a relative directory, which is another one for each program; give an absolute one")
+        return str(path)
+
+    @field_validator("ui_url")
+    @classmethod
+    def _a_place_for_browsers(cls, value: str | None) -> str | None:
+        _split(value or "")
         return value
 
     @field_validator("previous_user_key_secrets", mode="before")
@@ -225,7 +259,7 @@ class Settings(BaseSettings):
     def _a_json_list(cls, value: object) -> object:
         try:
             return json.loads(value) if isinstance(value, str) else value
-        except ValueError:
+        except (ValueError, RecursionError):
             raise ValueError('it is no JSON list of strings, as in \'["first secret", "second secret"]\'') from None
 
     @field_validator("alert_urls", mode="before")
@@ -262,7 +296,10 @@ class Settings(BaseSettings):
     @field_validator("first_month")
     @classmethod
     def _a_month(cls, value: str) -> str:
-        return Month.parse(value).key
+        month = Month.parse(value)
+        if month < FIRST_OF_ALL:
+            raise ValueError(f"no history begins before {FIRST_OF_ALL}")
+        return month.key
 
     @property
     def zone(self) -> ZoneInfo:
@@ -277,12 +314,12 @@ class Settings(BaseSettings):
     @property
     def archive(self) -> str:
         """Directory or URL of the archived months."""
-        return self.archive_url or str(self.home.expanduser().resolve() / "archive")
+        return self.archive_url or str(self.home.resolve() / "archive")
 
     @property
     def reports(self) -> str:
         """Directory or URL of the monthly reports."""
-        return self.report_url or str(self.home.expanduser().resolve() / "reports")
+        return self.report_url or str(self.home.resolve() / "reports")
 
     @property
     def archives_before_purge(self) -> bool:
@@ -308,6 +345,20 @@ def _wrong_for_a_worker(settings: Settings) -> list[InitErrorDetails]:
         if "://" not in (getattr(settings, name) or "://")
     }
     return [InitErrorDetails(type=_custom(said), loc=(name,), input=None) for name, said in (missing | local).items()]
+
+
+def _split(url: str) -> SplitResult:
+    """The parts of a URL.
+
+    Raises:
+        ValueError: it is none; the message does not quote it.
+    """
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018  (reading it checks it)
+    except ValueError:
+        raise ValueError("it is no URL: look at its host and its port") from None
+    return parts
 
 
 def _custom(message: str) -> PydanticCustomError:

@@ -86,12 +86,17 @@ PLANTED = {
     "chatbot.user_profiles is published by some_rows, and the columns": (
         "CREATE PUBLICATION some_rows FOR TABLE chatbot.user_profiles WHERE (user_id > 1)"
     ),
+    r"public.keep, which an event trigger calls \(notes_all\), refuses .*: permission denied for table kept": (
+        "CREATE TABLE public.kept (tag text); CREATE FUNCTION public.keep() RETURNS event_trigger LANGUAGE plpgsql AS "
+        "$$BEGIN INSERT INTO public.kept VALUES (tg_tag); END$$; "
+        "CREATE EVENT TRIGGER notes_all ON ddl_command_end EXECUTE FUNCTION public.keep()"
+    ),
 }
 
 
 def plant(url: str, *scripts: str) -> None:
     with psycopg.connect(url, autocommit=True) as admin:
-        for statement in (each for script in scripts for each in script.split("; ")):
+        for statement in (each for script in scripts for each in re.split(r"; (?!END)", script)):
             admin.execute(statement.encode())
 
 
@@ -136,6 +141,10 @@ HARMLESS = (
     "ALTER TABLE chatbot.shops RENAME CONSTRAINT shops_pkey TO key_of_shops",
     "ALTER TABLE chatbot.conversations RENAME CONSTRAINT conversations_pkey TO key_of_turns",
     "ALTER INDEX chatbot.idx_shops_name_trgm RENAME TO by_name",
+    "CREATE TABLE public.noted (tag text)",
+    "CREATE FUNCTION public.note() RETURNS event_trigger LANGUAGE plpgsql SECURITY DEFINER AS "
+    "$$BEGIN INSERT INTO public.noted VALUES (tg_tag); END$$",
+    "CREATE EVENT TRIGGER notes ON ddl_command_end EXECUTE FUNCTION public.note()",
     "CREATE SCHEMA backup",
     "CREATE TABLE backup.orders (id int)",
 )

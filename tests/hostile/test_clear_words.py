@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
@@ -91,3 +92,48 @@ def test_settings_are_refused_together_and_by_their_names(command: list[str]) ->
     assert "YUMAI_TIMEZONE: 'America' is no IANA time zone" in outcome.stderr
     assert "YUMAI_DATABSE_URL: there is no setting of this name; YUMAI_DATABASE_URL is the nearest" in outcome.stderr
     assert "s3cret" not in outcome.stderr
+
+
+READING = [["differences"], ["repair"], ["erase", "--user-id", "1", "--reason", "x"], ["restore-month", "2024-08"]]
+
+
+@pytest.mark.parametrize("command", [*READING, ["build"], ["export", "ledger", "ledger.csv"]], ids=" ".join)
+def test_a_database_without_the_schema_is_told_so_where_another_one_has_it(
+    empty_database: str, database: str, command: list[str]
+) -> None:
+    """The roles are there, since all databases of a server share them."""
+    assert database
+    outcome = yumai(*command, YUMAI_DATABASE_URL=empty_database)
+    assert outcome.returncode == 1
+    assert "`yumai up`" in outcome.stderr
+    assert not Path("ledger.csv").exists()
+
+
+def test_a_history_that_begins_later_has_no_months_yet(database: str) -> None:
+    outcome = yumai("up", YUMAI_DATABASE_URL=database, YUMAI_FIRST_MONTH="9998-12")
+    assert outcome.returncode == 0, outcome.stderr
+    assert "The history begins in 9998-12" in outcome.stdout
+
+
+def test_a_function_of_others_that_ends_a_statement_is_named(empty_database: str, connection: Connection) -> None:
+    assert connection
+    refuse = (
+        "CREATE FUNCTION public.refuse() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN {} END $$; "
+        "CREATE EVENT TRIGGER refuse ON ddl_command_end WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION public.refuse()"
+    )
+    for body, said in (
+        ("RAISE 'not without a ticket';", "not without a ticket"),
+        ("INSERT INTO noted VALUES (tg_tag);", 'relation "noted" does not exist'),
+    ):
+        with psycopg.connect(empty_database, autocommit=True) as admin:
+            admin.execute("DROP FUNCTION IF EXISTS public.refuse() CASCADE")
+            admin.execute(refuse.format(body).encode())
+        outcome = yumai("up", YUMAI_DATABASE_URL=empty_database)
+        assert outcome.returncode == 1
+        assert (
+            f"public.refuse, a function of the database that is not this project's, ended it: {said}" in outcome.stderr
+        )
+    with psycopg.connect(empty_database, autocommit=True) as admin:
+        admin.execute("CREATE TABLE public.noted (tag text)")
+        admin.execute("ALTER FUNCTION public.refuse() SECURITY DEFINER SET search_path = public")
+    assert yumai("up", YUMAI_DATABASE_URL=empty_database).returncode == 0

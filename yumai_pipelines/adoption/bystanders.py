@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+import psycopg
 from psycopg import sql
 
 from yumai_pipelines.adoption.core import CORE
 from yumai_pipelines.adoption.registry import SESSIONS, TABLES, USERS
+from yumai_pipelines.postgres.connections import OWNER_ROLE
 from yumai_pipelines.postgres.sql_files import read_sql
 from yumai_pipelines.postgres.values import read_value
+from yumai_pipelines.schema.bystanders import function_of_theirs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -122,3 +125,34 @@ def obstacles(connection: Connection, triggers: Iterable[Trigger]) -> Iterator[s
                 f"replication, would fire: ALTER TABLE {each.relation} DISABLE TRIGGER "
                 f"{each.name} until the adoption has ended."
             )
+
+
+def refusing_event_triggers(connection: Connection) -> Iterator[str]:
+    """What event triggers of theirs say to statements such as the adoption's, which are asked and rolled back."""
+    query = "SELECT quote_ident(evtname) FROM pg_event_trigger WHERE evtenabled <> 'D' ORDER BY evtname"
+    names = [name for (name,) in connection.execute(query)]
+    if not names:
+        return
+    try:
+        with connection.transaction(force_rollback=True):
+            _work_as_owner(connection)
+            connection.execute(read_sql("adoption", "ask_event_triggers.sql"))
+    except psycopg.Error as error:
+        function = function_of_theirs(error)
+        if function is None and isinstance(error, psycopg.errors.InsufficientPrivilege):
+            return  # what the login may not do is told by `ownership`
+        if function is None:
+            raise
+        yield (
+            f"{function}, which an event trigger calls ({', '.join(names)}), refuses what an adoption does: "
+            f"{error.diag.message_primary}. Let it allow that, as SECURITY DEFINER if it lacks rights; or ALTER EVENT "
+            f"TRIGGER {names[0]} DISABLE until the adoption has ended."
+        )
+
+
+def _work_as_owner(connection: Connection) -> None:
+    """Work as the role of the steps, until the transaction ends; the role may be one that the adoption will make."""
+    role = sql.Identifier(OWNER_ROLE)
+    if not read_value(connection, "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = %s)", (OWNER_ROLE,)):
+        connection.execute(sql.SQL("CREATE ROLE {0}; GRANT {0} TO CURRENT_USER").format(role))
+    connection.execute(sql.SQL("GRANT USAGE, CREATE ON SCHEMA chatbot TO {0}; SET LOCAL ROLE {0}").format(role))

@@ -5,7 +5,7 @@ Kinds of rows that need treatment are counted as cases, with the keys of a few e
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import psycopg
 from psycopg import sql
 
-from yumai_pipelines.adoption.bystanders import list_referring
+from yumai_pipelines.adoption.bystanders import list_referring, refusing_event_triggers
 from yumai_pipelines.adoption.cases import Case
 from yumai_pipelines.adoption.constraints import TWO_TURNS_IN_ONE_INSTANT
 from yumai_pipelines.adoption.foretelling import SAMPLE, Foreteller, Foretold
@@ -127,7 +127,7 @@ def _listed(title: str, items: Iterable[str]) -> str:
 
 
 def take_inventory(connection: Connection, settings: Settings, *, count: bool = True) -> Inventory:
-    """Examine a whole database in one READ ONLY transaction.
+    """Examine a whole database in one READ ONLY transaction, and ask its event triggers, if it has any, in another.
 
     Args:
         connection: connection of the login that would adopt it, in autocommit mode.
@@ -135,7 +135,10 @@ def take_inventory(connection: Connection, settings: Settings, *, count: bool = 
         count: whether to count rows, which reads all of them.
     """
     try:
-        return _look(connection, settings, count=count)
+        found = _look(connection, settings, count=count)
+        if found.shape in {None, ADOPTED}:
+            return found
+        return replace(found, refusals=(*found.refusals, *refusing_event_triggers(connection)))
     except psycopg.errors.InsufficientPrivilege as error:
         return Inventory(
             None,

@@ -20,6 +20,7 @@ from yumai_pipelines.local.ui import DevServerError
 from yumai_pipelines.postgres.connections import OWNER_ROLE
 from yumai_pipelines.postgres.endings import explain
 from yumai_pipelines.postgres.errors import DatabaseError
+from yumai_pipelines.schema.bystanders import explain_theirs
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -99,6 +100,8 @@ def _explain_refusal(error: psycopg.Error) -> str | None:
             f"{str(error).strip()}\nYUMAI_DATABASE_URL says where the database is; without it, the embedded server is "
             "used."
         )
+    if (theirs := explain_theirs(error)) is not None:
+        return theirs
     if isinstance(error, psycopg.errors.InsufficientPrivilege | psycopg.errors.ReadOnlySqlTransaction):
         return (
             f"PostgreSQL refused: {str(error).strip()}\nThe login of YUMAI_DATABASE_URL must be one that may work as "

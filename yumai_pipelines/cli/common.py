@@ -144,7 +144,11 @@ def _make_months(settings: Settings) -> None:
     """Make the months of the history and those to be kept ahead, but those that are archived."""
     from yumai_pipelines.partitions.ensure import archived_months, ensure_months
 
-    wanted = [*settings.first.through(Month.of(datetime.now(UTC), settings.zone) + settings.months_ahead)]
+    last = Month.of(datetime.now(UTC), settings.zone) + settings.months_ahead
+    wanted = [*settings.first.through(last)]
+    if not wanted:
+        out.print(f"The history begins in {settings.first}, and months are made up to {last} by now: none was made.")
+        return
 
     def make(connection: Connection) -> list[MonthReport]:
         archived = archived_months(connection, settings.zone)
@@ -154,4 +158,4 @@ def _make_months(settings: Settings) -> None:
     reports = work_as_owner(settings, "months", make)
     made = in_ranges([report.month for report in reports if report.action != "recognized"])
     done = f"{made} made" if made else "nothing to do"
-    out.print(f"The conversations have a partition for each month up to {wanted[-1]}: {done}.")
+    out.print(f"The conversations have a partition for each month up to {last}: {done}.")

@@ -19,7 +19,6 @@ import os
 import re
 import sys
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from psycopg import sql
@@ -188,13 +187,11 @@ def _is_as_left(table: DeltaTable) -> bool:
 
 
 def _place(url: str, extract: Extract) -> str:
-    if "://" not in url:
-        url = str(Path(url).expanduser())
-        if _UNUSABLE.search(url):
-            raise PublicationError(
-                f"The extracts cannot be published to {url!r}: a directory of YUMAI_EXTRACTS_URL must have no percent "
-                "sign, bracket, backslash or control character in its name."
-            )
+    if "://" not in url and _UNUSABLE.search(url):
+        raise PublicationError(
+            f"The extracts cannot be published to {url!r}: a directory of YUMAI_EXTRACTS_URL must have no percent "
+            "sign, bracket, backslash or control character in its name."
+        )
     return f"{url.rstrip('/')}/{extract.relation.name}"
 
 

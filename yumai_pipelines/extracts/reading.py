@@ -19,7 +19,7 @@ from yumai_pipelines.model.calendar import first_days, in_ranges
 from yumai_pipelines.model.months import Month
 from yumai_pipelines.model.registry import readable
 from yumai_pipelines.postgres.connections import ANALYST_ROLE, connect, database_url, missing_rights
-from yumai_pipelines.postgres.errors import DatabaseError, MissingRightsError
+from yumai_pipelines.postgres.errors import DatabaseError, MissingRightsError, SchemaMissingError
 from yumai_pipelines.postgres.replicas import read, replica_of
 from yumai_pipelines.postgres.values import read_value
 from yumai_pipelines.settings import Settings
@@ -69,6 +69,7 @@ def read_extract(name: str, *, months: Months = None, url: str | None = None) ->
         ValueError: one of the months is not a month.
         NeverBuiltError: one of the months was never built.
         MissingRightsError: the login may not read the extracts, or not all of their rows.
+        SchemaMissingError: the database has no extracts.
     """
     import pandas as pd
     import pyarrow as pa
@@ -113,6 +114,11 @@ def _built(connection: Connection, table: Readable, wanted: Sequence[Month] | No
         built = as_of(connection, table)
     except psycopg.errors.InsufficientPrivilege as error:
         raise missing_rights(connection, ANALYST_ROLE) from error
+    except psycopg.errors.UndefinedTable as error:
+        raise SchemaMissingError(
+            f"The database {connection.info.dbname} has no extracts: is it the one that was meant? `yumai up` installs "
+            "the schema."
+        ) from error
     known = {Month.of_day(each.month): each for each in built}
     _refuse_never_built(table, wanted or [], list(known))
     return [each for month, each in known.items() if wanted is None or month in wanted]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from yumai_pipelines.model.relations import Relation
 from yumai_pipelines.postgres.connections import schema_revision
-from yumai_pipelines.postgres.errors import DatabaseError
+from yumai_pipelines.postgres.errors import DatabaseError, SchemaMissingError
 from yumai_pipelines.postgres.values import read_value, relation_exists
 from yumai_pipelines.schema.migrations import Deploy, deploy_of, migration_files
 
@@ -28,15 +28,19 @@ class OtherVersionError(DatabaseError):
 
 
 def refuse_other_version(connection: Connection) -> None:
-    """Make sure that this version may work with the schema of a database; one without a schema is left alone.
+    """Make sure that this version may work with the schema of a database.
 
     Raises:
+        SchemaMissingError: there is none. Its roles may be there, since all databases of a server share them.
         OtherVersionError: naming both revisions, and what to do.
     """
     revision = schema_revision(connection)
     known = list(migration_files())
     if revision is None:
-        return
+        raise SchemaMissingError(
+            f"The database {connection.info.dbname} has no schema of this pipeline. Run `yumai up`; or, where it is an "
+            "older YUMAI database, `yumai adopt --dry-run`. Nothing was changed."
+        )
     if revision not in known:
         oldest = oldest_code(connection)
         if oldest not in known:
