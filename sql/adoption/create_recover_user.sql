@@ -1,6 +1,9 @@
 -- Creates a missing user under the id that rows refer to, marked as recovered; returns false when the user exists already.
 -- New users must not get the same id, so their sequence is moved past it. It is not moved for an id above a thousand million,
--- which it will not reach.
+-- which it will not reach. Those who move it take turns by a lock on a table of nobody else: an advisory lock could be held by
+-- any login.
+CREATE TABLE IF NOT EXISTS yumai_pipelines.recover_user_turns ();
+REVOKE ALL ON yumai_pipelines.recover_user_turns FROM public;
 CREATE OR REPLACE FUNCTION yumai_pipelines.recover_user(p_id bigint, p_from text) RETURNS boolean
 LANGUAGE plpgsql
 SECURITY DEFINER
@@ -22,7 +25,7 @@ DECLARE
     v_last bigint;
 BEGIN
     IF p_id BETWEEN 1 AND 1000000000 AND v_sequence IS NOT NULL THEN
-        PERFORM pg_advisory_xact_lock(hashtextextended('yumai_pipelines: numbers of users', 0));
+        LOCK TABLE yumai_pipelines.recover_user_turns IN SHARE UPDATE EXCLUSIVE MODE;
         -- One that was never called says in last_value what it will give first.
         EXECUTE format('SELECT s.last_value - (NOT s.is_called)::integer FROM %s AS s', v_sequence) INTO v_last;
         IF p_id > v_last THEN

@@ -16,7 +16,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from tests.graph import Graph
 from tests.killed_runs import ADOPTED_AS_OF
-from tests.support import every, login, one
+from tests.support import Connection, every, login, one
 from yumai_pipelines.adoption import (
     AdoptionError,
     AdoptionReport,
@@ -427,6 +427,7 @@ def test_what_lets_the_older_application_write_is_switched_off_and_nothing_is_le
         with psycopg.connect(owner, autocommit=True) as application:
             for insert in INSERTS:
                 application.execute(insert.encode())
+            assert_that_nobody_else_can_stop(application, url)
             report = finish(url, SETTINGS)
             assert len(report.tables) == 4
             assert [each.partition(":")[0] for each in report.kept] == [
@@ -442,6 +443,17 @@ def test_what_lets_the_older_application_write_is_switched_off_and_nothing_is_le
             admin.execute("DROP INDEX analytics.feedback_by_user_and_time")
         assert finish(url, SETTINGS).kept == ()
         assert {name for _, name in catalogue(url).keys() - catalogue(database).keys() if is_extra(name)} == set()
+
+
+def assert_that_nobody_else_can_stop(application: Connection, url: str) -> None:
+    """Another login can take no lock for which a write waits that makes a user."""
+    with psycopg.connect(url, autocommit=True) as admin, login(admin, url, "") as stranger, application.transaction():
+        application.execute("INSERT INTO analytics.user_feedback (user_id) VALUES (123456)")
+        locks = "SELECT locktype FROM pg_locks WHERE pid = %s AND locktype = 'advisory'"
+        assert every(admin, locks, application.info.backend_pid) == []
+        with psycopg.connect(stranger) as other, pytest.raises(psycopg.errors.InsufficientPrivilege):
+            other.execute("LOCK TABLE yumai_pipelines.recover_user_turns IN ACCESS SHARE MODE")
+        assert one(application, "SELECT count(*) FROM chatbot.users WHERE id = 123456") == 1
 
 
 def test_rows_in_the_way_of_a_check_are_named_and_the_check_is_left_out(plain: tuple[str, str]) -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 TRIGGER = "yumai_older_application"
 RECOVER_USER = sql.Identifier("yumai_pipelines", "recover_user")
+RECOVER_USER_TURNS = sql.Identifier("yumai_pipelines", "recover_user_turns")
 EMPTIED, QUARANTINE = Relation("yumai_pipelines", "adoption_emptied"), Relation("yumai_pipelines", "quarantine")
 """Where the original of a row is kept when one of its references is emptied: during the adoption, and after it."""
 

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING
 from psycopg import sql
 
 from yumai_pipelines.adoption import conversions
-from yumai_pipelines.adoption.compatibility import RECOVER_USER, TRIGGER, column_type, function_of, has_trigger
+from yumai_pipelines.adoption.compatibility import (
+    RECOVER_USER,
+    RECOVER_USER_TURNS,
+    TRIGGER,
+    column_type,
+    function_of,
+    has_trigger,
+)
 from yumai_pipelines.adoption.registry import SESSION_CHILDREN, TABLES
 from yumai_pipelines.adoption.steps import Statement, exclusively, family
 from yumai_pipelines.adoption.target import AWARE, ColumnShape, own_name, within
@@ -56,7 +63,9 @@ def switch_off(steps: Steps, zone: str) -> FinishReport:
         locks = exclusively(*family(steps.connection, relation))
         steps.briefly(f"let only applications that open sessions write to {relation}", locks, drop)
     # An adoption by an earlier version made it for integers.
-    recover = sql.SQL("DROP FUNCTION IF EXISTS {0}(bigint, text), {0}(integer, text)").format(RECOVER_USER)
+    recover = sql.SQL("DROP FUNCTION IF EXISTS {0}(bigint, text), {0}(integer, text); DROP TABLE IF EXISTS {1}").format(
+        RECOVER_USER, RECOVER_USER_TURNS
+    )
     if tables:
         steps.briefly("drop the recovery of users", [], [recover])
     return FinishReport(tuple(tables), tuple(kept))
