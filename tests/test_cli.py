@@ -181,6 +181,14 @@ def test_an_older_database_is_looked_at_and_adopted(empty_database: str) -> None
     assert yumai("adopt", "--dry-run", "--finish").returncode == 2
 
 
+def test_what_others_have_named_does_nothing_to_the_terminal(database: str) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute('CREATE TABLE chatbot."\x1b]0;title\x07 \x9b31m [red]" ()')
+    shown = yumai("differences", YUMAI_DATABASE_URL=database).stdout
+    assert "\\x1b]0;title\\x07 \\x9b31m [red] is not known" in shown
+    assert not set(shown) & {"\x1b", "\x07", "\x9b"}
+
+
 def test_a_difference_is_accepted_and_withdrawn_by_name(database: str) -> None:
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("ALTER TABLE chatbot.shops ADD owner_memo text")

@@ -121,18 +121,19 @@ def test_a_file_holds_what_the_frame_holds(analyst: str, tmp_path: Path, suffix:
 
 
 def test_a_file_for_excel_is_read_as_it_is(analyst: str, connection: Connection, tmp_path: Path) -> None:
-    names = ["=1+1", "+82", "-", "@SUM(A1)", "밥집", "a=b"]
+    names = ["=1+1", "+82", "-", "@SUM(A1)", "밥집", "a=b", "＝1+1", "＠SUM(A1)", "\n=1+1"]
     connection.execute(
         "UPDATE extracts.shop_performance AS e SET shop_name = named.shop_name FROM ("
-        "SELECT month, shop_id, (%s::text[])[row_number() OVER (ORDER BY month, shop_id) %% 6 + 1] AS shop_name "
+        "SELECT month, shop_id, (%s::text[])[row_number() OVER (ORDER BY month, shop_id) %% 9 + 1] AS shop_name "
         "FROM extracts.shop_performance) AS named WHERE (e.month, e.shop_id) = (named.month, named.shop_id)",
         (names,),
     )
     path = tmp_path / "shops.csv"
     export("shop_performance", path, url=analyst, for_excel=True)
     assert path.read_bytes().startswith(codecs.BOM_UTF8)
-    shown = set(pa.csv.read_csv(path)["shop_name"].to_pylist())
-    assert shown == {"'=1+1", "'+82", "'-", "'@SUM(A1)", "밥집", "a=b"}
+    options = pa.csv.ParseOptions(newlines_in_values=True)
+    shown = set(pa.csv.read_csv(path, parse_options=options)["shop_name"].to_pylist())
+    assert shown == {"'=1+1", "'+82", "'-", "'@SUM(A1)", "밥집", "a=b", "'＝1+1", "'＠SUM(A1)", "'\n=1+1"}
     with pytest.raises(ValueError, match="Excel reads no Parquet"):
         export("shop_performance", tmp_path / "shops.parquet", url=analyst, for_excel=True)
 

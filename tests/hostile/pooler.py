@@ -27,6 +27,8 @@ class _Wire:
 
     def __init__(self, sock: socket.socket) -> None:
         self.socket = sock
+        # A message is sent at once, and does not wait for the one before to be acknowledged.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def read(self, length: int) -> bytes:
         data = b""
@@ -88,7 +90,9 @@ class Pooler:
                     self._free.put(server)
                     server = None
         if server is not None:
-            self._free.put(server)
+            with suppress(OSError):
+                self._reset(server)
+                self._free.put(server)
 
     def _greet(self, client: _Wire) -> None:
         """Let the client in, with a number of its own in the place of a session's pid."""
@@ -104,6 +108,7 @@ class Pooler:
     def _relay(client: _Wire, server: _Wire, first: tuple[bytes, bytes]) -> bool:
         """Pass a client's messages and their answer on; whether the session is in no transaction then."""
         kind, data = first
+        simple = kind == b"Q"
         server.socket.sendall(data)
         while kind not in (b"Q", b"S"):
             kind, data = client.message()
@@ -111,7 +116,20 @@ class Pooler:
         while kind != b"Z":
             kind, data = server.message()
             client.socket.sendall(data)
+            if kind == b"G":  # The server asks for the rows of a COPY.
+                ends = (b"c", b"f") if simple else (b"S",)
+                while kind not in ends:
+                    kind, data = client.message()
+                    server.socket.sendall(data)
         return data[-1:] == b"I"
+
+    @staticmethod
+    def _reset(server: _Wire) -> None:
+        """Forget what a client has left in a session, as PgBouncer does when the client goes."""
+        for statement in (b"ROLLBACK", b"DISCARD ALL"):
+            server.send(b"Q", statement + b"\0")
+            while server.message()[0] != b"Z":
+                pass
 
 
 @contextmanager

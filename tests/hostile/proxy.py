@@ -37,13 +37,17 @@ class Fault(Enum):
 
 
 class Proxy:
-    """Passes on what a client and the server say, and fails once, at a statement of a number; at 0 it only counts."""
+    """Passes on what a client and the server say, and fails once, at a statement of a number; at 0 it only counts.
 
-    def __init__(self, url: str, fault: Fault, at: int, server: LocalServer | None) -> None:
+    With a pause, it is slow: each message of a client waits for so many seconds.
+    """
+
+    def __init__(self, url: str, fault: Fault, at: int, server: LocalServer | None = None, pause: float = 0) -> None:
         self._parts = conninfo_to_dict(url)
         self._fault = fault
         self._at = at
         self._server = server
+        self._pause = pause
         self.statements = list[str]()
         self._lock = threading.Lock()
         self._killing = threading.Lock()
@@ -86,6 +90,8 @@ class Proxy:
             link.server.sendall(link.startup())
             while True:
                 kind, message = link.message()
+                if self._pause:
+                    threading.Event().wait(self._pause)
                 if kind not in b"SQ" or not self._is_the_one(link):
                     link.server.sendall(message)
                     continue
@@ -203,6 +209,16 @@ def kill_server(server: LocalServer) -> None:
     process = psutil.Process(pid)
     process.send_signal(signal.SIGQUIT)
     wait_for_end([process], 30)
+
+
+@contextmanager
+def slow(url: str, pause: float) -> Iterator[str]:
+    """The URL of the database by way of a network on which each message takes its time."""
+    proxy = Proxy(url, Fault.FROZEN, at=0, pause=pause)
+    try:
+        yield proxy.url
+    finally:
+        proxy.close()
 
 
 @contextmanager

@@ -43,6 +43,7 @@ def test_the_whole_life_is_the_same_in_every_world(
     kinds: dict[str, st.SearchStrategy[Any]] = {
         "login": worlds.LOGINS,
         "clients": worlds.CLIENT_SETS,
+        "network": st.sampled_from(sorted(worlds.NETWORKS)),
         "files": worlds.FILES,
         "disk": st.sampled_from(["full", "read-only"]),
         "values": values,
@@ -69,6 +70,8 @@ def test_the_whole_life_is_the_same_in_every_world(
             person = plant_odd(admin, drawn["values"]) if "values" in drawn else None
             before = odd_rows(admin, person)
             login = around.enter_context(drawn["login"].at(admin, url)) if "login" in drawn else url
+            if "network" in drawn:
+                login = around.enter_context(worlds.NETWORKS[drawn["network"]](login))
             if "clients" in drawn:
                 around.enter_context(busy(url, drawn["clients"]))
             life = live(login, admin, own, directory, trouble)

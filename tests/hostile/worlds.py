@@ -1,4 +1,4 @@
-"""What other people's databases and machines are like: logins, other clients, places of files, values of rows.
+"""What other people's databases and machines are like: logins, other clients, networks, files, values.
 
 Each kind has a strategy that draws cases of it. A case is lived in by `test_worlds.py`, and printed where it fails.
 """
@@ -9,6 +9,7 @@ import os
 import threading
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -18,12 +19,15 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from tests.hostile.operations import FIRST, LAST, SEOUL
+from tests.hostile.pooler import pooled
+from tests.hostile.proxy import slow
 from tests.processes import finished
 from tests.support import every, one
 from yumai_pipelines.postgres.connections import to_url
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from tests.support import Connection
@@ -126,6 +130,15 @@ def busy(url: str, names: set[str]) -> Iterator[None]:
         over.set()
         for each in threads:
             each.join()
+
+
+# Networks
+
+NETWORKS: dict[str, Callable[[str], AbstractContextManager[str]]] = {
+    "a pooler of few sessions": partial(pooled, sessions=8, whole_sessions=True),
+    "slow": partial(slow, pause=0.001),
+}
+"""What may stand between a login and the server; each is given the login's URL, and yields another."""
 
 
 # Files

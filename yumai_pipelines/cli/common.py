@@ -5,9 +5,10 @@ No command stands here.
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from functools import wraps
-from typing import TYPE_CHECKING, Annotated, NoReturn, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, ParamSpec, TypeVar
 
 import typer
 from rich.console import Console
@@ -23,6 +24,8 @@ from yumai_pipelines.schema.versions import refuse_other_version
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from rich.text import Text
+
     from yumai_pipelines.partitions.ensure import MonthReport
     from yumai_pipelines.settings import Settings
 
@@ -32,8 +35,18 @@ T = TypeVar("T")
 INTERRUPTED = 130
 """Exit status after Ctrl-C, the same as that of a shell's own commands."""
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(highlight=False, soft_wrap=True, stderr=True)
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+class _Terminal(Console):
+    """Shows control characters instead of sending them to the terminal: names and values of others may have some."""
+
+    def render_str(self, text: str, **options: Any) -> Text:  # noqa: ANN401
+        return super().render_str(_CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text), **options)
+
+
+out = _Terminal(highlight=False, soft_wrap=True)
+err = _Terminal(highlight=False, soft_wrap=True, stderr=True)
 
 
 def parse_month(text: str) -> Month:

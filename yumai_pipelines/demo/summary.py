@@ -136,7 +136,7 @@ def show(console: Console, summary: Summary) -> None:
     console.print(table)
     show_failures(console, [*summary.checks_that(Verdict.WARNED), *summary.checks_that(Verdict.FAILED)])
     for error in summary.errors:
-        console.print(Text(error, style=_STYLES[Verdict.FAILED]))
+        console.print(error, style=_STYLES[Verdict.FAILED], markup=False)
 
 
 def show_failures(console: Console, checks: Sequence[Check], *, with_sql: bool = False) -> None:

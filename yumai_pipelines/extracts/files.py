@@ -23,6 +23,9 @@ FORMATS = (".parquet", ".csv", ".csv.gz", ".xlsx")
 EXACT_IN_EXCEL = 2**53
 """Excel's numbers are floats. Whole numbers beyond this one would be rounded, so they are written as text."""
 
+_FORMULA = r"^[=+\-@\t\r\n＝＋－＠]"
+"""How texts begin that spreadsheets take for formulas; those for Korean and Japanese do so at full width, too."""
+
 ROWS_OF_EXCEL = 1_048_576
 """The number of rows of a sheet, with the row of the names of the columns."""
 
@@ -134,7 +137,7 @@ def _without_formulas(table: pa.Table) -> pa.Table:
     for place, field in enumerate(table.schema):
         if pa.types.is_string(field.type):
             texts = table.column(place)
-            formulas = pc.match_substring_regex(texts, pattern=r"^[=+\-@\t\r]")
+            formulas = pc.match_substring_regex(texts, pattern=_FORMULA)
             safe = pc.if_else(formulas, pc.binary_join_element_wise("'", texts, ""), texts)
             table = table.set_column(place, field, safe)
     return table
