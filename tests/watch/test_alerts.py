@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 import pytest
 from dagster._core.events import JobFailureData, RunFailureReason
+from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 from typer.testing import CliRunner
 
 from tests.watch.conftest import Sensor
@@ -17,7 +18,9 @@ from tests.watch.listener import Listener, listening
 from yumai_pipelines.cli import app
 from yumai_pipelines.definitions import defs
 from yumai_pipelines.defs.watch import sensors, watches
+from yumai_pipelines.defs.watch.telling import Memory
 from yumai_pipelines.defs.watch.trouble import View
+from yumai_pipelines.defs.watch.words import KOREAN
 
 if TYPE_CHECKING:
     from tests.support import Connection
@@ -82,6 +85,7 @@ def test_a_failed_run_is_told_once_until_it_is_made_good(
     assert "What to do: Open the run" in heard["message"]
     assert f"See https://pipelines.example.com/runs/{failed}" in heard["message"]
     assert 'More: docs/operate.md, "failed_run"' in heard["message"]
+    assert "\n실행이 실패했습니다: daily_upkeep\n할 일: 링크에서 그 실행을 여세요." in heard["message"]
 
     alerts.tick()
     assert listener.heard() == []
@@ -93,7 +97,9 @@ def test_a_failed_run_is_told_once_until_it_is_made_good(
     alerts.tick()
     (heard,) = listener.heard()
     assert (heard["title"], heard["type"]) == ("YUMAI: it is over", "success")
-    assert heard["message"] == "It is over: A run of daily_upkeep failed."
+    assert heard["message"] == (
+        "It is over: A run of daily_upkeep failed.\n해결되었습니다: 실행이 실패했습니다: daily_upkeep"
+    )
     alerts.tick()
     assert listener.heard() == []
 
@@ -112,6 +118,29 @@ def test_a_failed_run_of_months_is_made_good_by_a_run_over_these_months(history:
 def test_a_run_that_is_going_to_be_retried_is_no_trouble_yet(history: dg.DagsterInstance) -> None:
     run(history, "daily_upkeep", fails=True, why=RunFailureReason.RUN_EXCEPTION)
     assert list(watches.failed_runs(view(history, datetime.now(UTC)))) == []
+
+
+def test_a_run_that_dagster_forgot_to_retry_is_told(history: dg.DagsterInstance) -> None:
+    """Dagster starts the run of a backfill again only while that goes on, and says of it for ever that it will."""
+    backfill = PartitionBackfill(
+        "of_the_tests", BulkActionStatus.REQUESTED, from_failure=False, tags={}, backfill_timestamp=0.0
+    )
+    history.add_backfill(backfill)
+    failed = run(history, "monthly_extracts", fails=True, why=RunFailureReason.RUN_EXCEPTION)
+    history.add_run_tags(failed, dg.DagsterRun.tags_for_backfill_id("of_the_tests"))
+    assert list(watches.failed_runs(view(history, datetime.now(UTC)))) == []
+    history.update_backfill(backfill._replace(status=BulkActionStatus.COMPLETED_FAILED))
+    (trouble,) = watches.failed_runs(view(history, datetime.now(UTC)))
+    assert trouble.path == f"/runs/{failed}"
+
+
+def test_each_kind_of_trouble_has_its_korean() -> None:
+    assert KOREAN.keys() == set(watches.KINDS)
+
+
+def test_an_alert_of_an_older_version_is_over_without_korean() -> None:
+    memory = Memory.read(json.dumps({"told": {"a": {"what": "W.", "ends": True, "at": {}}}, "outages": []}))
+    assert memory.told["a"].korean == ""
 
 
 def test_what_lasts_is_told_again_after_a_day(history: dg.DagsterInstance, alerts: Sensor, listener: Listener) -> None:

@@ -65,7 +65,7 @@ def examinations(
         url, application_name="yumai: doctor", role=None, read_only=True, zone=settings.timezone
     ) as connection:
         troubles = [
-            Trouble("sick", result.name, f"{result.name}: {complaint.what}", complaint.remedy)
+            Trouble("sick", result.name, result.name, f"{result.name}: {complaint.what}", complaint.remedy)
             for result in examine(DATABASE_EXAMINATIONS, Patient(connection, settings))
             for complaint in result.outcome.complaints
             if complaint.state is complaint.state.SICK

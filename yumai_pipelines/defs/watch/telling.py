@@ -1,4 +1,4 @@
-"""Tells people of troubles by Apprise, each once until it is over or a day has passed.
+"""Tells people of troubles by Apprise, in English and in Korean, each once until it is over or a day has passed.
 
 What was told to whom is kept in a memory, which is the cursor of a sensor. A target that could not be reached is told
 at the next look. The memory holds no URL, since URLs have passwords in them.
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from apprise import Apprise, NotifyFormat, NotifyType
 
+from yumai_pipelines.defs.watch.words import OVER, WHAT_TO_DO
 from yumai_pipelines.health.examination import State
 
 if TYPE_CHECKING:
@@ -31,11 +32,12 @@ RUNBOOK = "docs/operate.md"
 
 @dataclass
 class Told:
-    """A trouble that was told: what it was, whether it ends, and when each target heard of it."""
+    """A trouble that was told: what it was, whether it ends, when each target heard of it, and what it is in Korean."""
 
     what: str
     ends: bool
     at: dict[str, float] = field(default_factory=dict)
+    korean: str = ""
 
 
 @dataclass
@@ -123,9 +125,7 @@ def tell(
     for target in targets:
         new = [each for name, each in present.items() if _is_due(memory, name, target, now)]
         over = [
-            each.what
-            for name, each in memory.told.items()
-            if name not in present and each.ends and target.name in each.at
+            each for name, each in memory.told.items() if name not in present and each.ends and target.name in each.at
         ]
         if not new and not over:
             continue
@@ -153,14 +153,14 @@ def _is_due(memory: Memory, name: str, target: Target, now: datetime) -> bool:
 
 def _note(memory: Memory, new: Iterable[Trouble], present: dict[str, Trouble], target: Target, now: datetime) -> None:
     for each in new:
-        told = memory.told.setdefault(each.name, Told(each.what, each.ends))
+        told = memory.told.setdefault(each.name, Told(each.what, each.ends, korean=each.korean))
         told.at[target.name] = now.timestamp()
     for name, told in memory.told.items():
         if name not in present:
             told.at.pop(target.name, None)
 
 
-def _title(new: Sequence[Trouble], over: Sequence[str]) -> str:
+def _title(new: Sequence[Trouble], over: Sequence[Told]) -> str:
     if len(new) == 1:
         return f"YUMAI: {new[0].what}"[:120]
     if new:
@@ -168,13 +168,18 @@ def _title(new: Sequence[Trouble], over: Sequence[str]) -> str:
     return "YUMAI: it is over" if len(over) == 1 else f"YUMAI: {len(over)} troubles are over"
 
 
-def _body(new: Sequence[Trouble], over: Sequence[str], ui_url: str | None) -> str:
-    parts = [_paragraph(each, ui_url) for each in new] + [f"It is over: {what}" for what in over]
-    return "\n\n".join(parts)
+def _body(new: Sequence[Trouble], over: Sequence[Told], ui_url: str | None) -> str:
+    return "\n\n".join([*(_paragraph(each, ui_url) for each in new), *map(_is_over, over)])
+
+
+def _is_over(told: Told) -> str:
+    # What an older version has told has no Korean.
+    korean = [OVER + told.korean] if told.korean else []
+    return "\n".join([f"It is over: {told.what}", *korean])
 
 
 def _paragraph(trouble: Trouble, ui_url: str | None) -> str:
-    lines = [trouble.what, f"What to do: {trouble.remedy}"]
+    lines = [trouble.what, f"What to do: {trouble.remedy}", trouble.korean, WHAT_TO_DO + trouble.korean_remedy]
     if ui_url is not None and trouble.path:
         lines.append(f"See {ui_url.rstrip('/')}{trouble.path}")
     lines.append(f'More: {RUNBOOK}, "{trouble.kind}"')

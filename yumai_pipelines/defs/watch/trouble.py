@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from yumai_pipelines.defs.watch.words import KOREAN
 from yumai_pipelines.health.examination import State
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ class Trouble:
     Attributes:
         kind: docs/operate.md has a section of this name.
         key: tells one trouble from another of its kind; the same trouble keeps its key while it lasts.
+        subject: what is in trouble, by its name.
         what: what is wrong, as a sentence.
         remedy: what to do, as sentences.
         path: where Dagster's UI shows it, after the UI's URL.
@@ -30,6 +32,7 @@ class Trouble:
 
     kind: str
     key: str
+    subject: str
     what: str
     remedy: str
     path: str = ""
@@ -40,6 +43,16 @@ class Trouble:
     def name(self) -> str:
         """The trouble's name in the memory of what was told."""
         return f"{self.kind}: {self.key}"
+
+    @property
+    def korean(self) -> str:
+        """What is wrong, in Korean."""
+        return KOREAN[self.kind].what.format(name=self.subject)
+
+    @property
+    def korean_remedy(self) -> str:
+        """What to do, in Korean."""
+        return KOREAN[self.kind].remedy
 
 
 @dataclass(frozen=True)

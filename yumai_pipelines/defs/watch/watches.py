@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import dagster as dg
 from dagster._core.event_api import PartitionKeyFilter
+from dagster._core.execution.backfill import BULK_ACTION_TERMINAL_STATUSES
 from dagster._core.scheduler.instigation import (
     InstigatorState,
     InstigatorStatus,
@@ -19,6 +20,7 @@ from dagster._core.scheduler.instigation import (
     TickStatus,
 )
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
+from dagster._core.storage.tags import BACKFILL_ID_TAG
 from dagster._utils.schedules import schedule_execution_time_iterator
 
 from yumai_pipelines.defs.watch.trouble import Trouble, View, Watch
@@ -53,18 +55,28 @@ def failed_runs(view: View) -> Iterator[Trouble]:
         run, work = record.dagster_run, _Work.of(record.dagster_run)
         if run.status is dg.DagsterRunStatus.SUCCESS:
             made_good.append(work)
-        if run.status is not dg.DagsterRunStatus.FAILURE or run.is_complete_and_waiting_to_retry or work in told:
+        if run.status is not dg.DagsterRunStatus.FAILURE or _waits_for_retry(view, run) or work in told:
             continue
         if not any(each.covers(work) for each in made_good):
             told.add(work)
             yield Trouble(
                 "failed_run",
                 str(work),
+                str(work),
                 f"A run of {work} failed.",
                 "Open the run: its last error says what to do. Put that right, and press Re-execute, or launch the job "
                 "again: what is done stays done.",
                 f"/runs/{run.run_id}",
             )
+
+
+def _waits_for_retry(view: View, run: dg.DagsterRun) -> bool:
+    """Whether Dagster is going to start a failed run again: one of a backfill only while the backfill goes on."""
+    backfill_id = run.tags.get(BACKFILL_ID_TAG)
+    if not run.is_complete_and_waiting_to_retry or backfill_id is None:
+        return bool(run.is_complete_and_waiting_to_retry)
+    backfill = view.instance.get_backfill(backfill_id)
+    return backfill is not None and backfill.status not in BULK_ACTION_TERMINAL_STATUSES
 
 
 class _Work(NamedTuple):
@@ -112,6 +124,7 @@ def failed_checks(view: View) -> Iterator[Trouble]:
         yield Trouble(
             "failed_check",
             f"{asset}: {key.name}",
+            f"{asset}: {key.name}{of}{more}",
             f"The check {key.name} of {asset}{of}{more} {'warns' if warns else 'failed'}. {first}",
             _what_to_do(rest) or "Open the check: it says which rows, why, and what to do.",
             f"/assets/{asset}?view=checks&checkDetail={key.name}",
@@ -139,6 +152,7 @@ def missed_checks(view: View) -> Iterator[Trouble]:
             yield Trouble(
                 "missed_check",
                 schedule.definition.job_name,
+                job.name,
                 f"{len(missed)} checks of {job.name} were not evaluated since {_local(before, schedule)}: "
                 f"{', '.join(missed[:5])}{' …' if len(missed) > 5 else ''}.",
                 f"Look at the last runs of {job.name}: they failed before these checks, or there was none. Launch it.",
@@ -158,6 +172,7 @@ def missed_schedules(view: View) -> Iterator[Trouble]:
             yield Trouble(
                 "failed_schedule",
                 name,
+                name,
                 f"The schedule {name} could not be evaluated. {said}",
                 "Open the schedule's last tick: it has the whole error. It tries again at its next time; launch its "
                 "job if that is too late.",
@@ -167,6 +182,7 @@ def missed_schedules(view: View) -> Iterator[Trouble]:
         if late and schedule.was_on(due) and due > view.now - PURGED_AFTER:
             yield Trouble(
                 "missed_schedule",
+                name,
                 name,
                 f"The schedule {name} should have ticked at {_local(due, schedule)}, and did not.",
                 "See that dagster-daemon runs (Deployment, Daemons in the UI). If it does, and the tick is not made up "
@@ -182,6 +198,7 @@ def outages(view: View) -> Iterator[Trouble]:
         yield Trouble(
             "daemon_was_down",
             start.isoformat(timespec="minutes"),
+            f"{start:%Y-%m-%d %H:%M} – {end:%Y-%m-%d %H:%M} UTC",
             f"dagster-daemon did not work from {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC. "
             + (f"In between, these schedules should have ticked: {', '.join(names)}." if names else "No tick was due."),
             "Find out why it was down. It makes up for up to five ticks of each schedule by itself; see in the UI that "
