@@ -6,6 +6,8 @@ so that `dg dev` works in a fresh checkout with no variable set.
 
 from __future__ import annotations
 
+import time
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -29,8 +31,28 @@ _POOL_RECYCLE_S = 3600
 _MAX_OVERFLOW = 4
 
 
+SETTLED_AFTER_S = 5.0
+"""So long after its event, what became of a run is noted in the run itself."""
+
+
 class EventLog(PostgresEventLogStorage):
-    """The events of runs, in which a check of a whole table has one evaluation a run."""
+    """The events of runs, in which a check of a whole table has one evaluation a run, and no failure is overlooked."""
+
+    def get_logs_for_all_runs_by_log_id(
+        self,
+        after_cursor: int = -1,
+        dagster_event_type: dg.DagsterEventType | set[dg.DagsterEventType] | None = None,
+        limit: int | None = None,
+    ) -> Mapping[int, dg.EventLogEntry]:
+        """Return events by their numbers, up to the first that has only just been stored.
+
+        dagster-daemon asks for the ends of runs, to start failed ones again, and asks for none twice. Dagster stores
+        the event first and notes it in the run afterwards: in between, the daemon would take the run for one that has
+        not failed, and never start it again.
+        """
+        events = super().get_logs_for_all_runs_by_log_id(after_cursor, dagster_event_type, limit)
+        settled = time.time() - SETTLED_AFTER_S
+        return dict(takewhile(lambda event: event[1].timestamp < settled, events.items()))
 
     def store_asset_check_event(self, event: dg.EventLogEntry, event_id: int | None) -> None:
         """Record a plan or an evaluation of a check.

@@ -118,6 +118,8 @@ def test_a_failed_run_of_months_is_made_good_by_a_run_over_these_months(history:
 def test_a_run_that_is_going_to_be_retried_is_no_trouble_yet(history: dg.DagsterInstance) -> None:
     run(history, "daily_upkeep", fails=True, why=RunFailureReason.RUN_EXCEPTION)
     assert list(watches.failed_runs(view(history, datetime.now(UTC)))) == []
+    (trouble,) = watches.failed_runs(view(history, datetime.now(UTC) + timedelta(hours=1)))
+    assert trouble.what == "A run of daily_upkeep failed."
 
 
 def test_a_run_that_dagster_forgot_to_retry_is_told(history: dg.DagsterInstance) -> None:

@@ -31,9 +31,13 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from dagster._core.scheduler.instigation import InstigatorTick
+    from dagster._core.storage.dagster_run import RunRecord
 
 RUNS_OF = timedelta(days=7)
 """A failed run that nobody has repeated for so long is not told of again."""
+
+RETRIED_WITHIN = timedelta(minutes=10)
+"""So soon the daemon starts a failed run again, if it does: it says for ever that it will."""
 
 GRACE = timedelta(minutes=30)
 """So late a schedule may tick: a daemon that was restarted makes up for it by then."""
@@ -55,7 +59,7 @@ def failed_runs(view: View) -> Iterator[Trouble]:
         run, work = record.dagster_run, _Work.of(record.dagster_run)
         if run.status is dg.DagsterRunStatus.SUCCESS:
             made_good.append(work)
-        if run.status is not dg.DagsterRunStatus.FAILURE or _waits_for_retry(view, run) or work in told:
+        if run.status is not dg.DagsterRunStatus.FAILURE or _waits_for_retry(view, record) or work in told:
             continue
         if not any(each.covers(work) for each in made_good):
             told.add(work)
@@ -70,13 +74,14 @@ def failed_runs(view: View) -> Iterator[Trouble]:
             )
 
 
-def _waits_for_retry(view: View, run: dg.DagsterRun) -> bool:
-    """Whether Dagster is going to start a failed run again: one of a backfill only while the backfill goes on."""
+def _waits_for_retry(view: View, record: RunRecord) -> bool:
+    """Whether Dagster is going to start a failed run again: soon, and one of a backfill only while that goes on."""
+    run = record.dagster_run
+    if not run.is_complete_and_waiting_to_retry or view.now - record.update_timestamp > RETRIED_WITHIN:
+        return False
     backfill_id = run.tags.get(BACKFILL_ID_TAG)
-    if not run.is_complete_and_waiting_to_retry or backfill_id is None:
-        return bool(run.is_complete_and_waiting_to_retry)
-    backfill = view.instance.get_backfill(backfill_id)
-    return backfill is not None and backfill.status not in BULK_ACTION_TERMINAL_STATUSES
+    backfill = view.instance.get_backfill(backfill_id) if backfill_id else None
+    return backfill_id is None or (backfill is not None and backfill.status not in BULK_ACTION_TERMINAL_STATUSES)
 
 
 class _Work(NamedTuple):
