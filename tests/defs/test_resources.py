@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import shutil
 from collections import Counter
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -18,7 +19,7 @@ from tests.graph import Graph, leaving, months
 from yumai_pipelines.archives.store import Store
 from yumai_pipelines.definitions import build_definitions, defs
 from yumai_pipelines.defs import resources
-from yumai_pipelines.defs.resources import PostgresResource
+from yumai_pipelines.defs.resources import PostgresResource, SmallResults
 from yumai_pipelines.extracts.user_key import FILE, UserKeySecretError
 from yumai_pipelines.settings import Settings
 
@@ -73,6 +74,8 @@ def test_the_archive_and_the_secrets_are_given_to_few() -> None:
     for node in (node for job in jobs for node in job.all_node_defs if isinstance(node, dg.OpDefinition)):
         for key in node.required_resource_keys:
             takers.setdefault(key, set()).add(node.name)
+    # What steps hand on is no secret, and is kept by the project's own `SmallResults`.
+    assert isinstance((defs.resources or {})["io_manager"], SmallResults)
     assert set(takers) == {"postgres", "settings", "archive", "user_keys"}
     assert takers["archive"] == {"archive_conversations", "erase_data_of_user"}
     assert takers["user_keys"] == {
@@ -214,3 +217,34 @@ def test_a_secret_that_is_set_is_the_one_of_any_database(url: str | None, home: 
         assert found.user_keys.secret == SECRET
         assert found.user_keys.all_secrets == (SECRET,)
     assert not home.exists()
+
+
+@dg.op
+def hand_on() -> list[str]:
+    return ["2024-08"]
+
+
+@dg.op
+def take(months: list[str]) -> None:
+    context = dg.OpExecutionContext.get()
+    if not context.run.parent_run_id:
+        raise RuntimeError("the worker died")
+    context.add_output_metadata({"months": months})
+
+
+@dg.job(executor_def=dg.in_process_executor, resource_defs={"io_manager": SmallResults()})
+def two_steps() -> None:
+    take(hand_on())
+
+
+def test_a_run_that_is_started_again_goes_on_without_the_files_of_the_first(instance: dg.DagsterInstance) -> None:
+    """Dagster's own way is a file of the host on which the first worker died."""
+    job = dg.reconstructable(two_steps)
+    first = dg.execute_job(job, instance)
+    shutil.rmtree(instance.storage_directory(), ignore_errors=True)
+    again = dg.ReexecutionOptions.from_failure(first.run_id, instance)
+    second = dg.execute_job(job, instance, reexecution_options=again)
+    assert (first.success, second.success) == (False, True)
+    (output,) = second.filter_events(lambda event: event.is_successful_output)
+    assert output.step_key == "take"
+    assert output.step_output_data.metadata["months"].value == ["2024-08"]

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 import dagster as dg
+from dagster._core.events import HandledOutputData
 from pydantic import Field, PrivateAttr, SecretStr
 
 from yumai_pipelines.archives.store import Store
@@ -187,10 +188,37 @@ def user_keys_resource(context: dg.InitResourceContext) -> UserKeys:
     return UserKeys(context.resources.settings, embedded=context.resources.postgres.embedded)
 
 
+class SmallResults(dg.IOManager):
+    """Keeps what a step hands on to the next one, such as a list of months, in Dagster's own records.
+
+    Dagster would keep it in a file. A run whose worker died goes on with the step that was not finished, on another
+    host, where there is no such file.
+    """
+
+    def handle_output(self, context: dg.OutputContext, obj: object) -> None:
+        """Keep what a step returned: a list of texts, or None."""
+        context.add_output_metadata({RESULT: dg.MetadataValue.json({RESULT: obj})})
+
+    def load_input(self, context: dg.InputContext) -> object:
+        """Return what an earlier step returned, in this run or in the one with which it goes on."""
+        source = context.upstream_output
+        if source is None:
+            raise TypeError(f"no step returns the input {context.name}")
+        entries = context.instance.all_logs(source.run_id, of_type=dg.DagsterEventType.HANDLED_OUTPUT)
+        kept = [entry.get_dagster_event().event_specific_data for entry in entries if entry.step_key == source.step_key]
+        (data,) = [each for each in kept if isinstance(each, HandledOutputData) and each.output_name == source.name]
+        content = data.metadata[RESULT].value
+        return content[RESULT] if isinstance(content, dict) else None
+
+
+RESULT = "result"
+"""Under this name the record of a step has what it handed on."""
+
 RESOURCES: Mapping[str, Any] = {
     "settings": settings_resource,
     "postgres": PostgresResource(),
     "archive": archive_resource,
     "user_keys": user_keys_resource,
+    "io_manager": SmallResults(),
 }
 """The resources made from the environment, by the keys that assets, checks, jobs and schedules use for them."""
