@@ -16,8 +16,9 @@ from psycopg import sql
 
 from benchmarks.runner import Benchmark, Measure, Scale, seconds
 from yumai_pipelines.extracts.build import SERVER_SETTINGS, month_parameters
-from yumai_pipelines.extracts.code import STAGES
+from yumai_pipelines.extracts.code import STAGES, statement_of
 from yumai_pipelines.local.server import program
+from yumai_pipelines.model.calendar import first_days
 from yumai_pipelines.model.months import Month
 from yumai_pipelines.model.registry import EXTRACTS, FEEDBACK, SESSIONS
 from yumai_pipelines.model.registry import RECOMMENDATIONS as RECOMMENDATION_LOG
@@ -70,11 +71,13 @@ def ours(url: str, scale: Scale) -> Measure:
 
 def by_pandas(url: str, scale: Scale) -> Measure:
     """Build the extracts with pandas, as one would in a notebook."""
+    make_partitions(url)
     return in_a_process("benchmarks.extracts_by_pandas", url, scale)
 
 
 def by_duckdb(url: str, scale: Scale) -> Measure:
     """Build the extracts in DuckDB, and see that it did the same work: every cell is as in ours."""
+    make_partitions(url)
     measure = in_a_process("benchmarks.extracts_by_duckdb", url, scale)
     with psycopg.connect(url, autocommit=True) as admin:
         admin.execute("CREATE SCHEMA theirs")
@@ -93,6 +96,16 @@ def by_duckdb(url: str, scale: Scale) -> Measure:
     return measure
 
 
+def make_partitions(url: str) -> None:
+    """Make the partitions of all months, with their indexes, for a side that writes into what is there."""
+    with psycopg.connect(url, autocommit=True) as admin:
+        for month in MONTHS:
+            partition = sql.Identifier("extracts", f"recommendation_outcomes_{month.suffix}")
+            create = "CREATE TABLE {} PARTITION OF extracts.recommendation_outcomes FOR VALUES FROM ({}) TO ({})"
+            bounds = map(sql.Literal, first_days([month, month + 1]))
+            admin.execute(sql.SQL(create).format(partition, *bounds))
+
+
 def rows_of(connection: psycopg.Connection, schema: str, name: str) -> sql.Composed:
     """Return a query of a table's rows, with doubles to nine places: their last bits depend on the order of a sum."""
     table = sql.Identifier(schema, name)
@@ -105,7 +118,8 @@ def rows_of(connection: psycopg.Connection, schema: str, name: str) -> sql.Compo
 
 
 def floor(url: str, _: Scale) -> Measure:
-    """Read the logs once, write the extracts once by COPY, and do nothing else."""
+    """Read the logs once, write the extracts once by COPY into the partitions of each month, and do nothing else."""
+    make_partitions(url)
     run_psql(url)
     logs = [each.identifier for each in (RECOMMENDATION_LOG, FEEDBACK, SESSIONS)]
     extracts = [each.relation.identifier for each in EXTRACTS]
@@ -113,7 +127,7 @@ def floor(url: str, _: Scale) -> Measure:
 
         def read(tables: Sequence[sql.Identifier], into: Sequence[Path]) -> None:
             for table, path in zip(tables, into, strict=True):
-                query = sql.SQL("COPY {} TO STDOUT (FORMAT binary)").format(table)
+                query = sql.SQL("COPY (TABLE {}) TO STDOUT (FORMAT binary)").format(table)
                 with admin.cursor().copy(query) as rows, path.open("wb") as file:
                     for block in rows:
                         file.write(block)
@@ -136,6 +150,7 @@ def floor(url: str, _: Scale) -> Measure:
 
 def by_psql(url: str, _: Scale) -> Measure:
     """Run only the SQL statements, in one transaction."""
+    make_partitions(url)
     return Measure(seconds(lambda: run_psql(url)))
 
 
@@ -155,11 +170,14 @@ def bare_sql(url: str) -> str:
         "user_key_secret": SECRET,
         "min_group_users": 1,
     }
-    statements = [read_sql("extracts", stage) for stage in STAGES if stage != "stage_sources.sql"]
-    statements += [read_sql("extracts", each.relation.name, "insert_months.sql") for each in EXTRACTS]
+    stages = [sql.SQL(read_sql("extracts", stage)) for stage in STAGES if stage != "stage_sources.sql"]
     with psycopg.connect(url) as connection:
         cursor = psycopg.ClientCursor(connection)
-        texts = [cursor.mogrify(text.encode(), parameters) for text in statements]
+        statements: list[sql.SQL | sql.Composed] = [
+            *stages,
+            *(statement_of(each, "insert_months.sql") for each in EXTRACTS),
+        ]
+        texts = [cursor.mogrify(text, parameters) for text in statements]
     for place, table in ((1, "staged_recommendations"), (3, "staged_feedback"), (5, "staged_opinions")):
         texts.insert(place, f"ANALYZE {table}")
     settings = [f"SET LOCAL {name} = '{value}'" for name, value in SERVER_SETTINGS.items()]

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from yumai_pipelines.postgres.connections import OWNER_ROLE, connect
 from yumai_pipelines.postgres.sql_files import sql_path
-from yumai_pipelines.postgres.values import read_value
 from yumai_pipelines.schema.migrations import migration_files
 from yumai_pipelines.schema.plan import EVERY_UPGRADE, MEANING
 
@@ -18,15 +17,12 @@ if TYPE_CHECKING:
     from yumai_pipelines.postgres.connections import Connection
 
 _LOCKS = """
-    SELECT DISTINCT format('%%s.%%s', n.nspname, c.relname), l.mode
+    SELECT l.relation, l.mode
     FROM pg_locks AS l
-    JOIN pg_class AS c ON l.relation = c.oid
-    JOIN pg_namespace AS n ON c.relnamespace = n.oid
     WHERE l.pid = pg_backend_pid() AND l.relation = ANY(%s) AND l.mode = ANY(%s)
-    ORDER BY 1, 2
 """
 _TABLES = """
-    SELECT array_agg(c.oid)
+    SELECT c.oid, format('%s.%s', n.nspname, c.relname)
     FROM pg_class AS c
     JOIN pg_namespace AS n ON c.relnamespace = n.oid
     WHERE c.relkind IN ('r', 'p', 'm', 'v')
@@ -52,13 +48,14 @@ def lock_lines(url: str) -> str:
 
 def _locked(connection: Connection, files: Sequence[Path]) -> list[tuple[str, str]]:
     """Run files in one transaction, and return what they locked of the tables that were there before, and how."""
-    before = read_value(connection, _TABLES) or []
+    # By the names that they had: a migration may rename a table, or drop it.
+    before = dict(connection.execute(_TABLES).fetchall())
     with connection.transaction():
         for path in files:
             connection.execute(path.read_bytes())
-        locks = connection.execute(_LOCKS, (before, list(MEANING))).fetchall()
+        locks = connection.execute(_LOCKS, (list(before), list(MEANING))).fetchall()
     # Of each table, the strongest.
-    strongest = {relation: mode for mode in reversed(MEANING) for relation, found in locks if found == mode}
+    strongest = {before[oid]: mode for mode in reversed(MEANING) for oid, found in locks if found == mode}
     return sorted(strongest.items())
 
 

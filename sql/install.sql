@@ -77,6 +77,7 @@ $$;
 \ir migrations/0013_accepted_differences.sql
 \ir migrations/0014_wider_numbers.sql
 \ir migrations/0015_compatibility.sql
+\ir migrations/0016_outcomes_by_month.sql
 \ir functions/auto_delete_old_conversations.sql
 \ir functions/business_timezone.sql
 \ir functions/clean_inactive_sessions.sql
@@ -102,7 +103,7 @@ CREATE TABLE yumai_pipelines.alembic_version (
     version_num varchar(32) NOT NULL,
     CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
 );
-INSERT INTO yumai_pipelines.alembic_version (version_num) VALUES ('0015');
+INSERT INTO yumai_pipelines.alembic_version (version_num) VALUES ('0016');
 SET LOCAL ROLE NONE;
 SELECT yumai_pipelines.configure_database(:'timezone');
 -- The months of the history, and those to be kept ahead, as `yumai up` makes them.

@@ -3190,7 +3190,8 @@ CREATE TABLE extracts.recommendation_outcomes (
     CONSTRAINT recommendation_outcomes_seconds_into_session_check CHECK ((seconds_into_session >= (0)::double precision)),
     CONSTRAINT recommendation_outcomes_seconds_to_selection_check CHECK ((seconds_to_selection >= (0)::double precision)),
     CONSTRAINT recommendation_outcomes_user_key_check CHECK ((length(user_key) = 32))
-);
+)
+PARTITION BY RANGE (month);
 
 
 ALTER TABLE extracts.recommendation_outcomes OWNER TO yumai_pipeline;
@@ -5618,21 +5619,21 @@ CREATE UNIQUE INDEX recent_conversations_key ON chatbot.recent_conversations USI
 -- Name: idx_recommendation_outcomes_shop; Type: INDEX; Schema: extracts; Owner: yumai_pipeline
 --
 
-CREATE INDEX idx_recommendation_outcomes_shop ON extracts.recommendation_outcomes USING btree (shop_id, month);
+CREATE INDEX idx_recommendation_outcomes_shop ON ONLY extracts.recommendation_outcomes USING btree (shop_id, month);
 
 
 --
 -- Name: idx_recommendation_outcomes_time; Type: INDEX; Schema: extracts; Owner: yumai_pipeline
 --
 
-CREATE INDEX idx_recommendation_outcomes_time ON extracts.recommendation_outcomes USING brin (recommended_at);
+CREATE INDEX idx_recommendation_outcomes_time ON ONLY extracts.recommendation_outcomes USING brin (recommended_at);
 
 
 --
 -- Name: idx_recommendation_outcomes_user; Type: INDEX; Schema: extracts; Owner: yumai_pipeline
 --
 
-CREATE INDEX idx_recommendation_outcomes_user ON extracts.recommendation_outcomes USING btree (user_key);
+CREATE INDEX idx_recommendation_outcomes_user ON ONLY extracts.recommendation_outcomes USING btree (user_key);
 
 
 --

@@ -22,6 +22,7 @@ SELECT
     now(),
     clock_timestamp()
 FROM staged_sources AS s
+WHERE s.month = ANY(%(months)s::date[])
 ON CONFLICT (extract, month) DO UPDATE SET
     row_count = excluded.row_count,
     source_recommendations = excluded.source_recommendations,

@@ -106,9 +106,9 @@ def test_every_defect_is_found_in_its_month(dirty: Connection) -> None:
     measures = {proof.name: proof.measure for proof in PROOFS}
     for name, defect, check, said in DEFECTS:
         extract = extract_of(name)
-        first = sql.SQL("WHERE ctid = (SELECT ctid FROM {} WHERE month = '2024-12-01' ORDER BY ctid LIMIT 1)").format(
-            extract.relation.identifier
-        )
+        first = sql.SQL(
+            "WHERE (tableoid, ctid) = (SELECT tableoid, ctid FROM {} WHERE month = '2024-12-01' ORDER BY ctid LIMIT 1)"
+        ).format(extract.relation.identifier)
         with dirty.transaction(force_rollback=True):
             unconstrain(dirty, extract)
             dirty.execute(sql.SQL(defect).format(e=extract.relation.identifier, one=first))

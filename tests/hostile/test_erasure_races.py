@@ -138,6 +138,10 @@ def build(_world: World, connections: Sequence[Connection]) -> None:
     build_months(connections, EXTRACTS, [AUGUST, SEPTEMBER], SEOUL, PRIVACY, POLICY)
 
 
+def build_a_new_month(_world: World, connections: Sequence[Connection]) -> None:
+    build_months(connections, EXTRACTS, [JULY, AUGUST], SEOUL, PRIVACY, POLICY)
+
+
 def archive(world: World, connections: Sequence[Connection], months: Sequence[Month] = (AUGUST,)) -> None:
     list(archive_months(connections[0], months, store=world.store, zone=SEOUL, policy=POLICY, kept=6, as_of=AS_OF))
 
@@ -191,6 +195,7 @@ Run = Callable[[World, Sequence[Connection]], None]
 
 STOPS: dict[Run, tuple[str, ...]] = {
     build: ("CREATE TEMPORARY TABLE staged_feedback", "INSERT INTO extracts.ledger"),
+    build_a_new_month: ('ALTER TABLE "extracts"."recommendation_outcomes" ATTACH',),
     archive: ("yumai_pipelines.archive_changes", "state = 'archived'"),
     restore: ("pg_constraint", "state = 'restored'"),
     quarantine: ("DELETE FROM", "INSERT INTO yumai_pipelines.quarantine"),
@@ -302,7 +307,7 @@ def traces(world: World) -> dict[str, int]:
 
 def test_the_world_has_something_of_the_person_in_every_place(world: World) -> None:
     found = traces(world)
-    assert {"extracts.recommendation_outcomes", "chatbot.recent_conversations", "chatbot.users"} < found.keys()
+    assert {"extracts.recommendation_outcomes_2024_08", "chatbot.recent_conversations", "chatbot.users"} < found.keys()
     assert any(name.endswith(".parquet") for name in found)
 
 

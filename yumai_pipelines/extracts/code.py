@@ -6,13 +6,23 @@ import hashlib
 from functools import cache
 from typing import TYPE_CHECKING
 
+from psycopg import sql
+
 from yumai_pipelines.postgres.sql_files import read_sql, sql_path
 
 if TYPE_CHECKING:
     from yumai_pipelines.model.entries import Extract
+    from yumai_pipelines.model.relations import Relation
 
 STAGES = ("stage_recommendations.sql", "stage_feedback.sql", "stage_opinions.sql", "stage_sources.sql")
 """The statements that read the logs, in order, for all extracts."""
+
+
+def statement_of(extract: Extract, name: str, table: Relation | None = None) -> sql.Composed:
+    """A statement of an extract's own folder, on a table that has rows of it; by default, on the extract itself."""
+    return sql.SQL(read_sql("extracts", extract.relation.name, name)).format(
+        extract=(table or extract.relation).identifier
+    )
 
 
 @cache

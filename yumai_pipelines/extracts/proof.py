@@ -12,6 +12,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from yumai_pipelines.extracts.build import month_parameters
+from yumai_pipelines.extracts.code import statement_of
 from yumai_pipelines.extracts.ledger import entries, record_checks
 from yumai_pipelines.model.months import Month
 from yumai_pipelines.postgres.sql_files import read_sql
@@ -79,7 +80,7 @@ def unlike_before(
     connection: Connection, extract: Extract, months: Sequence[Month], zone: ZoneInfo
 ) -> dict[Month, list[Row]]:
     """For each month, the measures that are far from their median in the months before; none if those are too few."""
-    query = read_sql("extracts", extract.relation.name, "summarize_months.sql")
+    query = statement_of(extract, "summarize_months.sql")
     span = [*(months[0] - HISTORY).through(months[-1])]
     summaries = {month: rows[0] for month, rows in _by_month(connection, query, span, zone).items()}
     return {month: list(unlike(month, summaries)) for month in months}

@@ -304,7 +304,7 @@ def build(connection: Connection, template: Relation, aside: Relation, check: sq
             "CREATE TABLE {aside} (LIKE {template} INCLUDING ALL EXCLUDING IDENTITY, "
             "CONSTRAINT {name} CHECK ({check})) WITH (autovacuum_enabled = off, toast.autovacuum_enabled = off){space}"
         ).format(
-            space=_tablespace(connection),
+            space=tablespace(connection),
             aside=aside.identifier,
             template=template.identifier,
             name=sql.Identifier(BOUNDS_CHECK),
@@ -326,23 +326,23 @@ def build(connection: Connection, template: Relation, aside: Relation, check: sq
         )
 
 
-def _tablespace(connection: Connection) -> sql.Composable:
-    """` TABLESPACE …` of the conversations; nothing where they name none."""
+def tablespace(connection: Connection, parent: Relation = PARENT) -> sql.Composable:
+    """` TABLESPACE …` that the parent names for new partitions; nothing where it names none."""
     name = read_value(
         connection,
         "SELECT t.spcname FROM pg_class AS c LEFT JOIN pg_tablespace AS t ON t.oid = c.reltablespace "
         "WHERE c.oid = %s::regclass",
-        (PARENT.quoted,),
+        (parent.quoted,),
     )
     return sql.SQL("") if name is None else sql.SQL(" TABLESPACE {}").format(sql.Identifier(name))
 
 
-def own(connection: Connection, kind: sql.SQL, name: sql.Composable) -> None:
-    """Make the owner of the conversations, if that is another role, the owner of a new object."""
+def own(connection: Connection, kind: sql.SQL, name: sql.Composable, parent: Relation = PARENT) -> None:
+    """Make the owner of the parent, if that is another role, the owner of a new object."""
     owner = read_value(
         connection,
         "SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = %s::regclass AND relowner <> current_user::regrole",
-        (PARENT.quoted,),
+        (parent.quoted,),
     )
     if owner is not None:
         connection.execute(sql.SQL("ALTER {} {} OWNER TO {}").format(kind, name, sql.Identifier(owner)))
@@ -385,10 +385,7 @@ def attach(connection: Connection, table: MonthTable, standing: Relation | None 
 
 
 def finish(connection: Connection, table: Relation, description: str) -> None:
-    """Take from a table that has just been attached what it had only while it stood aside; identify rows as the parent.
-
-    PostgreSQL gives a new partition an index, but not the replica identity, by which subscribers find rows.
-    """
+    """Take from a table that was just attached what it had only while it stood aside; identify rows as the parent."""
     execute(
         connection,
         "ALTER TABLE {} DROP CONSTRAINT {}, RESET (autovacuum_enabled, toast.autovacuum_enabled)",
@@ -396,10 +393,16 @@ def finish(connection: Connection, table: Relation, description: str) -> None:
         sql.Identifier(BOUNDS_CHECK),
     )
     execute(connection, "COMMENT ON TABLE {} IS {}", table.identifier, sql.Literal(description))
+    identify_rows(connection, PARENT, table)
+
+
+def identify_rows(connection: Connection, parent: Relation, partition: Relation) -> None:
+    """Identify rows of a new partition for subscribers as the parent does: ATTACH gives it an index, but not that."""
     for identity in connection.execute(
-        read_sql("partitions", "describe_replica_identity.sql"), {"parent": PARENT.quoted, "partition": table.quoted}
+        read_sql("partitions", "describe_replica_identity.sql"),
+        {"parent": parent.quoted, "partition": partition.quoted},
     ).fetchall():
-        execute(connection, "ALTER TABLE {} REPLICA IDENTITY {}", table.identifier, _replica_identity(*identity))
+        execute(connection, "ALTER TABLE {} REPLICA IDENTITY {}", partition.identifier, _replica_identity(*identity))
 
 
 def _replica_identity(kind: str, index: str | None) -> sql.Composable:

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg.rows import dict_row
 
+from yumai_pipelines.extracts.code import statement_of
 from yumai_pipelines.extracts.ledger import Entry, entries
 from yumai_pipelines.model.calendar import first_days
+from yumai_pipelines.model.registry import extract_of
 from yumai_pipelines.postgres.sql_files import read_sql
 
 if TYPE_CHECKING:
@@ -76,18 +78,19 @@ def read_numbers(connection: Connection, month: Month) -> Numbers:
     with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
 
-        def rows(*file: str, **parameters: object) -> list[Row]:
-            return cursor.execute(read_sql(*file), parameters).fetchall()
+        def rows(name: str, **parameters: object) -> list[Row]:
+            return cursor.execute(read_sql("report", name), parameters).fetchall()
 
-        summaries = rows("extracts", "recommendation_outcomes", "summarize_months.sql", months=first_days(span))
+        outcomes = statement_of(extract_of("recommendation_outcomes"), "summarize_months.sql")
+        summaries = cursor.execute(outcomes, {"months": first_days(span)}).fetchall()
         return Numbers(
             month=month,
             trend=[(each, row) for each, row in zip(span, summaries, strict=True) if row["rows"] or each == month],
-            methods=rows("report", "summarize_methods.sql", month=this),
-            methods_before=rows("report", "summarize_methods.sql", month=(month - 1).first_day),
-            calibration=rows("report", "list_calibration.sql", month=this),
-            top=rows("report", "list_top_shops.sql", month=this, shops=SHOPS),
-            sinking=rows("report", "list_sinking_shops.sql", month=this, before=before, fewest=FEWEST, shops=SHOPS),
-            feedback=rows("report", "summarize_feedback.sql", month=this),
+            methods=rows("summarize_methods.sql", month=this),
+            methods_before=rows("summarize_methods.sql", month=(month - 1).first_day),
+            calibration=rows("list_calibration.sql", month=this),
+            top=rows("list_top_shops.sql", month=this, shops=SHOPS),
+            sinking=rows("list_sinking_shops.sql", month=this, before=before, fewest=FEWEST, shops=SHOPS),
+            feedback=rows("summarize_feedback.sql", month=this),
             ledger={name: entry for (name, _), entry in entries(connection, [month]).items()},
         )

@@ -1,6 +1,6 @@
 -- Fills the staged months. One row per month, feedback type and target type; groups of fewer than
 -- %(min_group_users)s users become one row, whose mean is NULL if it has fewer still.
-INSERT INTO extracts.feedback_summary (
+INSERT INTO {extract} (
     month, feedback_type, target_type, feedback_count, users, sessions, linked, rating_count, rating_mean,
     rating_1, rating_2, rating_3, rating_4, rating_5, invalid_ratings
 )

@@ -8,6 +8,6 @@ SELECT
     coalesce(sum(e.invalid_ratings), 0)::bigint AS invalid_ratings,
     round(sum(e.rating_mean * e.rating_count) / nullif(sum(e.rating_count), 0), 3)::double precision AS rating_mean
 FROM unnest(%(months)s::date[]) AS wanted (month)
-LEFT JOIN extracts.feedback_summary AS e ON e.month = wanted.month
+LEFT JOIN {extract} AS e ON e.month = wanted.month
 GROUP BY wanted.month
 ORDER BY wanted.month

@@ -1,6 +1,6 @@
 -- Fills the staged months. One row per month, recommendation method and shop category; groups of fewer than
 -- %(min_group_users)s users become one row, whose rates are NULL if it has fewer still.
-INSERT INTO extracts.recommendation_funnel (
+INSERT INTO {extract} (
     month, recommendation_method, shop_category, recommendations, sessions, users, selections, selection_rate,
     median_seconds_to_selection, feedback_count, feedback_rate, rating_count, rating_mean
 )

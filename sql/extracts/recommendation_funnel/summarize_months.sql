@@ -10,6 +10,6 @@ SELECT
     round(sum(f.feedback_rate * f.recommendations) / nullif(sum(f.recommendations), 0), 5)::double precision AS feedback_rate,
     round(sum(f.rating_mean * f.rating_count) / nullif(sum(f.rating_count), 0), 3)::double precision AS rating_mean
 FROM unnest(%(months)s::date[]) AS wanted (month)
-LEFT JOIN extracts.recommendation_funnel AS f ON f.month = wanted.month
+LEFT JOIN {extract} AS f ON f.month = wanted.month
 GROUP BY wanted.month
 ORDER BY wanted.month

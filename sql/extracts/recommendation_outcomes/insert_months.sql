@@ -1,5 +1,6 @@
--- Fills the staged months. One row per recommendation. %(user_key_secret)s makes the pseudonyms.
-INSERT INTO extracts.recommendation_outcomes (
+-- Fills the months %(months)s (their first days) of {extract} from the staged ones. One row per recommendation.
+-- %(user_key_secret)s makes the pseudonyms.
+INSERT INTO {extract} (
     month, recommendation_id, recommended_at, user_key, session_type, seconds_into_session, request_category,
     request_budget, request_has_location, recommendation_method, confidence_score, wide_score, deep_score, rag_score,
     shop_id, shop_category, shop_takes_food_card, shop_is_good_influence, list_is_readable, listed_shops,
@@ -56,3 +57,4 @@ LEFT JOIN chatbot.session_master AS s ON s.session_id = r.session_id
 LEFT JOIN people AS p ON p.user_id = r.user_id
 LEFT JOIN categories AS c ON c.category = r.request_food_type
 LEFT JOIN staged_opinions AS o ON o.id = r.id
+WHERE r.month = ANY(%(months)s::date[])

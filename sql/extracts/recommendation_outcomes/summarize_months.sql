@@ -18,7 +18,7 @@ CROSS JOIN LATERAL (
         percentile_cont(0.5) WITHIN GROUP (ORDER BY e.seconds_to_selection) AS median_seconds_to_selection,
         round(avg((e.feedback_count > 0)::int), 5)::double precision AS feedback_rate,
         round(sum(e.rating_mean * e.rating_count) / nullif(sum(e.rating_count), 0), 3)::double precision AS rating_mean
-    FROM extracts.recommendation_outcomes AS e
+    FROM {extract} AS e
     WHERE e.month = wanted.month
 ) AS built
 ORDER BY wanted.month

@@ -1,6 +1,6 @@
 -- Fills the staged months. One row per month, recommendation method, score and tenth of its range (0: out of range);
 -- groups of fewer than %(min_group_users)s users become one row a score, whose rates are NULL if it has fewer still.
-INSERT INTO extracts.score_calibration (
+INSERT INTO {extract} (
     month, recommendation_method, score, decile, recommendations, mean_score, selections, selection_rate
 )
 WITH scored AS NOT MATERIALIZED (

@@ -13,7 +13,7 @@ WITH by_score AS (
             / sum(e.recommendations) FILTER (WHERE e.mean_score IS NOT NULL),
             5
         )::double precision AS error
-    FROM extracts.score_calibration AS e
+    FROM {extract} AS e
     WHERE e.month = ANY(%(months)s::date[])
     GROUP BY e.month, e.score
 )

@@ -1,6 +1,6 @@
 -- Fills the staged months. One row per month and shop that was listed, chosen or spoken of; shops of fewer than
 -- %(min_group_users)s users become one row, -1, whose rates are NULL if it has fewer still.
-INSERT INTO extracts.shop_performance (
+INSERT INTO {extract} (
     month, shop_id, shop_name, shop_category, listed, listed_top, mean_rank, users, selections, selections_listed,
     selection_rate, feedback_count, rating_count, rating_mean, positive, negative
 )

@@ -12,6 +12,6 @@ SELECT
     round(sum(e.selections_listed) / nullif(sum(e.listed), 0), 5)::double precision AS selection_rate,
     round(sum(e.rating_mean * e.rating_count) / nullif(sum(e.rating_count), 0), 3)::double precision AS rating_mean
 FROM unnest(%(months)s::date[]) AS wanted (month)
-LEFT JOIN extracts.shop_performance AS e ON e.month = wanted.month
+LEFT JOIN {extract} AS e ON e.month = wanted.month
 GROUP BY wanted.month
 ORDER BY wanted.month
