@@ -9,12 +9,16 @@ from zoneinfo import ZoneInfo
 import psycopg
 import pytest
 
+from tests.extracts.dirt import plant
+from tests.extracts.support import MONTHS, ZONE, as_text, build
 from tests.graph import Graph, months
 from tests.processes import finished
 from yumai_pipelines.cli.server import _libpq_environment
+from yumai_pipelines.extracts.new_months import list_new
 from yumai_pipelines.local.server import program
 from yumai_pipelines.model.lock_policy import LockPolicy
 from yumai_pipelines.model.months import Month
+from yumai_pipelines.model.registry import extract_of
 from yumai_pipelines.partitions.ensure import ensure_months
 from yumai_pipelines.postgres.connections import connect
 from yumai_pipelines.schema.differences import drift
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
     import dagster as dg
 
     from tests.conftest import Databases
+    from tests.support import Connection
 
 
 def run(url: str, name: str, *arguments: str) -> None:
@@ -50,6 +55,22 @@ def test_a_restored_dump_has_no_drift(database: str, empty_database: str, tmp_pa
     restore(database, empty_database, tmp_path / "dump", tool)
     with connect(empty_database, application_name="test") as owner:
         assert drift(owner) == []
+
+
+def test_the_months_of_an_extract_are_restored_as_its_partitions(
+    database: str, empty_database: str, tmp_path: Path, connection: Connection
+) -> None:
+    plant(connection, MONTHS, ZONE, rows=40, seed=5)
+    build(connection, MONTHS[:2])
+    outcomes = extract_of("recommendation_outcomes").relation
+    restore(database, empty_database, tmp_path / "dump", "pg_restore")
+    with connect(empty_database, application_name="test") as owner:
+        assert as_text(owner, outcomes) == as_text(connection, outcomes)
+        assert [each.month for each in list_new(owner, extract_of(outcomes.name), MONTHS)] == list(MONTHS[2:])
+    assert upgrade(empty_database, Settings()).drift == ()
+    with connect(empty_database, application_name="test") as owner:
+        build(owner)
+        assert list_new(owner, extract_of(outcomes.name), MONTHS) == []
 
 
 def test_a_restored_dump_of_a_restored_dump_has_none_either(
