@@ -48,11 +48,11 @@ class EventLog(PostgresEventLogStorage):
 
         dagster-daemon asks for the ends of runs, to start failed ones again, and asks for none twice. Dagster stores
         the event first and notes it in the run afterwards: in between, the daemon would take the run for one that has
-        not failed, and never start it again.
+        not failed, and never start it again. An event from a host whose clock is ahead holds nothing up.
         """
         events = super().get_logs_for_all_runs_by_log_id(after_cursor, dagster_event_type, limit)
-        settled = time.time() - SETTLED_AFTER_S
-        return dict(takewhile(lambda event: event[1].timestamp < settled, events.items()))
+        now = time.time()
+        return dict(takewhile(lambda event: abs(now - event[1].timestamp) > SETTLED_AFTER_S, events.items()))
 
     def store_asset_check_event(self, event: dg.EventLogEntry, event_id: int | None) -> None:
         """Record a plan or an evaluation of a check.

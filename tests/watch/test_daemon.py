@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -50,24 +50,36 @@ def test_the_daemon_tells_of_a_failed_run_once(history: dg.DagsterInstance, list
     assert {each.name for each in defs.sensors or ()} == {each.name for each in SENSORS}
 
 
+def failed(history: dg.DagsterInstance, at: datetime) -> tuple[dg.DagsterRun, dg.EventLogEntry]:
+    """A run, and the event of its failure."""
+    run = history.create_run_for_job(defs.resolve_job_def("daily_upkeep"))
+    data = JobFailureData(error=None, failure_reason=RunFailureReason.RUN_EXCEPTION)
+    event = dg.DagsterEvent("PIPELINE_FAILURE", run.job_name, event_specific_data=data)
+    return run, dg.EventLogEntry(None, "INFO", "", run.run_id, at.timestamp(), None, run.job_name, event)  # type: ignore[no-untyped-call]
+
+
 @pytest.mark.filterwarnings("ignore:Property `ScheduleDefinition.environment_vars`:DeprecationWarning")
 @pytest.mark.filterwarnings("ignore:The 'warn' method is deprecated:DeprecationWarning")
 def test_a_failure_is_not_overlooked_while_its_run_does_not_say_so_yet(
     history: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Dagster stores an event, and then notes it in the run. The daemon may look in between, and never looks again."""
-    made = history.create_run_for_job(defs.resolve_job_def("daily_upkeep"))
-    data = JobFailureData(error=None, failure_reason=RunFailureReason.RUN_EXCEPTION)
-    event = dg.DagsterEvent("PIPELINE_FAILURE", made.job_name, event_specific_data=data)
     now = datetime.now(UTC)
-    entry = dg.EventLogEntry(None, "INFO", "", made.run_id, now.timestamp(), None, made.job_name, event)  # type: ignore[no-untyped-call]
+    made, failure = failed(history, now)
     daemon = EventLogConsumerDaemon()
     with loaded(history) as workspace:
         list(daemon.run_iteration(workspace))
-        history.event_log_storage.store_event(entry)
+        history.event_log_storage.store_event(failure)
         list(daemon.run_iteration(workspace))
-        history.run_storage.handle_run_event(made.run_id, event, now)
+        history.run_storage.handle_run_event(made.run_id, failure.get_dagster_event(), now)
         monkeypatch.setattr(dagster_storage, "SETTLED_AFTER_S", 0.0)
         list(daemon.run_iteration(workspace))
     # It has no code location from which it could be started again.
     assert [each.message for each in history.all_logs(made.run_id) if "unable to retry the run" in each.message]
+
+
+def test_a_host_whose_clock_is_ahead_does_not_hold_up_the_others(history: dg.DagsterInstance) -> None:
+    storage = history.event_log_storage
+    for at in (datetime.now(UTC) + timedelta(days=1), datetime.now(UTC) - timedelta(hours=1)):
+        storage.store_event(failed(history, at)[1])
+    assert len(storage.get_logs_for_all_runs_by_log_id(dagster_event_type=dg.DagsterEventType.RUN_FAILURE)) == 2
