@@ -36,7 +36,7 @@ FROM (
     SELECT
         read.*,
         CASE
-            WHEN read.is_list IS NOT TRUE THEN '{}'
+            WHEN NOT read.is_list THEN '{}'
             -- Every place was found, and each number is whole and above 0: digits that do not begin with 0.
             WHEN
                 jsonb_array_length(read.named) = jsonb_array_length(read.recommendations)
@@ -73,7 +73,8 @@ FROM (
             r.recommendations,
             r.user_selection,
             r.selection_timestamp,
-            jsonb_typeof(r.recommendations) = 'array' AS is_list,
+            -- In an older database that was adopted there may be none.
+            coalesce(jsonb_typeof(r.recommendations) = 'array', FALSE) AS is_list,
             -- In nearly all lists every place names its shop by a number of at most 18 digits. strict: in any other list
             -- fewer are found than it has places.
             jsonb_path_query_array(

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 
 from tests.adoption.test_adoption import SETTINGS, adopted, catalogue, older
+from tests.killed_runs import ADOPTED_AS_OF
 from tests.support import every, one
-from yumai_pipelines.adoption import NotToBeAdoptedError, inspect
+from yumai_pipelines.adoption import NotToBeAdoptedError, UserRefusedError, adopt, inspect
+from yumai_pipelines.adoption.inventory import UNDER_WAY
 from yumai_pipelines.schema.differences import drift
 
 if TYPE_CHECKING:
@@ -118,6 +121,26 @@ def test_each_hindrance_is_told_before_anything_is_changed_and_what_is_told_help
         assert inspect(url, SETTINGS).refusals == ()
         adopted(url)
         with psycopg.connect(url, autocommit=True) as connection:
+            assert [str(each) for each in drift(connection)] == []
+
+
+def test_a_user_of_a_later_row_that_a_check_of_theirs_refuses_is_told_and_the_adoption_goes_on(
+    databases: Databases,
+) -> None:
+    with older(databases) as (url, _):
+        plant(url, "ALTER TABLE chatbot.users ADD CONSTRAINT no_zero CHECK (id <> 0)")
+        plant(url, "ALTER TABLE analytics.user_feedback DROP CONSTRAINT user_feedback_user_id_fkey")
+        rows = iter(["INSERT INTO analytics.user_feedback (user_id, feedback_target_id) VALUES (0, '4711')"])
+
+        def write(_: object) -> None:
+            plant(url, *islice(rows, 1))
+
+        with pytest.raises(UserRefusedError, match="its constraint no_zero"):
+            adopt(url, SETTINGS, as_of=ADOPTED_AS_OF, tell=write)
+        plant(url, "ALTER TABLE chatbot.users DROP CONSTRAINT no_zero")
+        assert adopted(url).shape == UNDER_WAY
+        with psycopg.connect(url, autocommit=True) as connection:
+            assert one(connection, "SELECT user_id FROM analytics.user_feedback WHERE feedback_target_id = '4711'") == 0
             assert [str(each) for each in drift(connection)] == []
 
 

@@ -37,6 +37,24 @@ def test_every_cell_on_dirt(connection: Connection, seed: int, minimum: int) -> 
     compare(connection, minimum)
 
 
+def test_every_cell_where_values_are_left_out_that_ours_demand(connection: Connection) -> None:
+    """As in an older database: where its rows have none, the adoption leaves our NOT NULL away."""
+    plant(connection, MONTHS, ZONE, rows=600, seed=7)
+    connection.execute(
+        """
+        ALTER TABLE recommendations_log
+            ALTER recommendations DROP NOT NULL,
+            ALTER recommendation_count DROP NOT NULL;
+        ALTER TABLE shops ALTER shop_name DROP NOT NULL;
+        UPDATE recommendations_log SET recommendations = NULL WHERE id % 5 < 2;
+        UPDATE recommendations_log SET recommendation_count = NULL WHERE id % 3 = 0;
+        UPDATE shops SET shop_name = NULL WHERE id % 3 = 0;
+        """
+    )
+    build(connection)
+    compare(connection)
+
+
 def test_every_cell_on_the_demonstration(database: str, connection: Connection) -> None:
     with connect(database, application_name="test") as owner:
         fill(owner, generate(Size(1500, 4, seed=8), until=MONTHS[-1].end(ZONE), zone=ZONE))

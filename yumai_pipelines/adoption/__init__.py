@@ -4,18 +4,16 @@ Replaces the migration guide of section 8.2 of the database document.
 """
 
 from yumai_pipelines.adoption.cases import Case
+from yumai_pipelines.adoption.errors import (
+    AdoptionError,
+    AdoptionIncompleteError,
+    NotToBeAdoptedError,
+    UserRefusedError,
+)
 from yumai_pipelines.adoption.finish import FinishReport
 from yumai_pipelines.adoption.inventory import ADOPTED, Inventory
 from yumai_pipelines.adoption.kinds import Action
-from yumai_pipelines.adoption.run import (
-    AdoptionError,
-    AdoptionIncompleteError,
-    AdoptionReport,
-    NotToBeAdoptedError,
-    adopt,
-    finish,
-    inspect,
-)
+from yumai_pipelines.adoption.run import AdoptionReport, adopt, finish, inspect
 
 __all__ = [
     "ADOPTED",
@@ -27,6 +25,7 @@ __all__ = [
     "FinishReport",
     "Inventory",
     "NotToBeAdoptedError",
+    "UserRefusedError",
     "adopt",
     "finish",
     "inspect",

@@ -10,12 +10,14 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from yumai_pipelines.adoption.batches import in_batches
 from yumai_pipelines.adoption.compatibility import TRIGGER as OLDER_APPLICATION
 from yumai_pipelines.adoption.constraints import PendingKey, find_violated, list_pending_keys, may_be_null
+from yumai_pipelines.adoption.errors import UserRefusedError
 from yumai_pipelines.adoption.registry import CONVERSATIONS, SESSION_CHILDREN, SESSIONS, TABLES, USERS, table_of
 from yumai_pipelines.adoption.steps import stopping_writers
 from yumai_pipelines.model.relations import Relation
@@ -71,7 +73,11 @@ def _recover_users(steps: Steps, keys: list[PendingKey]) -> None:
     recover = sql.SQL(
         "SELECT yumai_pipelines.recover_user(user_id, source_table) FROM yumai_pipelines.adoption_unknown_users"
     )
-    steps.in_batches("recover users", [partial(steps.connection.execute, recover)], silently=True)
+    try:
+        steps.in_batches("recover users", [partial(steps.connection.execute, recover)], silently=True)
+    except psycopg.IntegrityError as error:
+        # Those that were there at the beginning were asked about by `refused_rows`.
+        raise UserRefusedError(error) from error
 
 
 def _recover_sessions(steps: Steps, as_of: datetime, why: str) -> None:

@@ -18,6 +18,7 @@ from yumai_pipelines.adoption import constraints, conversions, indexes, ownershi
 from yumai_pipelines.adoption.acceptance import accept_what_is_kept, accept_what_is_left
 from yumai_pipelines.adoption.cases import Case
 from yumai_pipelines.adoption.compatibility import accept_older_application, keep_in_quarantine
+from yumai_pipelines.adoption.errors import AdoptionError, AdoptionIncompleteError, NotToBeAdoptedError
 from yumai_pipelines.adoption.finish import FinishReport, switch_off
 from yumai_pipelines.adoption.functions import replace_functions
 from yumai_pipelines.adoption.inventory import (
@@ -37,7 +38,6 @@ from yumai_pipelines.adoption.steps import StepRecord, Steps
 from yumai_pipelines.partitions.ensure import ensure_months
 from yumai_pipelines.partitions.tables import describe_partitions
 from yumai_pipelines.postgres.connections import OWNER_ROLE, connect, schema_revision
-from yumai_pipelines.postgres.errors import DatabaseError
 from yumai_pipelines.postgres.locks import AdvisoryLock, advisory_lock
 from yumai_pipelines.postgres.sql_files import read_sql
 from yumai_pipelines.postgres.transactions import carry_on
@@ -50,36 +50,8 @@ if TYPE_CHECKING:
 
     from yumai_pipelines.postgres.connections import Connection
     from yumai_pipelines.schema.differences import Accepted
-    from yumai_pipelines.schema.snapshot import Difference
     from yumai_pipelines.schema.upgrade import Creator
     from yumai_pipelines.settings import Settings
-
-
-class AdoptionError(DatabaseError):
-    """The database cannot be adopted as it is."""
-
-
-class NotToBeAdoptedError(AdoptionError):
-    """The database is not a YUMAI database, or somebody must decide something first. Nothing was changed."""
-
-    def __init__(self, inventory: Inventory) -> None:
-        """List the refusals of the inventory."""
-        self.inventory = inventory
-        reasons = "\n".join(f"  - {reason}" for reason in inventory.refusals)
-        super().__init__(f"The database cannot be adopted as it is; nothing was changed:\n{reasons}")
-
-
-class AdoptionIncompleteError(AdoptionError):
-    """Somebody has changed what the adoption had made, and it could not make it again."""
-
-    def __init__(self, left: tuple[Difference, ...]) -> None:
-        """List the differences that are left."""
-        self.left = left
-        lines = "\n".join(f"  - {each}" for each in left)
-        super().__init__(
-            f"What could be adopted is adopted, and the application goes on writing. Left are:\n{lines}\nSomebody has "
-            "changed them meanwhile: put them right, and run again."
-        )
 
 
 @dataclass(frozen=True)
