@@ -207,6 +207,32 @@ def test_a_run_killed_before_it_attaches_leaves_nothing_and_the_next_one_finishe
     assert list(partitions(dirty)) == named(*MONTHS)
 
 
+def test_what_keeps_one_share_from_being_attached_leaves_each_month_as_it_was_or_as_it_is(
+    database: str, dirty: Connection, other: Connection
+) -> None:
+    """The connections commit one after the other, the last one first, since one at a time may attach."""
+    theirs = sql.Identifier("extracts", "recommendation_outcomes_2024_11")
+    other.execute("LOCK TABLE extracts.score_calibration IN ACCESS EXCLUSIVE MODE")
+    with ExitStack() as stack:
+        builders = [stack.enter_context(connect(database, application_name="builder")) for _ in range(2)]
+        threads = stack.enter_context(ThreadPoolExecutor(1))
+        running = threads.submit(build_months, builders, EXTRACTS, MONTHS, ZONE, Privacy(SecretStr(SECRET)), POLICY)
+        for builder in builders:
+            wait_until_waiting(dirty, builder.info.backend_pid)
+        dirty.execute(sql.SQL("CREATE VIEW {} AS SELECT 1 AS theirs").format(theirs))
+        other.rollback()
+        with pytest.raises(psycopg.errors.DuplicateTable):
+            running.result()
+    for relation in (*(each.relation for each in EXTRACTS), LEDGER):
+        built = every(
+            dirty, sql.SQL("SELECT DISTINCT month FROM {} ORDER BY 1").format(relation.identifier).as_string()
+        )
+        assert built == [(month.first_day,) for month in MONTHS[2:]], relation
+    dirty.execute(sql.SQL("DROP VIEW {}").format(theirs))
+    build(dirty)
+    assert list(partitions(dirty)) == named(*MONTHS)
+
+
 def test_builders_of_different_months_attach_theirs_at_the_same_time(database: str, dirty: Connection) -> None:
     def run(month: Month) -> None:
         with connect(database, application_name="test") as owner:
