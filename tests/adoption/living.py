@@ -13,7 +13,6 @@ from tests.adoption.test_adoption import SETTINGS
 from tests.hostile.life import live
 from tests.support import one
 from yumai_pipelines.adoption import finish
-from yumai_pipelines.postgres.connections import connect
 from yumai_pipelines.schema.differences import drift
 from yumai_pipelines.schema.upgrade import upgrade
 
@@ -47,7 +46,6 @@ def live_on(databases: Databases, url: str, directory: Path, *, of_rows: frozens
         assert [str(each) for each in drift(admin)] == []
         with databases.create() as name:
             copy_by_dump(url, databases.url(name))
-            # A default that is an instant is printed in the time zone of the connection.
-            with connect(databases.url(name), application_name="test: restored") as restored:
+            with psycopg.connect(databases.url(name), autocommit=True) as restored:
                 drifted = [str(each) for each in drift(restored)]
                 assert drifted == [], drifted

@@ -21,8 +21,10 @@ from yumai_pipelines.model.months import Month
 from yumai_pipelines.model.registry import extract_of
 from yumai_pipelines.partitions.ensure import ensure_months
 from yumai_pipelines.postgres.connections import connect
+from yumai_pipelines.postgres.errors import MissingRightsError, SchemaMissingError
 from yumai_pipelines.schema.differences import drift
-from yumai_pipelines.schema.upgrade import upgrade
+from yumai_pipelines.schema.upgrade import SchemaError, upgrade
+from yumai_pipelines.schema.versions import refuse_other_version
 from yumai_pipelines.settings import Settings
 
 if TYPE_CHECKING:
@@ -39,14 +41,14 @@ def run(url: str, name: str, *arguments: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def restore(url: str, empty: str, file: Path, tool: str) -> None:
+def restore(url: str, empty: str, file: Path, tool: str, *options: str) -> None:
     """Dump a database, and restore the dump."""
     if tool == "pg_restore":
         run(url, "pg_dump", "-Fc", "-f", str(file))
         database = psycopg.conninfo.conninfo_to_dict(empty)["dbname"]
         run(empty, "pg_restore", "--exit-on-error", "-d", str(database), str(file))
     else:
-        run(url, "pg_dump", "-f", str(file))
+        run(url, "pg_dump", *options, "-f", str(file))
         run(empty, "psql", "-Xqv", "ON_ERROR_STOP=1", "-f", str(file))
 
 
@@ -112,3 +114,33 @@ def test_a_check_that_differs_is_drift_in_a_restored_dump_too(
     with connect(empty_database, application_name="test") as owner:
         (difference,) = drift(owner)
     assert str(difference).startswith(f"constraint {table}.{name} is [CHECK ")
+
+
+@pytest.mark.parametrize(
+    ("option", "error", "said"),
+    [
+        (
+            "--no-owner",
+            MissingRightsError,
+            "belong to .*, and not to yumai_pipeline, as after",
+        ),
+        ("--schema-only", SchemaError, "has the tables of this pipeline, and no revision"),
+    ],
+)
+def test_a_dump_that_lacks_something_is_told_what(
+    database: str, empty_database: str, tmp_path: Path, option: str, error: type[Exception], said: str
+) -> None:
+    restore(database, empty_database, tmp_path / "dump", "psql", option)
+    with pytest.raises(error, match=said):
+        upgrade(empty_database, Settings())
+    with (
+        connect(empty_database, application_name="test") as owner,
+        pytest.raises((MissingRightsError, SchemaMissingError), match=f"{said}|has no schema"),
+    ):
+        refuse_other_version(owner)
+
+
+def test_a_dump_that_is_restored_in_sections_has_no_drift(database: str, empty_database: str, tmp_path: Path) -> None:
+    for section in ("pre-data", "data", "post-data"):
+        restore(database, empty_database, tmp_path / section, "psql", f"--section={section}")
+    assert upgrade(empty_database, Settings()).drift == ()

@@ -8,6 +8,7 @@ import dagster as dg
 import pytest
 
 from tests.support import Connection, one
+from yumai_pipelines.schema import snapshot
 from yumai_pipelines.schema.differences import (
     DifferenceError,
     accept_by_name,
@@ -92,3 +93,14 @@ def test_wider_columns_of_an_adopted_database_are_not_made_narrower_by_a_migrati
     assert one(connection, types, "chatbot.coupons", "coupon_type") == "text"
     assert one(connection, types, "ml_features.nlu_features", "food_category_mentioned") == "character varying(100)"
     assert one(connection, types, "ml_features.user_interactions", "user_strategy") == "character varying(20)"
+
+
+def test_an_instant_in_a_default_is_described_the_same_in_each_time_zone(connection: Connection) -> None:
+    connection.execute("ALTER TABLE chatbot.shops ADD since timestamptz DEFAULT '2024-08-01 00:00+09'")
+    found = set()
+    for zone in ("Asia/Seoul", "UTC", "America/Asuncion"):
+        connection.execute("SELECT set_config('TimeZone', %s, false)", (zone,))
+        found |= {str(each) for each in snapshot.compare(snapshot.shipped(), snapshot.describe(connection))}
+        found |= {each.definition for each in snapshot.describe(connection) if each.name == "chatbot.shops.since"}
+        assert one(connection, "SHOW TimeZone") == zone
+    assert len(found) == 2, found

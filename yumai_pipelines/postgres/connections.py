@@ -173,8 +173,28 @@ def schema_revision(connection: Connection) -> str | None:
     try:
         revision: str | None = read_value(connection, "SELECT version_num FROM yumai_pipelines.alembic_version")
     except psycopg.errors.InsufficientPrivilege as error:
+        refuse_other_owner(connection)
         raise missing_rights(connection) from error
     return revision
+
+
+def refuse_other_owner(connection: Connection) -> None:
+    """Refuse a schema that somebody else owns than the role that works on it.
+
+    Raises:
+        MissingRightsError: it names the owner.
+    """
+    query = (
+        "SELECT (SELECT pg_get_userbyid(c.relowner) FROM pg_class AS c INNER JOIN pg_namespace AS n "
+        "ON c.relnamespace = n.oid WHERE n.nspname = %s AND c.relname = %s)"
+    )
+    owner = read_value(connection, query, (REVISION.schema, REVISION.name))
+    if owner not in {None, OWNER_ROLE}:
+        raise MissingRightsError(
+            f"The tables of this pipeline in {connection.info.dbname} belong to {owner}, and not to {OWNER_ROLE}, as "
+            "after a restore with --no-owner. Nothing was changed. Restore the dump without --no-owner, as a superuser "
+            f"and after CREATE ROLE {OWNER_ROLE}, yumai_app, yumai_analyst where these roles are missing."
+        )
 
 
 def missing_rights(connection: Connection, role: str = OWNER_ROLE) -> MissingRightsError:

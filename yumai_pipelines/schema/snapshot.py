@@ -102,11 +102,12 @@ def _flat(text: str) -> str:
 def describe(connection: Connection) -> tuple[SchemaObject, ...]:
     """Read the objects of a database's YUMAI schemas, columns in their tables' order, without monthly partitions."""
     with connection.transaction(), connection.cursor(row_factory=class_row(SchemaObject)) as cursor:
-        before = read_value(connection, "SHOW search_path")
-        set_path = "SELECT set_config('search_path', %s, true)"
-        connection.execute(set_path, ("pg_catalog",))
+        # Names are printed by the one, and instants in defaults and checks by the other.
+        printing = "SELECT set_config('search_path', %s, true), set_config('TimeZone', %s, true)"
+        before = read_value(connection, "SHOW search_path"), read_value(connection, "SHOW TimeZone")
+        connection.execute(printing, ("pg_catalog", "UTC"))
         objects = cursor.execute(read_sql("schema", "describe_objects.sql")).fetchall()
-        connection.execute(set_path, (before,))
+        connection.execute(printing, before)
         return tuple(objects)
 
 

@@ -16,7 +16,14 @@ from psycopg.rows import class_row
 
 from yumai_pipelines.model.registry import CONVERSATIONS
 from yumai_pipelines.model.relations import Relation
-from yumai_pipelines.postgres.connections import OWNER_ROLE, REVISION, connect, grant, schema_revision
+from yumai_pipelines.postgres.connections import (
+    OWNER_ROLE,
+    REVISION,
+    connect,
+    grant,
+    refuse_other_owner,
+    schema_revision,
+)
 from yumai_pipelines.postgres.endings import first_error, refuse_ended
 from yumai_pipelines.postgres.errors import DatabaseError
 from yumai_pipelines.postgres.locks import AdvisoryLock, advisory_lock, list_holders
@@ -180,6 +187,7 @@ def _attempt(url: str, settings: Settings, *, before_deploy: bool) -> _Ran:
         if not isinstance(connection, psycopg.Connection):
             raise TypeError(f"{connection!r} is no connection of psycopg")
         connection.execute("SELECT set_config('lock_timeout', %s, true)", (f"{settings.lock_timeout_ms}ms",))
+        refuse_other_owner(connection)
         refuse_older_yumai(connection)
         refuse_other_zone(connection, settings.timezone)
         _run_files(connection, "bootstrap")
@@ -208,6 +216,12 @@ def refuse_older_yumai(connection: Connection) -> None:
         raise SchemaError(
             f"The database {connection.info.dbname} has chatbot.conversations, but not from these migrations: it is an "
             "older YUMAI database. Nothing was changed. `yumai adopt --dry-run` says what adopting it would do."
+        )
+    if relation_exists(connection, CONVERSATIONS) and schema_revision(connection) is None:
+        raise SchemaError(
+            f"The database {connection.info.dbname} has the tables of this pipeline, and no revision, as after a "
+            "restore of a schema without its rows (pg_dump --schema-only). Nothing was changed. Restore the rows of "
+            "the schema yumai_pipelines, too; or begin with an empty database."
         )
 
 
