@@ -52,6 +52,10 @@ PLANTED = {
     "3 rows of analytics.user_feedback are against its check late": (
         "ALTER TABLE analytics.user_feedback ADD CONSTRAINT late CHECK (id > 3) NOT VALID"
     ),
+    "References by shop_id of analytics.recommendations_log .* the check shop_or_late refuses": (
+        "UPDATE analytics.recommendations_log SET shop_id = 777 WHERE id < 4; "
+        "ALTER TABLE analytics.recommendations_log ADD CONSTRAINT shop_or_late CHECK (shop_id IS NOT NULL OR id > 3)"
+    ),
     "the check who refuses them": (
         "UPDATE chatbot.users SET email = id || '@yumai.test'; "
         "ALTER TABLE chatbot.users ADD CONSTRAINT who CHECK (email IS NOT NULL)"

@@ -7,6 +7,7 @@ history. So such batches run as a replica's do, in which ordinary triggers do no
 
 from __future__ import annotations
 
+from secrets import token_hex
 from typing import TYPE_CHECKING, NamedTuple
 
 import psycopg
@@ -151,8 +152,9 @@ def refusing_event_triggers(connection: Connection) -> Iterator[str]:
 
 
 def _work_as_owner(connection: Connection) -> None:
-    """Work as the role of the steps, until the transaction ends; the role may be one that the adoption will make."""
-    role = sql.Identifier(OWNER_ROLE)
-    if not read_value(connection, "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = %s)", (OWNER_ROLE,)):
+    """Work as the role of the steps until the transaction ends; where that is missing, as one that is made for it."""
+    exists = read_value(connection, "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = %s)", (OWNER_ROLE,))
+    role = sql.Identifier(OWNER_ROLE if exists else f"yumai_asks_{token_hex(8)}")
+    if not exists:
         connection.execute(sql.SQL("CREATE ROLE {0}; GRANT {0} TO CURRENT_USER").format(role))
     connection.execute(sql.SQL("GRANT USAGE, CREATE ON SCHEMA chatbot TO {0}; SET LOCAL ROLE {0}").format(role))

@@ -16,7 +16,13 @@ from yumai_pipelines.adoption.bystanders import list_triggers, obstacles
 from yumai_pipelines.adoption.constraints import key_column, may_be_null
 from yumai_pipelines.adoption.conversions import list_conversions
 from yumai_pipelines.adoption.core import CORE, REFERENCES
-from yumai_pipelines.adoption.hindrances import hindrances, open_checks, refused_rows, taken_columns
+from yumai_pipelines.adoption.hindrances import (
+    hindrances,
+    open_checks,
+    refused_emptyings,
+    refused_rows,
+    taken_columns,
+)
 from yumai_pipelines.adoption.kinds import CATALOGUE, CONVERSIONS, NUCLEUS, Action, Kind, There, adapted_type
 from yumai_pipelines.adoption.ownership import function_names
 from yumai_pipelines.adoption.registry import CONVERSATIONS, SESSIONS, USERS, table_of
@@ -247,6 +253,7 @@ class Foreteller:
         yield from hindrances(self._connection, self._conversions)
         yield from taken_columns(self._there, self._conversions, self._numbered)
         yield from refused_rows(self._connection, self._there, self._needed)
+        yield from refused_emptyings(self._connection, self._there)
         yield from open_checks(self._connection, self._written)
         yield from obstacles(self._connection, self.silenced())
         for relation, column in self._connection.execute(

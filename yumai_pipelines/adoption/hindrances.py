@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg import sql
 
+from yumai_pipelines.adoption.constraints import may_be_null
 from yumai_pipelines.adoption.conversions import KEPT, KEPT_BESIDE, SHADOW
 from yumai_pipelines.adoption.core import CORE, REFERENCES
 from yumai_pipelines.adoption.ownership import function_names
@@ -193,6 +194,55 @@ def _refuses(connection: Connection, rows: sql.Composed, condition: str) -> bool
             return found.rowcount > 0
     except psycopg.Error:
         return False
+
+
+def refused_emptyings(connection: Connection, there: There) -> Iterator[str]:
+    """Checks of theirs that rows are against once a reference of theirs that leads nowhere is emptied.
+
+    Args:
+        connection: a transaction that reads.
+        there: what the database has.
+    """
+    for (relation, column), (referenced, key) in REFERENCES.items():
+        if referenced in {USERS, SESSIONS} or column not in there.columns.get(relation, {}):
+            continue
+        checks = [
+            each
+            for each in there.objects
+            if each.kind == "constraint"
+            and home(each) == relation
+            and each.definition.startswith("CHECK ")
+            and column in each.definition
+        ]
+        if not checks or not may_be_null(connection, relation, column):
+            continue
+        rows = _emptied_rows(there, relation, column, referenced, key)
+        for each in checks:
+            if _refuses(connection, rows, each.definition.removeprefix("CHECK ")):
+                yield (
+                    f"References by {column} of {relation} that lead nowhere are emptied, and the check "
+                    f"{own_name(each)} refuses that: ALTER TABLE {relation} DROP CONSTRAINT {own_name(each)}, or put "
+                    "these rows right."
+                )
+
+
+def _emptied_rows(there: There, relation: Relation, column: str, referenced: Relation, key: str) -> sql.Composed:
+    """SQL of the rows whose reference is emptied, as they are then."""
+    nowhere = sql.SQL("t.{} IS NOT NULL").format(sql.Identifier(column))
+    if referenced in there.columns:
+        nowhere += sql.SQL(" AND NOT EXISTS (SELECT FROM {} AS r WHERE r.{} = t.{})").format(
+            referenced.identifier, sql.Identifier(key), sql.Identifier(column)
+        )
+    return sql.SQL("(SELECT {} FROM {} AS t WHERE {}) AS t").format(
+        sql.SQL(", ").join(
+            sql.SQL("NULL::{} AS {}").format(sql.SQL(shape.type), sql.Identifier(name))
+            if name == column
+            else sql.Identifier(name)
+            for name, shape in there.columns[relation].items()
+        ),
+        relation.identifier,
+        nowhere,
+    )
 
 
 def open_checks(connection: Connection, written: Iterable[Relation]) -> Iterator[str]:

@@ -166,14 +166,14 @@ def schema_revision(connection: Connection) -> str | None:
     """Return the revision of the database's schema; None if it was never installed.
 
     Raises:
-        MissingRightsError: the schema is installed, and the login may not look at it.
+        MissingRightsError: the schema is installed, and the login may not look at it, or somebody else owns it.
     """
     if not relation_exists(connection, REVISION):
         return None
+    refuse_other_owner(connection)
     try:
         revision: str | None = read_value(connection, "SELECT version_num FROM yumai_pipelines.alembic_version")
     except psycopg.errors.InsufficientPrivilege as error:
-        refuse_other_owner(connection)
         raise missing_rights(connection) from error
     return revision
 
