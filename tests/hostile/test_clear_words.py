@@ -84,6 +84,30 @@ def test_an_analyst_from_whom_rows_are_hidden_is_told_so(connection: Connection,
     assert list(tmp_path.glob("shops*")) == []
 
 
+@pytest.mark.parametrize(
+    ("done", "said"),
+    [
+        ("ALTER TABLE extracts.ledger ENABLE ROW LEVEL SECURITY", "extracts.ledger has row level security"),
+        ("REVOKE SELECT ON extracts.ledger FROM yumai_analyst", "which has lost rights: permission denied for table"),
+        (
+            "REVOKE SELECT ON extracts.shop_performance FROM yumai_analyst; "
+            "GRANT SELECT (month) ON extracts.shop_performance TO yumai_analyst",
+            "GRANT SELECT ON ALL TABLES IN SCHEMA extracts TO yumai_analyst",
+        ),
+    ],
+)
+def test_an_analyst_whose_role_has_lost_something_is_told_what(
+    connection: Connection, database: str, done: str, said: str
+) -> None:
+    connection.execute(
+        "INSERT INTO extracts.ledger (extract, month, row_count, source_recommendations, source_feedback, source_hash, "
+        "min_group_users, code_version) VALUES ('shop_performance', '2025-01-01', 0, 0, 0, 0, 1, '')"
+    )
+    connection.execute(done.encode())
+    with login(connection, database, "IN ROLE yumai_analyst") as url, pytest.raises(MissingRightsError, match=said):
+        read_extract("shop_performance", url=url)
+
+
 @pytest.mark.parametrize("command", [["up"], ["status"], ["url"], ["dev"]], ids=" ".join)
 def test_settings_are_refused_together_and_by_their_names(command: list[str]) -> None:
     outcome = yumai(*command, YUMAI_HOME="", YUMAI_TIMEZONE="America", YUMAI_DATABSE_URL="postgresql://u:s3cret@h/d")

@@ -111,9 +111,8 @@ def built_months(name: str, *, months: Months = None, url: str | None = None) ->
 
 def _built(connection: Connection, table: Readable, wanted: Sequence[Month] | None) -> list[AsOf]:
     try:
-        built = as_of(connection, table)
-    except psycopg.errors.InsufficientPrivilege as error:
-        raise missing_rights(connection, ANALYST_ROLE) from error
+        with _explained(connection, table, readable("ledger")):
+            built = as_of(connection, table)
     except psycopg.errors.UndefinedTable as error:
         raise SchemaMissingError(
             f"The database {connection.info.dbname} has no extracts: is it the one that was meant? `yumai up` installs "
@@ -204,18 +203,24 @@ def _refuse_never_built(table: Readable, wanted: Sequence[Month], built: Sequenc
 
 
 @contextmanager
-def _explained(connection: Connection, table: Readable) -> Iterator[None]:
+def _explained(connection: Connection, *tables: Readable) -> Iterator[None]:
     """Say what a login without rights has to know."""
     try:
         yield
     except psycopg.errors.InsufficientPrivilege as error:
-        if read_value(connection, _HAS_POLICIES, (table.relation.schema, table.relation.name)):
-            user = connection.info.user
+        user = connection.info.user
+        for table in tables:
+            if read_value(connection, _HAS_POLICIES, (table.relation.schema, table.relation.name)):
+                raise MissingRightsError(
+                    f"{table.relation} has row level security, by which rows are hidden from {user}. Nothing is read, "
+                    "since months that are hidden would look like months without rows. As a superuser: "
+                    f"ALTER TABLE {table.relation.quoted} DISABLE ROW LEVEL SECURITY; or, to let this login read all "
+                    f"of it, ALTER ROLE {user} BYPASSRLS."
+                ) from error
+        if read_value(connection, "SELECT pg_has_role(to_regrole(%s), 'USAGE') IS TRUE", (ANALYST_ROLE,)):
             raise MissingRightsError(
-                f"{table.relation} has row level security, by which rows are hidden from {user}. Nothing is read, "
-                "since months that are hidden would look like months without rows. As a superuser: "
-                f"ALTER TABLE {table.relation.quoted} DISABLE ROW LEVEL SECURITY; or, to let this login read all of "
-                f"it, ALTER ROLE {user} BYPASSRLS."
+                f"{user} works as {ANALYST_ROLE}, which has lost rights: {error.diag.message_primary}. Nothing is "
+                f"read. As a superuser: GRANT SELECT ON ALL TABLES IN SCHEMA extracts TO {ANALYST_ROLE}."
             ) from error
         raise missing_rights(connection, ANALYST_ROLE) from error
 
