@@ -129,6 +129,13 @@ def test_a_dry_run_says_what_would_run_and_what_it_locks(
     nothing = CliRunner().invoke(app, ["up", "--dry-run"])
     assert nothing.exit_code == 0
     assert "No migration would run." in nothing.output
+    assert "Months would be made: 2024-08 to 20" in nothing.output
+    assert CliRunner().invoke(app, ["up"]).exit_code == 0
+    nothing = CliRunner().invoke(app, ["up", "--dry-run"])
+    assert "Months would be made" not in nothing.output
+    assert "there is nothing to do." in nothing.output
+    connection.execute("DROP TABLE chatbot.conversations_2024_09")
+    assert "Months would be made: 2024-09." in CliRunner().invoke(app, ["up", "--dry-run"]).output
 
     connection.execute("UPDATE yumai_pipelines.alembic_version SET version_num = '0011'")
     connection.execute("DROP FUNCTION chatbot.end_session(uuid)")
@@ -138,6 +145,7 @@ def test_a_dry_run_says_what_would_run_and_what_it_locks(
     assert "    locks analytics.user_feedback: ShareRowExclusive, nobody writes\n" in would
     assert "    locks extracts.ledger: AccessExclusive, nobody reads or writes\n" in would
     assert "The function chatbot.end_session(p_session_id uuid) would be replaced." in would
+    assert "Months would be made: those that have no partition." in would
     assert every(connection, "SELECT oid FROM pg_class ORDER BY oid") == before
 
 

@@ -153,14 +153,29 @@ def install_schema(settings: Settings, *, before_deploy: bool = False) -> None:
     _make_months(settings)
 
 
+def _months(settings: Settings) -> list[Month]:
+    """The months of the history, and those to be kept ahead."""
+    return [*settings.first.through(Month.of(datetime.now(UTC), settings.zone) + settings.months_ahead)]
+
+
+def months_to_be_made(settings: Settings) -> str:
+    """Say which months `_make_months` would make, as a list for people; empty if there is none."""
+    from yumai_pipelines.partitions.ensure import archived_months
+    from yumai_pipelines.partitions.tables import describe_partitions
+
+    with connect(url_of(settings), application_name="yumai: plan the months", role=None, read_only=True) as connection:
+        present = {partition.month for partition in describe_partitions(connection, settings.zone)}
+        archived = archived_months(connection, settings.zone)
+    return in_ranges([month for month in _months(settings) if month not in present and month not in archived])
+
+
 def _make_months(settings: Settings) -> None:
     """Make the months of the history and those to be kept ahead, but those that are archived."""
     from yumai_pipelines.partitions.ensure import archived_months, ensure_months
 
-    last = Month.of(datetime.now(UTC), settings.zone) + settings.months_ahead
-    wanted = [*settings.first.through(last)]
+    wanted = _months(settings)
     if not wanted:
-        out.print(f"The history begins in {settings.first}, and months are made up to {last} by now: none was made.")
+        out.print(f"The history begins in {settings.first}, which no month is made for yet.")
         return
 
     def make(connection: Connection) -> list[MonthReport]:
@@ -171,4 +186,4 @@ def _make_months(settings: Settings) -> None:
     reports = work_as_owner(settings, "months", make)
     made = in_ranges([report.month for report in reports if report.action != "recognized"])
     done = f"{made} made" if made else "nothing to do"
-    out.print(f"The conversations have a partition for each month up to {last}: {done}.")
+    out.print(f"The conversations have a partition for each month up to {wanted[-1]}: {done}.")

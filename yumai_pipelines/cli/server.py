@@ -13,7 +13,16 @@ import typer
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import Conninfo
 
-from yumai_pipelines.cli.common import INTERRUPTED, fail, install_schema, out, start_server, stop, url_of
+from yumai_pipelines.cli.common import (
+    INTERRUPTED,
+    fail,
+    install_schema,
+    months_to_be_made,
+    out,
+    start_server,
+    stop,
+    url_of,
+)
 from yumai_pipelines.local.server import LocalServer, program
 from yumai_pipelines.local.ui import serve
 from yumai_pipelines.postgres.connections import connect, schema_revision
@@ -30,6 +39,12 @@ if TYPE_CHECKING:
 
 DOWN = 3
 """Exit status of `yumai status` when the server is down, the same as that of `systemctl status`."""
+
+
+_MONTHS = """\
+Months would be made: {months}. Each is a transaction of its own, which locks
+    chatbot.conversations, and the tables to which it refers: ShareRowExclusive, nobody writes
+    chatbot.conversations_default: AccessExclusive, nobody reads or writes"""
 
 
 def up(
@@ -50,8 +65,12 @@ def up(
         # Imported here because Alembic takes half a second to load, and `yumai status` does not need it.
         from yumai_pipelines.schema.plan import plan
 
-        out.print(plan(url_of(settings), settings).in_words(settings.lock_timeout_ms), markup=False)
-        return "`yumai up` does it."
+        planned = plan(url_of(settings), settings)
+        out.print(planned.in_words(settings.lock_timeout_ms), markup=False)
+        months = "those that have no partition" if planned.migrations else months_to_be_made(settings)
+        if months:
+            out.print(_MONTHS.format(months=months), markup=False)
+        return "`yumai up` does it." if planned.migrations or planned.functions or months else "there is nothing to do."
     start_server(settings)
     install_schema(settings, before_deploy=before_deploy)
     if before_deploy:
