@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -13,14 +16,15 @@ from tests.extracts.dirt import plant
 from tests.extracts.support import MONTHS, ZONE, as_text, build
 from tests.graph import Graph, months
 from tests.processes import finished
+from tests.support import one, server_home
 from yumai_pipelines.cli.server import _libpq_environment
 from yumai_pipelines.extracts.new_months import list_new
-from yumai_pipelines.local.server import program
+from yumai_pipelines.local.server import LocalServer, program
 from yumai_pipelines.model.lock_policy import LockPolicy
 from yumai_pipelines.model.months import Month
 from yumai_pipelines.model.registry import extract_of
 from yumai_pipelines.partitions.ensure import ensure_months
-from yumai_pipelines.postgres.connections import connect
+from yumai_pipelines.postgres.connections import connect, with_database
 from yumai_pipelines.postgres.errors import MissingRightsError, SchemaMissingError
 from yumai_pipelines.schema.differences import drift
 from yumai_pipelines.schema.upgrade import SchemaError, upgrade
@@ -28,12 +32,12 @@ from yumai_pipelines.schema.versions import refuse_other_version
 from yumai_pipelines.settings import Settings
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import dagster as dg
 
     from tests.conftest import Databases
     from tests.support import Connection
+
+ROOT = Path(__file__).parents[2]
 
 
 def run(url: str, name: str, *arguments: str) -> None:
@@ -144,3 +148,37 @@ def test_a_dump_that_is_restored_in_sections_has_no_drift(database: str, empty_d
     for section in ("pre-data", "data", "post-data"):
         restore(database, empty_database, tmp_path / section, "psql", f"--section={section}")
     assert upgrade(empty_database, Settings()).drift == ()
+
+
+def commands(page: str, after: str) -> list[str]:
+    """Return the first block of commands after some words of the page, without its comments."""
+    lines = page[page.index(after) + len(after) :].lstrip("\n").splitlines()
+    block = itertools.takewhile(lambda line: line.startswith("    "), lines)
+    return [line.split("#")[0].strip() for line in block if line.split("#")[0].strip()]
+
+
+def test_the_page_brings_a_database_back_on_a_new_server(database: str, connection: Connection, tmp_path: Path) -> None:
+    """By its commands, as they stand there. Dagster's database is dumped alike. The new server has no role of ours."""
+    page = (ROOT / "docs" / "backup.md").read_text(encoding="utf-8").partition("## By dump")[2]
+    connection.execute("INSERT INTO chatbot.users (user_name) VALUES ('누구')")
+    path = os.pathsep.join([str(program("psql").parent), str(Path(sys.executable).parent), os.environ["PATH"]])
+
+    def follow(block: list[str], url: str, **settings: str) -> None:
+        environment = {**os.environ, **_libpq_environment(url), "PATH": path, **settings}
+        for command in block:
+            done = finished(["sh", "-c", command], cwd=tmp_path, env=environment)
+            assert done.returncode == 0, (command, done.stderr)
+
+    dump = [each for each in commands(page, "one moment\n") if "DAGSTER_URL" not in each]
+    follow(dump, database, YUMAI_DATABASE_URL=database)
+    with server_home() as home:
+        server = LocalServer(home)
+        server.start()
+        try:
+            url = with_database(server.url(), "yumai_production")
+            follow(commands(page, "Return:\n"), server.url("postgres"), YUMAI_DATABASE_URL=url)
+            with connect(url, application_name="test") as owner:
+                assert drift(owner) == []
+                assert one(owner, "SELECT user_name FROM chatbot.users") == "누구"
+        finally:
+            server.stop()
