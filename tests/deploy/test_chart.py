@@ -128,6 +128,15 @@ def test_labels_select_the_pods_that_they_are_meant_for() -> None:
             assert len(part) == 1, (kind, name)
 
 
+def test_every_pod_has_a_network_policy() -> None:
+    objects = rendered()
+    policies = [
+        each["spec"]["podSelector"]["matchLabels"] for (kind, _), each in objects.items() if kind == "NetworkPolicy"
+    ]
+    for pod in pods(objects):
+        assert [each for each in policies if each.items() <= pod["metadata"]["labels"].items()]
+
+
 def test_every_setting_of_the_pods_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = rendered()["ConfigMap", "yumai-settings"]["data"]
     secrets = {
@@ -140,6 +149,19 @@ def test_every_setting_of_the_pods_is_one(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.delenv("YUMAI_ARCHIVE_URL")
     with pytest.raises(ValidationError, match="YUMAI_HOME is lost with its host"):
         Settings()
+
+
+def test_an_upgrade_removes_nothing_before_the_new_version_is_there() -> None:
+    done = {
+        each["metadata"]["annotations"]["helm.sh/hook"]: each["spec"]["template"]["spec"]["containers"][0]["command"]
+        for each in rendered().values()
+        if each["kind"] == "Job"
+    }
+    assert done == {
+        "pre-install": ["yumai", "up"],
+        "pre-upgrade": ["yumai", "up", "--before-deploy"],
+        "post-upgrade": ["yumai", "up"],
+    }
 
 
 class _Server(BaseHTTPRequestHandler):
