@@ -9,7 +9,7 @@ WORKERS ?= 4
 # The test files or folders to run. Empty means all.
 TESTS ?=
 
-.PHONY: help install run test check schema pictures faults drawn year bench clean reset
+.PHONY: help install run test check schema pictures faults drawn kills year bench clean reset
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 10
 
@@ -57,6 +57,13 @@ LAST ?= 4999
 DRAWN ?= .yumai/drawn
 drawn: install  ## adopt the older databases of the numbers from FIRST to LAST by WORKERS at once, and say what became of each kind
 	$(BIN)/python -m tests.adoption.many $(FIRST) $(LAST) $(WORKERS) $(DRAWN)
+
+# At how many moments the container of each job is killed. IMAGE is one that deploy/Dockerfile has made, if there is one;
+# otherwise the containers show, read-only, the programs of this machine.
+KILLS ?= 3
+IMAGE ?=
+kills: install  ## kill the container of each job in the middle, and compare what is there afterwards; needs Docker, takes long
+	$(BIN)/pytest --kills $(KILLS) $(if $(IMAGE),--worker-image $(IMAGE)) tests/deploy/test_kills.py
 
 year: install  ## let fourteen months pass, with outages, deployments, clocks that jump and a chatbot that writes; this takes long
 	$(BIN)/pytest --year whole --timeout 7200 --log-cli-level INFO tests/year

@@ -78,12 +78,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "fourteen months and every clock. Default: sample.",
     )
 
+    parser.addoption(
+        "--kills",
+        type=int,
+        default=0,
+        help="at how many moments the container of each job is killed, on a machine where Docker runs. Default: 0.",
+    )
+    parser.addoption(
+        "--worker-image",
+        help="the image of these containers, as deploy/Dockerfile makes it. Default: one that shows, read-only, the "
+        "programs of this machine.",
+    )
+
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what belongs to a whole year, unless that is asked for."""
-    if config.getoption("year") == "whole":
-        return
-    left_out = [item for item in items if item.get_closest_marker("whole_year")]
+    """Leave out what belongs to a whole year, or kills containers, unless that is asked for."""
+    absent = {"whole_year": config.getoption("year") != "whole", "kills": not config.getoption("kills")}
+    left_out = [item for item in items if any(item.get_closest_marker(name) for name in absent if absent[name])]
     items[:] = [item for item in items if item not in left_out]
     config.hook.pytest_deselected(items=left_out)
 
