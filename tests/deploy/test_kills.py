@@ -113,7 +113,11 @@ SCENARIOS = {
     for each in (
         Scenario(Step("install_schema"), (), (("pg_catalog.pg_trigger", "SHARE"),), older=True),
         Scenario(PARTITIONS, (plant,), (CONVERSATIONS,)),
-        Scenario(Step("daily_upkeep"), (plant, PARTITIONS, BUILT, ARCHIVED), (("chatbot.orders", "ACCESS EXCLUSIVE"),)),
+        Scenario(
+            Step("daily_upkeep"),
+            (plant, PARTITIONS, BUILT, ARCHIVED),
+            (("chatbot.session_master", "SHARE"), ("chatbot.orders", "ACCESS EXCLUSIVE")),
+        ),
         Scenario(BUILT, (plant, PARTITIONS), (("analytics.user_feedback", "ACCESS EXCLUSIVE"), THE_BUILD)),
         Scenario(ARCHIVED, (plant, PARTITIONS, BUILT), (CONVERSATIONS,)),
         Scenario(
@@ -131,7 +135,12 @@ SCENARIOS = {
             (plant, PARTITIONS, BUILT, ARCHIVED),
             (("chatbot.users", "ACCESS EXCLUSIVE"), THE_BUILD),
         ),
-        Scenario(Step("adopt_database", config={"dry_run": False}), (make_older,), (CONVERSATIONS,), older=True),
+        Scenario(
+            Step("adopt_database", config={"dry_run": False}),
+            (make_older,),
+            (("chatbot.conversations", "SHARE"), CONVERSATIONS),
+            older=True,
+        ),
     )
 }
 
