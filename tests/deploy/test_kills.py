@@ -128,7 +128,7 @@ SCENARIOS = {
         Scenario(
             Step("repair_orphans", config={"dry_run": False}),
             (plant, PARTITIONS, BUILT, lose_sessions),
-            (("chatbot.session_master", "SHARE"), THE_BUILD),
+            (("chatbot.session_master", "SHARE"),),
         ),
         Scenario(
             Step("erase_user", config={"external_user_id": "dirt 1", "reason": "asked for", "dry_run": False}),
