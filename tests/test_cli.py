@@ -18,7 +18,7 @@ from tests.support import server_home
 from yumai_pipelines import cli
 from yumai_pipelines.cli import COMMANDS, app
 from yumai_pipelines.model.registry import EXTRACTS
-from yumai_pipelines.postgres.connections import OWNER_ROLE, connect
+from yumai_pipelines.postgres.connections import OWNER_ROLE, connect, with_database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -129,6 +129,12 @@ def test_a_program_reads_the_status(empty_database: str) -> None:
     assert (facts["running"], facts["schema"]) == (True, "not installed: run `yumai up`")
     down = yumai("status", "--json", YUMAI_DATABASE_URL=NOBODY_LISTENS)
     assert (down.returncode, json.loads(down.stdout)["running"]) == (3, False)
+
+
+def test_the_status_of_a_server_without_the_database_says_what_it_refuses(empty_database: str) -> None:
+    status = yumai("status", YUMAI_DATABASE_URL=with_database(empty_database, "nowhere"))
+    assert (status.returncode, 'database "nowhere" does not exist' in status.stdout) == (3, True)
+    assert "put right what it refuses" in status.stderr
 
 
 def test_help_and_version_are_where_people_look_for_them() -> None:

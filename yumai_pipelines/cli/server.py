@@ -123,7 +123,8 @@ def status(
     if as_json:
         following = ""
     elif not running:
-        following = "`yumai up` starts the embedded server." if settings.database_url is None else "start that server."
+        theirs = "start that server, or put right what it refuses: its database, or YUMAI_DATABASE_URL."
+        following = "`yumai up` starts the embedded server." if settings.database_url is None else theirs
     elif "not installed" in facts["schema"]:
         following = "`yumai up` installs the schema."
     else:
