@@ -14,7 +14,6 @@ from functools import partial
 from typing import Any, TypeVar
 
 import dagster as dg
-from dagster._core.events import HandledOutputData
 from pydantic import Field, PrivateAttr, SecretStr
 
 from yumai_pipelines.archives.store import Store
@@ -205,10 +204,11 @@ class SmallResults(dg.IOManager):
         if source is None:
             raise TypeError(f"no step returns the input {context.name}")
         entries = context.instance.all_logs(source.run_id, of_type=dg.DagsterEventType.HANDLED_OUTPUT)
-        kept = [entry.get_dagster_event().event_specific_data for entry in entries if entry.step_key == source.step_key]
-        (data,) = [each for each in kept if isinstance(each, HandledOutputData) and each.output_name == source.name]
-        content = data.metadata[RESULT].value
-        return content[RESULT] if isinstance(content, dict) else None
+        kept: list[Any] = [
+            entry.get_dagster_event().event_specific_data for entry in entries if entry.step_key == source.step_key
+        ]
+        (data,) = [each for each in kept if each.output_name == source.name]
+        return data.metadata[RESULT].value[RESULT]
 
 
 RESULT = "result"
