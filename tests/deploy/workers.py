@@ -328,6 +328,13 @@ class Workers:
 
         return self.wait_for(ended)
 
+    def has_ended_each_step(self, run_id: str) -> bool:
+        """Whether a run had done all its work when it was killed."""
+        plan_id = self.runs_of(run_id)[0].execution_plan_snapshot_id
+        assert plan_id is not None
+        ended = {each.step_key for each in self.instance.all_logs(run_id, of_type=dg.DagsterEventType.STEP_SUCCESS)}
+        return ended >= set(self.instance.get_execution_plan_snapshot(plan_id).step_keys_to_execute)
+
     def errors_of(self, run_id: str) -> list[str]:
         """Return why the steps of a run failed."""
         entries = self.instance.all_logs(run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
