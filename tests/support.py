@@ -23,6 +23,8 @@ from yumai_pipelines.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    import pytest
+
 Connection = psycopg.Connection[Any]
 Value = Any
 
@@ -91,6 +93,17 @@ def present_month(*, lasting: timedelta = timedelta(minutes=1)) -> Month:
         return month
     time.sleep(max(left.total_seconds(), 0))
     return month + 1
+
+
+def recorded(reporter: pytest.TerminalReporter, name: str) -> list[Any]:
+    """Return what tests that have ended recorded under a name, by `record_property`."""
+    return [
+        value
+        for outcome in ("passed", "failed")
+        for report in reporter.getreports(outcome)
+        for key, value in report.user_properties
+        if key == name
+    ]
 
 
 def free_port() -> int:

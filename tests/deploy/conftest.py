@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from tests.support import recorded
+
 if TYPE_CHECKING:
     import pytest
 
@@ -18,13 +20,7 @@ def pytest_report_header() -> list[str]:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print what was killed, when, how soon that was noticed, how its runs ended, and how many rows were compared."""
-    kills = [
-        value
-        for outcome in ("passed", "failed")
-        for report in terminalreporter.getreports(outcome)
-        for name, value in report.user_properties
-        if name == "kill"
-    ]
+    kills = recorded(terminalreporter, "kill")
     if kills:
         terminalreporter.section("kills")
         terminalreporter.write_line("| job | killed while it | noticed after | its runs | compared |")

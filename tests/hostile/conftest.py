@@ -12,6 +12,7 @@ import pytest
 
 from tests.hostile.life import Life, live, plant_world
 from tests.hostile.operations import SECRET
+from tests.support import recorded
 from yumai_pipelines.defs import resources
 from yumai_pipelines.postgres import transactions
 
@@ -23,13 +24,7 @@ if TYPE_CHECKING:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print, of each operation and fault, at how many statements it was tried, and what became of them."""
-    properties = [
-        value
-        for outcome in ("passed", "failed")
-        for report in terminalreporter.getreports(outcome)
-        for name, value in report.user_properties
-        if name == "faults"
-    ]
+    properties = recorded(terminalreporter, "faults")
     if not properties:
         return
     terminalreporter.section("faults")

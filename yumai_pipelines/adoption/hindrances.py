@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from yumai_pipelines.model.months import Month
     from yumai_pipelines.partitions.tables import Partition
     from yumai_pipelines.postgres.connections import Connection
+    from yumai_pipelines.schema.snapshot import SchemaObject
 
     Conversions = Mapping[Relation, tuple[Conversion, ...]]
 
@@ -138,17 +139,11 @@ def refused_rows(connection: Connection, there: There, made: Mapping[Relation, s
             the key that it gets.
     """
     for relation, needed in made.items():
-        checks = [
-            each
-            for each in there.objects
-            if each.kind == "constraint" and home(each) == relation and each.definition.startswith("CHECK ")
-        ]
+        checks = _checks_of(there, relation)
         refused: list[str] = []
         for given in _MADE[relation]:
             row = _made_rows(there, relation, given, needed)
-            refused = [
-                own_name(each) for each in checks if _refuses(connection, row, each.definition.removeprefix("CHECK "))
-            ]
+            refused = [own_name(each) for each in checks if _refuses(connection, row, each)]
             if not refused:
                 break
         for (index,) in connection.execute(
@@ -185,9 +180,18 @@ def _made_rows(there: There, relation: Relation, given: Mapping[str, str], neede
     )
 
 
-def _refuses(connection: Connection, rows: sql.Composed, condition: str) -> bool:
-    """Whether a condition is false for one of the rows. What cannot be asked of them is not."""
-    condition = condition.removesuffix(NOT_VALID).removesuffix(" NO INHERIT")
+def _checks_of(there: There, relation: Relation) -> list[SchemaObject]:
+    """The CHECK constraints that a table has."""
+    return [
+        each
+        for each in there.objects
+        if each.kind == "constraint" and home(each) == relation and each.definition.startswith("CHECK ")
+    ]
+
+
+def _refuses(connection: Connection, rows: sql.Composed, check: SchemaObject) -> bool:
+    """Whether the condition of a check is false for one of the rows. What cannot be asked of them is not."""
+    condition = check.definition.removeprefix("CHECK ").removesuffix(NOT_VALID).removesuffix(" NO INHERIT")
     try:
         with connection.transaction():
             found = connection.execute(sql.SQL("SELECT FROM {} WHERE NOT {}").format(rows, sql.SQL(condition)))
@@ -206,19 +210,12 @@ def refused_emptyings(connection: Connection, there: There) -> Iterator[str]:
     for (relation, column), (referenced, key) in REFERENCES.items():
         if referenced in {USERS, SESSIONS} or column not in there.columns.get(relation, {}):
             continue
-        checks = [
-            each
-            for each in there.objects
-            if each.kind == "constraint"
-            and home(each) == relation
-            and each.definition.startswith("CHECK ")
-            and column in each.definition
-        ]
+        checks = [each for each in _checks_of(there, relation) if column in each.definition]
         if not checks or not may_be_null(connection, relation, column):
             continue
         rows = _emptied_rows(there, relation, column, referenced, key)
         for each in checks:
-            if _refuses(connection, rows, each.definition.removeprefix("CHECK ")):
+            if _refuses(connection, rows, each):
                 yield (
                     f"References by {column} of {relation} that lead nowhere are emptied, and the check "
                     f"{own_name(each)} refuses that: ALTER TABLE {relation} DROP CONSTRAINT {own_name(each)}, or put "

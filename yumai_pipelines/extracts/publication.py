@@ -112,12 +112,13 @@ def late_months(connection: Connection, url: str) -> list[Late]:
     Raises:
         PublicationError: the place cannot be read.
     """
+    late: list[Late] = []
     with _explained(url):
-        return [
-            late
-            for extract in EXTRACTS
-            for late in _late(_builds(connection, extract), extract, _found(connection, url, extract))
-        ]
+        for extract in EXTRACTS:
+            table = _found(connection, url, extract)
+            as_left = table is not None and _is_as_left(table)
+            late += _late(_builds(connection, extract), extract, table, as_left=as_left)
+    return late
 
 
 def publish(connection: Connection, url: str, policy: LockPolicy) -> list[Late]:
@@ -143,13 +144,14 @@ def publish(connection: Connection, url: str, policy: LockPolicy) -> list[Late]:
         for extract in EXTRACTS:
             builds = _builds(connection, extract)
             table = _found(connection, url, extract)
-            late = [each for each in _late(builds, extract, table) if each.build.passed or each.erased]
+            as_left = table is not None and _is_as_left(table)
+            late = [each for each in _late(builds, extract, table, as_left=as_left) if each.build.passed or each.erased]
             if table is None:
                 if not late:
                     continue
-                table = _make(connection, url, extract)
+                table, as_left = _make(connection, url, extract), True
             _unneeded(table)
-            if not _is_as_left(table):
+            if not as_left:
                 table = _make(connection, url, extract, replaced=(table, builds))
             for each in late:
                 _replace(connection, table, extract, each.build.month)
@@ -169,8 +171,7 @@ def _builds(connection: Connection, extract: Extract) -> list[Build]:
         return cursor.execute(statement, {"extract": extract.relation.name}).fetchall()
 
 
-def _late(builds: list[Build], extract: Extract, table: DeltaTable | None) -> Iterator[Late]:
-    as_left = table is not None and _is_as_left(table)
+def _late(builds: list[Build], extract: Extract, table: DeltaTable | None, *, as_left: bool) -> Iterator[Late]:
     for each in builds:
         build, number, erasure = [table and table.transaction_version(name) for name in each.marks]
         if not as_left or (build, number) != (each.build, each.number):
